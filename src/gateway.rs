@@ -1,0 +1,1 @@
+//! Joins the wings: load → check → build → swap; listeners, reload, drain.

@@ -1,0 +1,1 @@
+//! The entries of `calls:`: one call's keys.

@@ -1,0 +1,1 @@
+//! A composition file: its root keys.

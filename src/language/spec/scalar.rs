@@ -1,0 +1,1 @@
+//! Scalars with a form of their own: durations, sizes, rates, addresses.

@@ -1,0 +1,1 @@
+//! Templates: which scalars are expressions, text and literals (semantics.md 7).

@@ -1,0 +1,9 @@
+//! Right wing: one request, read top to bottom. Fast, and never sees text.
+//!
+//! [`serve`] is the file to read first. Invariant: nothing here imports `language`; the plan is the only bridge.
+
+pub mod backend;
+pub mod cache;
+pub mod execute;
+pub mod serve;
+pub mod snapshot;

@@ -1,0 +1,1 @@
+//! Whom we call: connections, attempts, and what went wrong.

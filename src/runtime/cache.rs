@@ -1,0 +1,1 @@
+//! Stored replies and responses: freshness of our own, moka for size, single flight.

@@ -1,0 +1,1 @@
+//! Runs the calls of one request: references are the schedule.

@@ -1,0 +1,1 @@
+//! Answers one request. The phases here are the only order there is.

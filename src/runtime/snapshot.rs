@@ -1,0 +1,1 @@
+//! One immutable running state: a plan with its connections and caches.

@@ -1,0 +1,1 @@
+//! Every span, event and metric name, once.
