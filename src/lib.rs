@@ -6,7 +6,12 @@
 //! (joins the two), `admin`, `trial`, `cli`.
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics has failed, as it should")
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that panics has failed, as it should"
+    )
 )]
 
 pub mod admin;

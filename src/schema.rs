@@ -14,6 +14,6 @@ pub mod reflection;
 pub mod types;
 
 pub use types::{
-    Behavior, Cardinality, Enum, EnumIndex, EnumRef, EnumValue, Field, Kind, MapTypes, Message, MessageIndex, MessageRef,
-    Method, Place, Presence, Schema, Service, Streaming, WellKnown,
+    Behavior, Cardinality, Enum, EnumIndex, EnumRef, EnumValue, Field, Kind, MapTypes, Message, MessageIndex,
+    MessageRef, Method, Place, Presence, Schema, Service, Streaming, WellKnown,
 };

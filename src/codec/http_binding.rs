@@ -28,7 +28,13 @@ impl HttpBinding {
 
     /// Appends the wire bytes of the message to `out`. `captures` are the path variables in template order, decoded;
     /// `query` is the raw query string; `body` the raw JSON body (empty where there is none). Every bad input is listed.
-    pub fn bind(&self, captures: &[String], query: Option<&str>, body: &[u8], out: &mut Vec<u8>) -> Result<(), Vec<BindError>> {
+    pub fn bind(
+        &self,
+        captures: &[String],
+        query: Option<&str>,
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Vec<BindError>> {
         let _ = (captures, query, body, out);
         todo!()
     }

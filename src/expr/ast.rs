@@ -4,8 +4,7 @@ use super::Span;
 
 /// A parsed expression.
 #[derive(Clone, Debug)]
-pub struct Ast {
-}
+pub struct Ast {}
 
 /// A name that an expression mentions, with the literal steps behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::Span;
 use super::ast::Ast;
 use super::program::{Program, Slot};
 use super::types::Type;
 use super::value::Value;
-use super::Span;
 
 /// Answers what names mean: the checker's scopes, or a table in tests.
 pub trait Resolve {

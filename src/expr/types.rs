@@ -78,15 +78,35 @@ pub struct ObjectMember {
 
 impl IntRange {
     /// int32, sint32, sfixed32.
-    pub const INT32: Self = Self { min: i32::MIN as i128, max: i32::MAX as i128, wide: false };
+    pub const INT32: Self = Self {
+        min: i32::MIN as i128,
+        max: i32::MAX as i128,
+        wide: false,
+    };
     /// uint32, fixed32.
-    pub const UINT32: Self = Self { min: 0, max: u32::MAX as i128, wide: false };
+    pub const UINT32: Self = Self {
+        min: 0,
+        max: u32::MAX as i128,
+        wide: false,
+    };
     /// int64, sint64, sfixed64.
-    pub const INT64: Self = Self { min: i64::MIN as i128, max: i64::MAX as i128, wide: true };
+    pub const INT64: Self = Self {
+        min: i64::MIN as i128,
+        max: i64::MAX as i128,
+        wide: true,
+    };
     /// uint64, fixed64.
-    pub const UINT64: Self = Self { min: 0, max: u64::MAX as i128, wide: true };
+    pub const UINT64: Self = Self {
+        min: 0,
+        max: u64::MAX as i128,
+        wide: true,
+    };
     /// What `int(x)`, `size()` and literals are: 64 bits, but a JSON number.
-    pub const PLAIN: Self = Self { min: i64::MIN as i128, max: i64::MAX as i128, wide: false };
+    pub const PLAIN: Self = Self {
+        min: i64::MIN as i128,
+        max: i64::MAX as i128,
+        wide: false,
+    };
 }
 
 impl Type {
@@ -112,7 +132,10 @@ impl Type {
 
     /// The poison.
     pub fn unknown() -> Self {
-        Self { kind: TypeKind::Unknown, nullable: false }
+        Self {
+            kind: TypeKind::Unknown,
+            nullable: false,
+        }
     }
 
     /// The type of a message as a whole: well-known types become what they mean (Timestamp → `timestamp`, wrapper → `T?`, …).

@@ -59,7 +59,10 @@ impl Diagnostic {
 
     /// A warning. `code` must stand in [`codes::CODES`].
     pub fn warning(code: &'static str, span: Span, title: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::new(code, span, title) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::new(code, span, title)
+        }
     }
 
     /// Says what is at the primary place.
@@ -114,7 +117,8 @@ impl Diagnostics {
 
     /// Sorted by place, without duplicates, errors before warnings.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by(|a, b| (a.severity, a.span, &a.title).cmp(&(b.severity, b.span, &b.title)));
+        self.list
+            .sort_by(|a, b| (a.severity, a.span, &a.title).cmp(&(b.severity, b.span, &b.title)));
         self.list.dedup();
         self.list
     }

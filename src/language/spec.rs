@@ -468,7 +468,8 @@ pub struct Expression {
 impl Expression {
     /// The place in the file of a part of the expression.
     pub fn span(&self, part: crate::expr::Span) -> Span {
-        self.text.span(self.file, self.offset + part.start, self.offset + part.end)
+        self.text
+            .span(self.file, self.offset + part.start, self.offset + part.end)
     }
 
     /// The place of the whole expression, without its `$`.
@@ -478,6 +479,9 @@ impl Expression {
 
     /// The expression as written, without its `$`.
     pub fn source(&self) -> &str {
-        self.text.value.get(self.offset as usize..self.end as usize).unwrap_or_default()
+        self.text
+            .value
+            .get(self.offset as usize..self.end as usize)
+            .unwrap_or_default()
     }
 }

@@ -321,7 +321,10 @@ impl Schema {
 
     /// All messages; map entries are among them.
     pub fn messages(&self) -> impl Iterator<Item = (MessageIndex, &Message)> {
-        self.messages.iter().enumerate().map(|(at, it)| (MessageIndex(u32::try_from(at).unwrap_or(u32::MAX)), it))
+        self.messages
+            .iter()
+            .enumerate()
+            .map(|(at, it)| (MessageIndex(u32::try_from(at).unwrap_or(u32::MAX)), it))
     }
 
     /// Equal fingerprints mean equal schemas.
@@ -332,7 +335,10 @@ impl Schema {
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Schema").field("messages", &self.messages.len()).field("services", &self.services.len()).finish_non_exhaustive()
+        f.debug_struct("Schema")
+            .field("messages", &self.messages.len())
+            .field("services", &self.services.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -351,7 +357,10 @@ impl Message {
 
     /// The field with this number.
     pub fn field_by_number(&self, number: u32) -> Option<&Field> {
-        self.fields.binary_search_by_key(&number, |it| it.number).ok().map(|at| &self.fields[at])
+        self.fields
+            .binary_search_by_key(&number, |it| it.number)
+            .ok()
+            .map(|at| &self.fields[at])
     }
 }
 
@@ -396,7 +405,10 @@ impl MessageRef {
 
     /// Another message of the same schema.
     pub fn sibling(&self, index: MessageIndex) -> Self {
-        Self { schema: self.schema.clone(), index }
+        Self {
+            schema: self.schema.clone(),
+            index,
+        }
     }
 }
 
