@@ -15,6 +15,7 @@ pub mod literal;
 pub mod parse;
 pub mod program;
 pub mod render;
+pub mod suggest;
 pub mod types;
 pub mod value;
 

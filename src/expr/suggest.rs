@@ -1,0 +1,80 @@
+//! The nearest name, for "did you mean `price_usd`?".
+//!
+//! Leaves the sentence to its callers. Invariant: a suggestion depends on the name and the candidates only, and of equally
+//! near candidates the first one is taken.
+
+/// The candidate nearest to `name`, if one is near enough to be worth saying. Case, dashes and underscores weigh nothing:
+/// `priceUsd` is `price_usd`.
+pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let wanted = normalized(name);
+    // A third of the letters may be wrong; of one or two letters none.
+    let limit = wanted.len() / 3;
+    let mut best: Option<(usize, &'c str)> = None;
+    for candidate in candidates {
+        if candidate == name {
+            continue;
+        }
+        let letters = normalized(candidate);
+        if letters.len().abs_diff(wanted.len()) > limit {
+            continue;
+        }
+        let distance = distance(&wanted, &letters);
+        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// The letters of a name that count. Names that are longer than any sensible one are cut.
+fn normalized(name: &str) -> Vec<char> {
+    name.chars()
+        .filter(|it| !matches!(it, '_' | '-' | ' '))
+        .flat_map(char::to_lowercase)
+        .take(64)
+        .collect()
+}
+
+/// How many letters have to be inserted, left out, replaced or swapped with their neighbour (optimal string alignment).
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (row, from) in a.iter().enumerate() {
+        let mut current = Vec::with_capacity(last.len());
+        current.push(row + 1);
+        for (column, to) in b.iter().enumerate() {
+            let mut least = (last[column] + usize::from(from != to))
+                .min(last[column + 1] + 1)
+                .min(current[column] + 1);
+            let swapped = row > 0 && column > 0 && a[row - 1] == *to && b[column - 1] == *from;
+            if swapped {
+                least = least.min(before_last[column - 1] + 1);
+            }
+            current.push(least);
+        }
+        before_last = std::mem::replace(&mut last, current);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_if_it_is_near() {
+        for (name, candidates, expected) in [
+            ("PIAD", &["UNKNOWN", "PAID", "SHIPPED"][..], Some("PAID")),
+            ("PAYED", &["UNKNOWN", "PAID"], None),
+            ("priceUsd", &["price", "price_usd"], Some("price_usd")),
+            ("unit", &["units", "nanos"], Some("units")),
+            ("nmae", &["name", "id"], Some("name")),
+            ("x", &["y"], None),
+            ("", &["a"], None),
+            ("id", &["ids", "ID"], Some("ID")),
+            ("colour", &["color", "colours"], Some("color")),
+        ] {
+            assert_eq!(nearest(name, candidates.iter().copied()), expected, "{name}");
+        }
+    }
+}
