@@ -1,0 +1,160 @@
+//! What stands inside JSON strings: finding what is not plain, escaping, unescaping.
+//!
+//! Reads eight bytes at a time where most text is plain. Validation of escapes is [`unicode_escape`] and the reader's;
+//! [`unescape`] trusts its input and puts U+FFFD where an escape means nothing.
+
+use std::borrow::Cow;
+
+use super::SyntaxError;
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// Checks that a document is UTF-8.
+pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), SyntaxError> {
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(SyntaxError {
+            offset: std::str::from_utf8(bytes).err().map_or(0, |it| it.valid_up_to()),
+            reason: "expected UTF-8",
+        }),
+    }
+}
+
+/// Bytes up to the first `"`, `\` or control character.
+#[inline]
+pub(crate) fn plain_length(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(&chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(chunk);
+        // A byte of `x` is zero iff the same bit pattern has its high bit set below; borrows only ever reach bytes
+        // behind the first true hit, so the lowest bit set is exact.
+        let quote = word ^ (ONES * b'"' as u64);
+        let backslash = word ^ (ONES * b'\\' as u64);
+        let hits = (quote.wrapping_sub(ONES) & !quote
+            | backslash.wrapping_sub(ONES) & !backslash
+            | word.wrapping_sub(ONES * 0x20) & !word)
+            & HIGHS;
+        if hits != 0 {
+            return at + hits.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let tail = bytes.get(at..).unwrap_or_default();
+    at + tail
+        .iter()
+        .position(|it| matches!(it, b'"' | b'\\' | 0..=0x1f))
+        .unwrap_or(tail.len())
+}
+
+/// The length of the string that validated text begins with, quotes included.
+pub(crate) fn string_length(bytes: &[u8]) -> usize {
+    let mut at = 1;
+    loop {
+        at += plain_length(bytes.get(at..).unwrap_or_default());
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return bytes.len(),
+        }
+    }
+}
+
+/// A string fragment without its quotes.
+pub(crate) fn content(fragment: &[u8]) -> &[u8] {
+    let inner = fragment.strip_prefix(b"\"").unwrap_or(fragment);
+    inner.strip_suffix(b"\"").unwrap_or(inner)
+}
+
+/// Reads `uXXXX`, or `uXXXX\uXXXX` for a pair: the character and its length in the text. A half of a pair is none.
+pub(crate) fn unicode_escape(bytes: &[u8]) -> Option<(char, usize)> {
+    let first = hex4(bytes.get(1..5)?)?;
+    if let 0xD800..0xDC00 = first {
+        let second = bytes.get(5..7)? == b"\\u";
+        let low = hex4(bytes.get(7..11)?)?;
+        if !second || !(0xDC00..0xE000).contains(&low) {
+            return None;
+        }
+        return Some((
+            char::from_u32(0x1_0000 + ((first - 0xD800) << 10) + (low - 0xDC00))?,
+            11,
+        ));
+    }
+    Some((char::from_u32(first)?, 5))
+}
+
+fn hex4(digits: &[u8]) -> Option<u32> {
+    digits
+        .iter()
+        .try_fold(0, |value, &it| Some(value << 4 | char::from(it).to_digit(16)?))
+}
+
+/// The text that the inside of a string means.
+pub(crate) fn unescape(content: &[u8]) -> Cow<'_, str> {
+    if content.contains(&b'\\') {
+        let mut text = Vec::with_capacity(content.len());
+        unescape_into(content, &mut text);
+        Cow::Owned(String::from_utf8(text).unwrap_or_else(|it| String::from_utf8_lossy(it.as_bytes()).into_owned()))
+    } else {
+        match simdutf8::basic::from_utf8(content) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(content),
+        }
+    }
+}
+
+/// Appends the text that the inside of a validated string means, which is never longer than the inside.
+pub(crate) fn unescape_into(content: &[u8], out: &mut Vec<u8>) {
+    let mut rest = content;
+    while let Some(at) = rest.iter().position(|&it| it == b'\\') {
+        let (plain, escape) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let escape = escape.get(1..).unwrap_or_default();
+        let mut length = 1;
+        match escape.first() {
+            Some(b'b') => out.push(0x08),
+            Some(b'f') => out.push(0x0c),
+            Some(b'n') => out.push(b'\n'),
+            Some(b'r') => out.push(b'\r'),
+            Some(b't') => out.push(b'\t'),
+            Some(&it @ (b'"' | b'\\' | b'/')) => out.push(it),
+            Some(b'u') => {
+                let (character, consumed) = unicode_escape(escape).unwrap_or((char::REPLACEMENT_CHARACTER, 1));
+                length = consumed;
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            _ => {
+                length = 0;
+                out.extend_from_slice("\u{fffd}".as_bytes());
+            }
+        }
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Appends UTF-8 text with `"`, `\` and control characters escaped.
+pub(crate) fn escape(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    loop {
+        let (plain, special) = rest.split_at(plain_length(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, behind)) = special.split_first() else {
+            return;
+        };
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => {
+                let digit = |it: u8| if it < 10 { b'0' + it } else { b'a' + it - 10 };
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+            }
+        }
+        rest = behind;
+    }
+}
