@@ -457,6 +457,8 @@ pub struct For {
     pub graph: Graph,
     /// What each gives.
     pub result: Template,
+    /// What `result` mentions: calls of `graph` (level 0), and calls around it (level 1 and up).
+    pub needs: Vec<Dependency>,
 }
 
 /// A unary gRPC call.
@@ -554,6 +556,15 @@ pub enum Template {
         /// As a value.
         value: Value,
     },
+    /// A template whose value is wanted in another form than its own. Rendered, it is the inner template.
+    Convert {
+        /// Gives the value.
+        template: Box<Template>,
+        /// The form.
+        into: Conversion,
+        /// Where it was written.
+        origin: Origin,
+    },
     /// One expression.
     Expression {
         /// Gives the value.
@@ -587,6 +598,15 @@ pub enum Template {
         /// Where it was written.
         origin: Origin,
     },
+}
+
+/// The form that a [`Template::Convert`] gives a value.
+#[derive(Debug)]
+pub enum Conversion {
+    /// [`Value::Json`], the inner template rendered: for places of type `any`. A null stays null.
+    Json,
+    /// [`Value::Message`], for places of a message type. A null stays null.
+    Message(Encoder),
 }
 
 /// An element of a list template.
@@ -630,7 +650,8 @@ pub enum Member {
 pub enum Spread {
     /// JSON: an object, checked when it runs.
     Json,
-    /// A message; what a later member writes again is not in the program.
+    /// A message; what a later member writes again is not in the program. Only where the template is rendered: where its
+    /// value is wanted, the fields are members of their own.
     Message(Arc<ToJson>),
     /// An object: a renderer for each member.
     Object(Vec<(Arc<str>, Renderer)>),
@@ -702,7 +723,8 @@ pub struct EndpointCache {
     pub ttl: Duration,
     /// Digest of the composition, its fragments, descriptors and JSON options: changes with any of them.
     pub fingerprint: [u8; 32],
-    /// Every input that the composition mentions, in plan order: the key (semantics.md 5.2).
+    /// Every input that the composition mentions, in plan order: the key (semantics.md 5.2). Where a call is
+    /// [`GrpcRequest::Bound`], the bytes of its request belong to the key too.
     pub key: Vec<Slot>,
 }
 
