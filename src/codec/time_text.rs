@@ -1,1 +1,456 @@
 //! google.protobuf.Timestamp and Duration as text (RFC 3339, `1.5s`), both ways, with the ranges of their .proto files.
+//!
+//! Writes the one canonical form: UTC, and 0, 3, 6 or 9 digits of a second. Reads what proto3 JSON says a parser must
+//! accept, and refuses what it says must be refused (lower-case `t` and `z`, a missing offset, more than nine digits).
+//! Invariant: whatever the writers write, the parsers read back as the same seconds and nanoseconds.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use super::DecodeError;
+use super::number::write_u64;
+
+/// 0001-01-01T00:00:00Z.
+pub const MIN_TIMESTAMP_SECONDS: i64 = -62_135_596_800;
+/// 9999-12-31T23:59:59Z.
+pub const MAX_TIMESTAMP_SECONDS: i64 = 253_402_300_799;
+/// About 10,000 years, in either direction.
+pub const MAX_DURATION_SECONDS: i64 = 315_576_000_000;
+
+const NANOS: i32 = 1_000_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Appends a timestamp, without quotes. [`DecodeError::Range`] before year 1, after year 9999, and where `nanos` is not
+/// a part of a second.
+///
+/// ```
+/// let mut out = Vec::new();
+/// weft::codec::time_text::write_timestamp(1, 500_000_000, &mut out).unwrap();
+/// assert_eq!(out, b"1970-01-01T00:00:01.500Z");
+/// ```
+pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    if !(MIN_TIMESTAMP_SECONDS..=MAX_TIMESTAMP_SECONDS).contains(&seconds)
+        || !(0..NANOS).contains(&nanos)
+    {
+        return Err(DecodeError::Range);
+    }
+    let (year, month, day) = civil(seconds.div_euclid(SECONDS_PER_DAY));
+    // 0..86400 after the remainder.
+    let second = u32::try_from(seconds.rem_euclid(SECONDS_PER_DAY)).unwrap_or(0);
+    let mut text = *b"0000-00-00T00:00:00";
+    two_digits(&mut text, 0, year / 100);
+    two_digits(&mut text, 2, year % 100);
+    two_digits(&mut text, 5, month);
+    two_digits(&mut text, 8, day);
+    two_digits(&mut text, 11, second / 3600);
+    two_digits(&mut text, 14, second / 60 % 60);
+    two_digits(&mut text, 17, second % 60);
+    out.extend_from_slice(&text);
+    write_fraction(nanos.unsigned_abs(), out);
+    out.push(b'Z');
+    Ok(())
+}
+
+/// Reads a timestamp: RFC 3339 with any offset, at most nine digits of a second, within the years 1 to 9999 in UTC.
+/// Returns seconds since 1970 and nanoseconds (never negative).
+///
+/// ```
+/// use weft::codec::time_text::parse_timestamp;
+/// assert_eq!(parse_timestamp("1970-01-01T01:00:00.5+01:00"), Some((0, 500_000_000)));
+/// assert_eq!(parse_timestamp("1970-01-01 00:00:00"), None);
+/// ```
+pub fn parse_timestamp(text: &str) -> Option<(i64, i32)> {
+    let mut text = Scanner {
+        rest: text.as_bytes(),
+    };
+    let year = text.number(4)?;
+    text.expect(b'-')?;
+    let month = text.number(2)?;
+    text.expect(b'-')?;
+    let day = text.number(2)?;
+    text.expect(b'T')?;
+    let hour = text.number(2)?;
+    text.expect(b':')?;
+    let minute = text.number(2)?;
+    text.expect(b':')?;
+    let second = text.number(2)?;
+    let nanos = text.fraction()?;
+    let offset = text.offset()?;
+    let known = (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
+    if !text.rest.is_empty() || !known || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = days_since_1970(year, month, day)
+        .checked_mul(SECONDS_PER_DAY)?
+        .checked_add(seconds_of_day(hour, minute, second))?
+        .checked_sub(offset)?;
+    (MIN_TIMESTAMP_SECONDS..=MAX_TIMESTAMP_SECONDS)
+        .contains(&seconds)
+        .then_some((seconds, nanos))
+}
+
+/// Appends a duration, without quotes. [`DecodeError::Range`] beyond ±315,576,000,000 s and where the two parts differ
+/// in sign.
+///
+/// ```
+/// let mut out = Vec::new();
+/// weft::codec::time_text::write_duration(-1, -500_000_000, &mut out).unwrap();
+/// assert_eq!(out, b"-1.500s");
+/// ```
+pub fn write_duration(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let in_range = seconds.unsigned_abs() <= MAX_DURATION_SECONDS.unsigned_abs()
+        && nanos.unsigned_abs() < NANOS.unsigned_abs();
+    if !in_range || (seconds < 0 && nanos > 0) || (seconds > 0 && nanos < 0) {
+        return Err(DecodeError::Range);
+    }
+    if seconds < 0 || nanos < 0 {
+        out.push(b'-');
+    }
+    write_u64(seconds.unsigned_abs(), out);
+    write_fraction(nanos.unsigned_abs(), out);
+    out.push(b's');
+    Ok(())
+}
+
+/// Reads a duration: digits, at most nine digits behind a point, `s`. Returns seconds and nanoseconds of one sign.
+///
+/// ```
+/// use weft::codec::time_text::parse_duration;
+/// assert_eq!(parse_duration("-1.5s"), Some((-1, -500_000_000)));
+/// assert_eq!(parse_duration("1.5"), None);
+/// ```
+pub fn parse_duration(text: &str) -> Option<(i64, i32)> {
+    let mut text = Scanner {
+        rest: text.as_bytes(),
+    };
+    let negative = text.expect(b'-').is_some();
+    let mut seconds: i64 = 0;
+    let mut n_digits = 0_u32;
+    while let Some(digit) = text.digit() {
+        seconds = seconds.checked_mul(10)?.checked_add(i64::from(digit))?;
+        n_digits = n_digits.saturating_add(1);
+    }
+    let nanos = text.fraction()?;
+    text.expect(b's')?;
+    if n_digits == 0 || !text.rest.is_empty() || seconds > MAX_DURATION_SECONDS {
+        return None;
+    }
+    Some(if negative {
+        (seconds.wrapping_neg(), nanos.wrapping_neg())
+    } else {
+        (seconds, nanos)
+    })
+}
+
+/// Year, month and day of a day counted from 1970-01-01, for years 1 to 9999.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the caller has checked the range: at most 3.7 million days"
+)]
+fn civil(days: i64) -> (u32, u32, u32) {
+    // Counted from 0000-03-01, so that the leap day is the last of its year; years come in eras of 400.
+    let days = u32::try_from(days + 719_468).unwrap_or(0);
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
+    (era * 400 + year_of_era + u32::from(month <= 2), month, day)
+}
+
+/// The inverse of [`civil`], for a date that exists.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the year has four digits and month and day exist"
+)]
+fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
+    // One era is added before and taken off behind, because January of year 0 belongs to the year before.
+    let year = year + 400 - u32::from(month <= 2);
+    let march_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    i64::from(era * 146_097 + day_of_era) - 146_097 - 719_468
+}
+
+fn days_in_month(year: u32, month: u32) -> u32 {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+#[expect(clippy::arithmetic_side_effects, reason = "each part has two digits")]
+fn seconds_of_day(hour: u32, minute: u32, second: u32) -> i64 {
+    i64::from(hour * 3600 + minute * 60 + second)
+}
+
+/// Writes a number below 100 at a place of a fixed text.
+fn two_digits(text: &mut [u8; 19], at: usize, number: u32) {
+    if let Some([tens, ones]) = text.get_mut(at..).and_then(|it| it.first_chunk_mut::<2>()) {
+        *tens = digit(number / 10);
+        *ones = digit(number);
+    }
+}
+
+/// The last digit of a number.
+fn digit(number: u32) -> u8 {
+    b'0' | u8::try_from(number % 10).unwrap_or(0)
+}
+
+/// Appends 0, 3, 6 or 9 digits behind a point.
+fn write_fraction(nanos: u32, out: &mut Vec<u8>) {
+    if nanos == 0 {
+        return;
+    }
+    let mut text = *b".000000000";
+    let mut rest = nanos;
+    for place in text.iter_mut().skip(1).rev() {
+        *place = digit(rest);
+        rest /= 10;
+    }
+    let length = if nanos.is_multiple_of(1_000_000) {
+        4
+    } else if nanos.is_multiple_of(1000) {
+        7
+    } else {
+        10
+    };
+    out.extend(text.iter().take(length));
+}
+
+/// Takes a text apart from the left.
+struct Scanner<'a> {
+    rest: &'a [u8],
+}
+
+impl Scanner<'_> {
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        let (&first, rest) = self.rest.split_first()?;
+        (first == byte).then(|| self.rest = rest)
+    }
+
+    fn digit(&mut self) -> Option<u32> {
+        let (&first, rest) = self.rest.split_first()?;
+        let digit = char::from(first).to_digit(10)?;
+        self.rest = rest;
+        Some(digit)
+    }
+
+    /// Exactly `n_digits` digits, at most four.
+    fn number(&mut self, n_digits: usize) -> Option<u32> {
+        let mut number: u32 = 0;
+        for _ in 0..n_digits {
+            number = number.checked_mul(10)?.checked_add(self.digit()?)?;
+        }
+        Some(number)
+    }
+
+    /// Nothing, or a point with one to nine digits.
+    fn fraction(&mut self) -> Option<i32> {
+        if self.expect(b'.').is_none() {
+            return Some(0);
+        }
+        let mut nanos: i32 = 0;
+        let mut unit = NANOS;
+        while let Some(digit) = self.digit() {
+            unit /= 10;
+            if unit == 0 {
+                return None;
+            }
+            nanos = nanos.checked_add(digit.cast_signed().checked_mul(unit)?)?;
+        }
+        (unit < NANOS).then_some(nanos)
+    }
+
+    /// `Z` or `±hh:mm`, in seconds east of UTC.
+    fn offset(&mut self) -> Option<i64> {
+        if self.expect(b'Z').is_some() {
+            return Some(0);
+        }
+        let west = self.expect(b'-').is_some();
+        if !west {
+            self.expect(b'+')?;
+        }
+        let hour = self.number(2)?;
+        self.expect(b':')?;
+        let minute = self.number(2)?;
+        if hour > 23 || minute > 59 {
+            return None;
+        }
+        let seconds = seconds_of_day(hour, minute, 0);
+        Some(if west {
+            seconds.wrapping_neg()
+        } else {
+            seconds
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timestamp(seconds: i64, nanos: i32) -> Option<String> {
+        let mut out = Vec::new();
+        write_timestamp(seconds, nanos, &mut out)
+            .ok()
+            .map(|()| String::from_utf8(out).unwrap())
+    }
+
+    fn duration(seconds: i64, nanos: i32) -> Option<String> {
+        let mut out = Vec::new();
+        write_duration(seconds, nanos, &mut out)
+            .ok()
+            .map(|()| String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn timestamps_have_one_form_and_are_read_back() {
+        for (seconds, nanos, text) in [
+            (0, 0, "1970-01-01T00:00:00Z"),
+            (-1, 999_999_999, "1969-12-31T23:59:59.999999999Z"),
+            (951_782_400, 1_000_000, "2000-02-29T00:00:00.001Z"),
+            (951_868_800, 1_000, "2000-03-01T00:00:00.000001Z"),
+            (4_107_542_399, 120_000_000, "2100-02-28T23:59:59.120Z"),
+            (1_767_225_599, 0, "2025-12-31T23:59:59Z"),
+            (MIN_TIMESTAMP_SECONDS, 0, "0001-01-01T00:00:00Z"),
+            (
+                MAX_TIMESTAMP_SECONDS,
+                999_999_999,
+                "9999-12-31T23:59:59.999999999Z",
+            ),
+        ] {
+            assert_eq!(timestamp(seconds, nanos).as_deref(), Some(text));
+            assert_eq!(parse_timestamp(text), Some((seconds, nanos)), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_the_calendar_is_read_back() {
+        let last = MAX_TIMESTAMP_SECONDS / SECONDS_PER_DAY;
+        for day in (MIN_TIMESTAMP_SECONDS / SECONDS_PER_DAY..=last).step_by(17) {
+            let (year, month, date) = civil(day);
+            assert_eq!(days_since_1970(year, month, date), day);
+        }
+    }
+
+    #[test]
+    fn timestamps_out_of_range_have_no_form() {
+        for (seconds, nanos) in [
+            (MIN_TIMESTAMP_SECONDS - 1, 0),
+            (MAX_TIMESTAMP_SECONDS + 1, 0),
+            (0, -1),
+            (0, NANOS),
+            (i64::MIN, 0),
+            (i64::MAX, i32::MIN),
+        ] {
+            assert_eq!(timestamp(seconds, nanos), None);
+        }
+    }
+
+    #[test]
+    fn offsets_and_short_fractions_are_read() {
+        for (text, seconds, nanos) in [
+            ("1970-01-01T08:00:01+08:00", 1, 0),
+            ("1969-12-31T16:00:01-08:00", 1, 0),
+            ("1970-01-01T00:00:00-00:30", 1800, 0),
+            ("1970-01-01T00:00:00.1Z", 0, 100_000_000),
+            ("1970-01-01T00:00:00.123456789Z", 0, 123_456_789),
+        ] {
+            assert_eq!(parse_timestamp(text), Some((seconds, nanos)), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_timestamps_are_refused() {
+        for text in [
+            "",
+            "1970-01-01",
+            "1970-01-01T00:00:00",
+            "1970-01-01 00:00:00Z",
+            "1970-01-01t00:00:00Z",
+            "1970-01-01T00:00:00z",
+            "1970-01-01T00:00:00Zx",
+            "1970-01-01T00:00:00.Z",
+            "1970-01-01T00:00:00.1234567890Z",
+            "1970-01-01T24:00:00Z",
+            "1970-01-01T00:60:00Z",
+            "1970-01-01T00:00:60Z",
+            "1970-00-01T00:00:00Z",
+            "1970-13-01T00:00:00Z",
+            "1970-02-29T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "1970-04-31T00:00:00Z",
+            "0000-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "10000-01-01T00:00:00Z",
+            "1970-01-01T00:00:00+24:00",
+            "1970-01-01T00:00:00+0800",
+            "１970-01-01T00:00:00Z",
+        ] {
+            assert_eq!(parse_timestamp(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_have_one_form_and_are_read_back() {
+        for (seconds, nanos, text) in [
+            (0, 0, "0s"),
+            (1, 500_000_000, "1.500s"),
+            (0, -1, "-0.000000001s"),
+            (-3, -1_000, "-3.000001s"),
+            (MAX_DURATION_SECONDS, 999_999_999, "315576000000.999999999s"),
+            (-MAX_DURATION_SECONDS, 0, "-315576000000s"),
+        ] {
+            assert_eq!(duration(seconds, nanos).as_deref(), Some(text));
+            assert_eq!(parse_duration(text), Some((seconds, nanos)), "{text}");
+        }
+        assert_eq!(parse_duration("1.5s"), Some((1, 500_000_000)));
+    }
+
+    #[test]
+    fn durations_out_of_range_have_no_form() {
+        for (seconds, nanos) in [
+            (MAX_DURATION_SECONDS + 1, 0),
+            (i64::MIN, 0),
+            (1, -1),
+            (-1, 1),
+            (0, NANOS),
+            (0, i32::MIN),
+        ] {
+            assert_eq!(duration(seconds, nanos), None);
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_durations_are_refused() {
+        for text in [
+            "",
+            "s",
+            "1",
+            "-s",
+            ".5s",
+            "1.s",
+            "1.0000000000s",
+            "1 s",
+            "+1s",
+            "1e3s",
+            "1m",
+            "1ss",
+            "315576000001s",
+            "99999999999999999999s",
+        ] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+}
