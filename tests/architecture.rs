@@ -12,9 +12,8 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     let mut rows = BTreeMap::new();
     for line in section.lines().filter(|it| it.starts_with("| `")) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
-        let names = |cell: &str| -> BTreeSet<String> {
-            cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-        };
+        let names =
+            |cell: &str| -> BTreeSet<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
         let uses = names(cells[1]);
         for module in names(cells[0]) {
             rows.insert(module, uses.clone());
@@ -44,7 +43,13 @@ fn all_sources() -> Vec<PathBuf> {
 
 /// The top-level module that a file belongs to.
 fn module_of(path: &Path) -> String {
-    let first = path.components().nth(1).expect("below src").as_os_str().to_string_lossy().into_owned();
+    let first = path
+        .components()
+        .nth(1)
+        .expect("below src")
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -55,10 +60,16 @@ fn uses(text: &str) -> BTreeSet<String> {
         for (at, _) in line.match_indices("crate::") {
             let rest = &line[at + "crate::".len()..];
             if let Some(group) = rest.strip_prefix('{') {
-                let names = group.split(['{', '}', ',']).map(|it| it.trim().split("::").next().unwrap_or_default());
+                let names = group
+                    .split(['{', '}', ','])
+                    .map(|it| it.trim().split("::").next().unwrap_or_default());
                 found.extend(names.filter(|it| !it.is_empty()).map(str::to_owned));
             } else {
-                found.insert(rest.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect());
+                found.insert(
+                    rest.chars()
+                        .take_while(|it| it.is_alphanumeric() || *it == '_')
+                        .collect(),
+                );
             }
         }
     }
@@ -74,7 +85,9 @@ fn modules_use_only_what_the_table_allows() {
         if module == "lib" || module == "main" {
             continue;
         }
-        let allowed = table.get(&module).unwrap_or_else(|| panic!("`{module}` is missing in the table"));
+        let allowed = table
+            .get(&module)
+            .unwrap_or_else(|| panic!("`{module}` is missing in the table"));
         let text = fs::read_to_string(&path).expect("a source file");
         let text = text.split("\nmod tests {").next().unwrap_or(&text);
         for used in uses(text) {
@@ -102,7 +115,8 @@ fn the_table_has_no_circle() {
     fn reaches(table: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str, depth: usize) -> bool {
         depth < 20
             && table.get(from).is_some_and(|uses| {
-                uses.iter().any(|it| it == to || (it != "all" && reaches(table, it, to, depth + 1)))
+                uses.iter()
+                    .any(|it| it == to || (it != "all" && reaches(table, it, to, depth + 1)))
             })
     }
     for module in table.keys() {

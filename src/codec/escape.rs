@@ -161,20 +161,11 @@ mod tests {
 
     #[test]
     fn every_character_reads_back_wherever_it_stands() {
-        let characters = (0..0x80)
-            .chain([0xe9, 0x2028, 0x1f600])
-            .filter_map(char::from_u32);
+        let characters = (0..0x80).chain([0xe9, 0x2028, 0x1f600]).filter_map(char::from_u32);
         for character in characters {
             for n_before in 0..17 {
-                let text = format!(
-                    "{}{character}{}",
-                    "x".repeat(n_before),
-                    "yz\"é".repeat(n_before % 4)
-                );
-                assert_eq!(
-                    serde_json::from_str::<String>(&string(&text)).unwrap(),
-                    text
-                );
+                let text = format!("{}{character}{}", "x".repeat(n_before), "yz\"é".repeat(n_before % 4));
+                assert_eq!(serde_json::from_str::<String>(&string(&text)).unwrap(), text);
             }
         }
     }

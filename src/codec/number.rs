@@ -89,15 +89,11 @@ pub fn parse_integral<T: TryFrom<i128>>(text: &str) -> Option<T> {
     let parts = Decimal::parse(unsigned)?;
     // Digits as if there were no point; the exponent moves the point, and what it cannot reach must be zero.
     let digits = || parts.integer.iter().chain(parts.fraction);
-    let point = i64::try_from(parts.integer.len())
-        .ok()?
-        .saturating_add(parts.exponent);
+    let point = i64::try_from(parts.integer.len()).ok()?.saturating_add(parts.exponent);
     let mut value: i128 = 0;
     for (digit, place) in digits().zip(0_i64..) {
         if place < point {
-            value = value
-                .checked_mul(10)?
-                .checked_add(i128::from(digit & 0x0f))?;
+            value = value.checked_mul(10)?.checked_add(i128::from(digit & 0x0f))?;
         } else if *digit != b'0' {
             return None;
         }
@@ -107,12 +103,7 @@ pub fn parse_integral<T: TryFrom<i128>>(text: &str) -> Option<T> {
     if value != 0 && n_zeros > 0 {
         value = value.checked_mul(10_i128.checked_pow(u32::try_from(n_zeros).ok()?)?)?;
     }
-    T::try_from(if negative {
-        value.checked_neg()?
-    } else {
-        value
-    })
-    .ok()
+    T::try_from(if negative { value.checked_neg()? } else { value }).ok()
 }
 
 /// Reads a JSON number as a double. `None` for anything else and where it is too large for a double.
@@ -141,9 +132,7 @@ impl<'a> Decimal<'a> {
             None => (text, 0),
         };
         let (integer, fraction) = match mantissa.split_once('.') {
-            Some((integer, fraction)) if !fraction.is_empty() => {
-                (integer.as_bytes(), fraction.as_bytes())
-            }
+            Some((integer, fraction)) if !fraction.is_empty() => (integer.as_bytes(), fraction.as_bytes()),
             Some(_) => return None,
             None => (mantissa.as_bytes(), &[][..]),
         };
@@ -166,15 +155,9 @@ fn parse_exponent(text: &str) -> Option<i64> {
         return None;
     }
     let value = digits.bytes().fold(0_i64, |value, it| {
-        value
-            .saturating_mul(10)
-            .saturating_add(i64::from(it & 0x0f))
+        value.saturating_mul(10).saturating_add(i64::from(it & 0x0f))
     });
-    Some(if negative {
-        value.saturating_neg()
-    } else {
-        value
-    })
+    Some(if negative { value.saturating_neg() } else { value })
 }
 
 /// `0`, or digits that do not begin with 0.

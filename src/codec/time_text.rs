@@ -27,9 +27,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// assert_eq!(out, b"1970-01-01T00:00:01.500Z");
 /// ```
 pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    if !(MIN_TIMESTAMP_SECONDS..=MAX_TIMESTAMP_SECONDS).contains(&seconds)
-        || !(0..NANOS).contains(&nanos)
-    {
+    if !(MIN_TIMESTAMP_SECONDS..=MAX_TIMESTAMP_SECONDS).contains(&seconds) || !(0..NANOS).contains(&nanos) {
         return Err(DecodeError::Range);
     }
     let (year, month, day) = civil(seconds.div_euclid(SECONDS_PER_DAY));
@@ -58,9 +56,7 @@ pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<()
 /// assert_eq!(parse_timestamp("1970-01-01 00:00:00"), None);
 /// ```
 pub fn parse_timestamp(text: &str) -> Option<(i64, i32)> {
-    let mut text = Scanner {
-        rest: text.as_bytes(),
-    };
+    let mut text = Scanner { rest: text.as_bytes() };
     let year = text.number(4)?;
     text.expect(b'-')?;
     let month = text.number(2)?;
@@ -96,8 +92,8 @@ pub fn parse_timestamp(text: &str) -> Option<(i64, i32)> {
 /// assert_eq!(out, b"-1.500s");
 /// ```
 pub fn write_duration(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    let in_range = seconds.unsigned_abs() <= MAX_DURATION_SECONDS.unsigned_abs()
-        && nanos.unsigned_abs() < NANOS.unsigned_abs();
+    let in_range =
+        seconds.unsigned_abs() <= MAX_DURATION_SECONDS.unsigned_abs() && nanos.unsigned_abs() < NANOS.unsigned_abs();
     if !in_range || (seconds < 0 && nanos > 0) || (seconds > 0 && nanos < 0) {
         return Err(DecodeError::Range);
     }
@@ -118,9 +114,7 @@ pub fn write_duration(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(),
 /// assert_eq!(parse_duration("1.5"), None);
 /// ```
 pub fn parse_duration(text: &str) -> Option<(i64, i32)> {
-    let mut text = Scanner {
-        rest: text.as_bytes(),
-    };
+    let mut text = Scanner { rest: text.as_bytes() };
     let negative = text.expect(b'-').is_some();
     let mut seconds: i64 = 0;
     let mut n_digits = 0_u32;
@@ -150,8 +144,7 @@ fn civil(days: i64) -> (u32, u32, u32) {
     let days = u32::try_from(days + 719_468).unwrap_or(0);
     let era = days / 146_097;
     let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
@@ -287,11 +280,7 @@ impl Scanner<'_> {
             return None;
         }
         let seconds = seconds_of_day(hour, minute, 0);
-        Some(if west {
-            seconds.wrapping_neg()
-        } else {
-            seconds
-        })
+        Some(if west { seconds.wrapping_neg() } else { seconds })
     }
 }
 
@@ -323,11 +312,7 @@ mod tests {
             (4_107_542_399, 120_000_000, "2100-02-28T23:59:59.120Z"),
             (1_767_225_599, 0, "2025-12-31T23:59:59Z"),
             (MIN_TIMESTAMP_SECONDS, 0, "0001-01-01T00:00:00Z"),
-            (
-                MAX_TIMESTAMP_SECONDS,
-                999_999_999,
-                "9999-12-31T23:59:59.999999999Z",
-            ),
+            (MAX_TIMESTAMP_SECONDS, 999_999_999, "9999-12-31T23:59:59.999999999Z"),
         ] {
             assert_eq!(timestamp(seconds, nanos).as_deref(), Some(text));
             assert_eq!(parse_timestamp(text), Some((seconds, nanos)), "{text}");

@@ -208,10 +208,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = usize::try_from(self.varint()?).map_err(|_| DecodeError::Malformed)?;
-        let (bytes, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(DecodeError::Malformed)?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Malformed)?;
         self.rest = rest;
         Ok(bytes)
     }
@@ -219,10 +216,7 @@ impl<'a> Reader<'a> {
     /// Reads four bytes.
     #[inline]
     pub fn fixed32(&mut self) -> Result<u32, DecodeError> {
-        let (bytes, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or(DecodeError::Malformed)?;
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Malformed)?;
         self.rest = rest;
         Ok(u32::from_le_bytes(*bytes))
     }
@@ -230,10 +224,7 @@ impl<'a> Reader<'a> {
     /// Reads eight bytes.
     #[inline]
     pub fn fixed64(&mut self) -> Result<u64, DecodeError> {
-        let (bytes, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or(DecodeError::Malformed)?;
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Malformed)?;
         self.rest = rest;
         Ok(u64::from_le_bytes(*bytes))
     }
@@ -308,9 +299,7 @@ impl<'a> Reader<'a> {
             WireType::Varint => self.varint().map(RawValue::Varint),
             WireType::Fixed32 => self.fixed32().map(RawValue::Fixed32),
             WireType::Fixed64 => self.fixed64().map(RawValue::Fixed64),
-            WireType::EndGroup | WireType::Len | WireType::StartGroup => {
-                Err(DecodeError::Malformed)
-            }
+            WireType::EndGroup | WireType::Len | WireType::StartGroup => Err(DecodeError::Malformed),
         }
     }
 }
@@ -380,9 +369,7 @@ impl FieldLookup {
         let siblings = message
             .fields
             .iter()
-            .filter(|it| {
-                field.oneof.is_some() && it.oneof == field.oneof && it.number != field.number
-            })
+            .filter(|it| field.oneof.is_some() && it.oneof == field.oneof && it.number != field.number)
             .map(|it| Occurrence::new(message, it))
             .collect();
         Self {
@@ -640,11 +627,7 @@ mod tests {
         let eleven = [0x80; 11];
         let too_big = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
         for wire in [&[][..], &[0x80], &[0xff, 0xff], &eleven, &too_big] {
-            assert_eq!(
-                Reader::new(wire).varint(),
-                Err(DecodeError::Malformed),
-                "{wire:x?}"
-            );
+            assert_eq!(Reader::new(wire).varint(), Err(DecodeError::Malformed), "{wire:x?}");
         }
         // Longer than need be is legal.
         assert_eq!(Reader::new(&[0x81, 0x80, 0x00]).varint(), Ok(1));
@@ -667,11 +650,7 @@ mod tests {
         for bits in [0_u64, 7, 8 | 6, 8 | 7, 1 << 32] {
             let mut wire = Vec::new();
             put_varint(&mut wire, bits);
-            assert_eq!(
-                Reader::new(&wire).tag(),
-                Err(DecodeError::Malformed),
-                "{bits}"
-            );
+            assert_eq!(Reader::new(&wire).tag(), Err(DecodeError::Malformed), "{bits}");
         }
     }
 
@@ -686,10 +665,7 @@ mod tests {
         let mut reader = Reader::new(&wire);
         assert_eq!(
             reader.field(),
-            Ok(Some((
-                Tag::new(7, WireType::StartGroup),
-                RawValue::Group(&inner)
-            )))
+            Ok(Some((Tag::new(7, WireType::StartGroup), RawValue::Group(&inner))))
         );
         assert_eq!(
             reader.field(),
@@ -700,17 +676,8 @@ mod tests {
 
     #[test]
     fn groups_that_do_not_close_are_malformed_and_deep_ones_are_refused() {
-        for wire in [
-            &[0x0b][..],
-            &[0x0b, 0x14],
-            &[0x0b, 0x13, 0x0c, 0x14],
-            &[0x0c],
-        ] {
-            assert_eq!(
-                Reader::new(wire).field(),
-                Err(DecodeError::Malformed),
-                "{wire:x?}"
-            );
+        for wire in [&[0x0b][..], &[0x0b, 0x14], &[0x0b, 0x13, 0x0c, 0x14], &[0x0c]] {
+            assert_eq!(Reader::new(wire).field(), Err(DecodeError::Malformed), "{wire:x?}");
         }
         let deep = vec![0x0b; 1000];
         assert_eq!(Reader::new(&deep).field(), Err(DecodeError::Depth));
@@ -718,17 +685,8 @@ mod tests {
 
     #[test]
     fn lengths_beyond_the_end_are_malformed() {
-        for wire in [
-            &[0x0a, 0x02, 0x00][..],
-            &[0x0a],
-            &[0x09, 0, 0, 0],
-            &[0x0d, 0],
-        ] {
-            assert_eq!(
-                Reader::new(wire).field(),
-                Err(DecodeError::Malformed),
-                "{wire:x?}"
-            );
+        for wire in [&[0x0a, 0x02, 0x00][..], &[0x0a], &[0x09, 0, 0, 0], &[0x0d, 0]] {
+            assert_eq!(Reader::new(wire).field(), Err(DecodeError::Malformed), "{wire:x?}");
         }
         let mut huge = vec![0x0a];
         put_varint(&mut huge, u64::MAX);
@@ -755,19 +713,13 @@ mod tests {
             lookup(1, WireType::Varint, false, &[]).scalar(&wire),
             Ok(Some(RawValue::Varint(2)))
         );
-        assert_eq!(
-            lookup(3, WireType::Varint, false, &[]).scalar(&wire),
-            Ok(None)
-        );
+        assert_eq!(lookup(3, WireType::Varint, false, &[]).scalar(&wire), Ok(None));
     }
 
     #[test]
     fn the_last_member_of_a_oneof_wins() {
         let wire = [0x08, 1, 0x10, 2];
-        assert_eq!(
-            lookup(1, WireType::Varint, false, &[2]).scalar(&wire),
-            Ok(None)
-        );
+        assert_eq!(lookup(1, WireType::Varint, false, &[2]).scalar(&wire), Ok(None));
         assert_eq!(
             lookup(2, WireType::Varint, false, &[1]).scalar(&wire),
             Ok(Some(RawValue::Varint(2)))
