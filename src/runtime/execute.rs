@@ -1,1 +1,142 @@
-//! Runs the calls of one request: references are the schedule.
+//! Runs the calls of one request: references are the schedule (semantics.md 4).
+//!
+//! [`run`] takes values for the recipe's inputs and gives an [`Outcome`]: the response, or the failure that ended the
+//! endpoint, and beside either what degraded and what each call took. `graph` is the schedule, `call` one call, `each` the
+//! `for` calls, `build` the request of a call, `exchange` its way to the backend, `render` templates.
+//! Invariant: order of arrival never shows in a success; values are stored by slot and read by slot.
+
+pub mod detach;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+
+pub use self::detach::Detached;
+use super::backend::{Backends, Directives, Failure};
+use super::cache::Cache;
+use crate::expr::Value;
+use crate::plan::{BackendIndex, ErrorRule, Plan, Recipe};
+use crate::time::{Deadline, Instant};
+
+/// What a worker lends to the requests that it serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// What is served.
+    pub plan: &'a Plan,
+    /// This worker's connections to the plan's backends.
+    pub backends: &'a Backends,
+    /// Stored replies and responses, shared by all workers.
+    pub cache: &'a Cache,
+    /// Counts unsafe calls that outlive their request.
+    pub detached: &'a Detached,
+}
+
+/// The parts of the HTTP request that [`crate::codec::HttpBinding`] reads; empty for recipes without a bound call.
+#[derive(Clone, Debug, Default)]
+pub struct Incoming {
+    /// Path variables in template order, decoded.
+    pub captures: Vec<String>,
+    /// The raw query string.
+    pub query: Option<String>,
+    /// The raw body.
+    pub body: Bytes,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What to say, or why not.
+    pub answer: Result<Answer, Failed>,
+    /// Calls that the answer had to do without, in file order, each once.
+    pub degraded: Vec<Degraded>,
+    /// Calls that were made or taken from the cache, in order of their end.
+    pub calls: Vec<CallReport>,
+    /// What HTTP backends say about keeping the answer (semantics.md 5.8).
+    pub directives: Directives,
+}
+
+/// A response, ready but for what `serve` adds: date, tracing, caching and degradation headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The recipe's headers and cookies, and `content-type` where there is a body.
+    pub headers: HeaderMap,
+    /// The body; empty for 204.
+    pub body: Bytes,
+}
+
+/// The failure that ended an endpoint.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// What went wrong.
+    pub failure: Failure,
+    /// The call that failed; `None` for `require` and the response itself.
+    pub call: Option<Arc<str>>,
+    /// The rule of the call's own `errors:` that fits.
+    pub rule: Option<ErrorRule>,
+    /// The call forwards the client's own credential, so that its 401 and 403 are the client's (semantics.md 3.6).
+    pub forwards_credential: bool,
+}
+
+/// A call that the answer does without.
+#[derive(Clone, Debug)]
+pub struct Degraded {
+    /// Its name; within a fragment behind the name of the call that composes it: `offer.price`.
+    pub call: Arc<str>,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// One call, for logs and metrics.
+#[derive(Clone, Debug)]
+pub struct CallReport {
+    /// Its name, as in [`Degraded::call`].
+    pub call: Arc<str>,
+    /// Whom.
+    pub backend: BackendIndex,
+    /// When it started.
+    pub started: Instant,
+    /// How long it took.
+    pub took: Duration,
+    /// How it ended.
+    pub code: tonic::Code,
+    /// Where the reply came from.
+    pub source: ReplySource,
+}
+
+/// Where a reply came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplySource {
+    /// The backend.
+    Backend,
+    /// The call cache.
+    Cache,
+    /// An equal call that was under way.
+    Shared,
+}
+
+/// Answers a request. `inputs` are the values of the recipe's input slots, by slot.
+///
+/// The caller provides a `tokio::task::LocalSet` or a local runtime: backends and detached calls spawn local tasks.
+/// Cancel safety: dropping the future cancels safe calls and those not yet sent; an unsafe call that was sent goes on
+/// detached, to its own timeout, counted by [`Context::detached`].
+pub async fn run(
+    context: Context<'_>,
+    recipe: &Recipe,
+    inputs: Vec<Value>,
+    incoming: &Incoming,
+    deadline: Deadline,
+) -> Outcome {
+    let _ = (context, recipe, inputs, incoming, deadline);
+    todo!()
+}
+
+/// The request bytes of the recipe's bound calls, one behind the other: they belong to the key of a stored response.
+/// Fails with [`super::backend::FailureKind::BadInput`].
+pub fn bound_requests(recipe: &Recipe, incoming: &Incoming) -> Result<Vec<u8>, Failure> {
+    let _ = (recipe, incoming);
+    todo!()
+}

@@ -1,0 +1,377 @@
+//! What went wrong for one request: whose fault it is, and whether trying again is allowed.
+//!
+//! Constructors set every fact at once, so that code, status and fault cannot disagree. Nobody compares texts or downcasts:
+//! the source is only for the log. What a client is told is decided in `serve::problem`.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use tonic::Code;
+
+use super::code;
+use crate::codec::BindError;
+use crate::expr;
+use crate::plan::{Origin, Otherwise};
+
+/// Something that went wrong for one request. Cheap to clone: those who share a call share its failure.
+#[derive(Clone)]
+pub struct Failure(Arc<Facts>);
+
+/// All that is known of a [`Failure`].
+#[derive(Debug)]
+pub struct Facts {
+    /// In which way.
+    pub kind: FailureKind,
+    /// Whose fault.
+    pub fault: Fault,
+    /// Whether the request may be sent again.
+    pub retry: Retry,
+    /// As gRPC says it; for HTTP backends by google.rpc.Code's table.
+    pub code: Code,
+    /// The status of an HTTP backend, or of a `require`.
+    pub http_status: Option<StatusCode>,
+    /// The backend's own text; never for a body unless its author asks with `error(call).message`.
+    pub message: String,
+    /// `detail:` of a `require`: written by the author, for the client.
+    pub detail: Option<String>,
+    /// An encoded google.rpc.Status from `grpc-status-details-bin`; empty where there is none.
+    pub details: Bytes,
+    /// The bad inputs of [`FailureKind::BadInput`].
+    pub inputs: Vec<BindError>,
+    /// Where in the composition; only for the log.
+    pub origin: Option<Origin>,
+    /// Only for the log.
+    pub source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// Every way to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// A header value that may not be sent: CR, LF, NUL or non-visible bytes.
+    BadHeader,
+    /// The client's input does not make the request message.
+    BadInput,
+    /// A path segment that is empty, `.` or `..`.
+    BadPath,
+    /// A reply that is not what was promised: malformed, of the wrong content type, compressed, no gRPC.
+    BadReply,
+    /// An invariant of ours that does not hold.
+    Bug,
+    /// No connection; nothing was sent.
+    Connect,
+    /// The connection was lost before the reply was complete.
+    Connection,
+    /// Out of time.
+    Deadline,
+    /// An expression failed.
+    Expression,
+    /// An HTTP backend answered 4xx or 5xx.
+    HttpStatus,
+    /// More calls, or more elements of a `for`, than a request may have.
+    Limit,
+    /// A redirect, which is never followed.
+    Redirect,
+    /// The backend refused the request without looking at it.
+    Refused,
+    /// A reply larger than `max_message`.
+    ReplyTooLarge,
+    /// A `require` that does not hold.
+    Require,
+    /// A response larger than allowed.
+    ResponseTooLarge,
+    /// A gRPC backend answered with a code other than OK.
+    Status,
+}
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Whom we call.
+    Backend,
+    /// Who calls us.
+    Client,
+    /// Ours, or the composition's.
+    Gateway,
+}
+
+/// Whether a request may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// Whatever it is: it was provably not sent.
+    Always,
+    /// Only an idempotent one.
+    IfIdempotent,
+    /// No.
+    Never,
+}
+
+impl Failure {
+    fn new(kind: FailureKind, fault: Fault, retry: Retry, code: Code) -> Facts {
+        Facts {
+            kind,
+            fault,
+            retry,
+            code,
+            http_status: None,
+            message: String::new(),
+            detail: None,
+            details: Bytes::new(),
+            inputs: Vec::new(),
+            origin: None,
+            source: None,
+        }
+    }
+
+    /// A header value that may not be sent to a backend.
+    pub fn bad_header(origin: Option<Origin>) -> Self {
+        Facts {
+            origin,
+            ..Self::new(
+                FailureKind::BadHeader,
+                Fault::Client,
+                Retry::Never,
+                Code::InvalidArgument,
+            )
+        }
+        .into()
+    }
+
+    /// A header, cookie or status of the response that may not be sent to the client.
+    pub fn bad_response(origin: Option<Origin>) -> Self {
+        Facts {
+            origin,
+            ..Self::new(FailureKind::BadHeader, Fault::Gateway, Retry::Never, Code::Internal)
+        }
+        .into()
+    }
+
+    /// Inputs that do not make the request message.
+    pub fn bad_input(inputs: Vec<BindError>) -> Self {
+        Facts {
+            inputs,
+            ..Self::new(
+                FailureKind::BadInput,
+                Fault::Client,
+                Retry::Never,
+                Code::InvalidArgument,
+            )
+        }
+        .into()
+    }
+
+    /// A path segment that is not sent.
+    pub fn bad_path(origin: Option<Origin>) -> Self {
+        Facts {
+            origin,
+            ..Self::new(FailureKind::BadPath, Fault::Client, Retry::Never, Code::InvalidArgument)
+        }
+        .into()
+    }
+
+    /// A reply that is not what was promised. `what` is one sentence without values.
+    pub fn bad_reply(what: &'static str) -> Self {
+        Self::bad_reply_from(Note(what))
+    }
+
+    /// A reply that is not what was promised.
+    pub fn bad_reply_from(source: impl Error + Send + Sync + 'static) -> Self {
+        Facts {
+            source: Some(Arc::new(source)),
+            ..Self::new(FailureKind::BadReply, Fault::Backend, Retry::Never, Code::Internal)
+        }
+        .into()
+    }
+
+    /// A reply whose HTTP status says that it is no gRPC.
+    pub fn foreign_reply(status: StatusCode) -> Self {
+        Facts {
+            source: Some(Arc::new(Note("the reply is no gRPC"))),
+            ..Self::new(
+                FailureKind::BadReply,
+                Fault::Backend,
+                Retry::Never,
+                code::of_foreign_status(status),
+            )
+        }
+        .into()
+    }
+
+    /// An invariant of ours that does not hold.
+    pub fn bug(what: &'static str) -> Self {
+        Facts {
+            source: Some(Arc::new(Note(what))),
+            ..Self::new(FailureKind::Bug, Fault::Gateway, Retry::Never, Code::Internal)
+        }
+        .into()
+    }
+
+    /// No connection could be made, or the one that was there had gone before anything was sent.
+    pub fn connect(source: impl Error + Send + Sync + 'static) -> Self {
+        Facts {
+            source: Some(Arc::new(source)),
+            ..Self::new(FailureKind::Connect, Fault::Backend, Retry::Always, Code::Unavailable)
+        }
+        .into()
+    }
+
+    /// The connection was lost, and the request may have arrived.
+    pub fn connection(source: impl Error + Send + Sync + 'static) -> Self {
+        Facts {
+            source: Some(Arc::new(source)),
+            ..Self::new(
+                FailureKind::Connection,
+                Fault::Backend,
+                Retry::IfIdempotent,
+                Code::Unavailable,
+            )
+        }
+        .into()
+    }
+
+    /// Out of time.
+    pub fn deadline() -> Self {
+        Self::new(
+            FailureKind::Deadline,
+            Fault::Backend,
+            Retry::Never,
+            Code::DeadlineExceeded,
+        )
+        .into()
+    }
+
+    /// An expression that failed (semantics.md 3.5).
+    pub fn expression(fault: expr::Fault, origin: Option<Origin>) -> Self {
+        Facts {
+            origin,
+            source: Some(Arc::new(fault)),
+            ..Self::new(FailureKind::Expression, Fault::Gateway, Retry::Never, Code::Internal)
+        }
+        .into()
+    }
+
+    /// An HTTP backend's 4xx or 5xx.
+    pub fn http_status(status: StatusCode) -> Self {
+        let retry = if status == StatusCode::SERVICE_UNAVAILABLE {
+            Retry::IfIdempotent
+        } else {
+            Retry::Never
+        };
+        Facts {
+            http_status: Some(status),
+            ..Self::new(
+                FailureKind::HttpStatus,
+                Fault::Backend,
+                retry,
+                code::of_http_status(status),
+            )
+        }
+        .into()
+    }
+
+    /// More calls or elements than a request may have.
+    pub fn limit(what: &'static str) -> Self {
+        Facts {
+            source: Some(Arc::new(Note(what))),
+            ..Self::new(FailureKind::Limit, Fault::Gateway, Retry::Never, Code::Internal)
+        }
+        .into()
+    }
+
+    /// A redirect, or another status that is neither success nor error.
+    pub fn redirect(status: StatusCode) -> Self {
+        Facts {
+            http_status: Some(status),
+            ..Self::new(FailureKind::Redirect, Fault::Backend, Retry::Never, Code::Unknown)
+        }
+        .into()
+    }
+
+    /// The backend refused the request unseen: REFUSED_STREAM, or a GOAWAY that does not cover it.
+    pub fn refused(source: impl Error + Send + Sync + 'static) -> Self {
+        Facts {
+            source: Some(Arc::new(source)),
+            ..Self::new(FailureKind::Refused, Fault::Backend, Retry::Always, Code::Unavailable)
+        }
+        .into()
+    }
+
+    /// A reply larger than `max_message`.
+    pub fn reply_too_large() -> Self {
+        Self::new(FailureKind::ReplyTooLarge, Fault::Backend, Retry::Never, Code::Internal).into()
+    }
+
+    /// A `require` that does not hold.
+    pub fn require(otherwise: Otherwise, detail: Option<String>, origin: Origin) -> Self {
+        let (code, http_status) = match otherwise {
+            Otherwise::Code(code) => (code, None),
+            Otherwise::Status(status) => (code::of_http_status(status), Some(status)),
+        };
+        Facts {
+            http_status,
+            detail,
+            origin: Some(origin),
+            ..Self::new(FailureKind::Require, Fault::Client, Retry::Never, code)
+        }
+        .into()
+    }
+
+    /// A response larger than allowed.
+    pub fn response_too_large() -> Self {
+        Self::new(
+            FailureKind::ResponseTooLarge,
+            Fault::Gateway,
+            Retry::Never,
+            Code::Internal,
+        )
+        .into()
+    }
+
+    /// A gRPC backend's code other than OK, its text and its `grpc-status-details-bin`.
+    pub fn status(code: Code, message: String, details: Bytes) -> Self {
+        let retry = if code == Code::Unavailable {
+            Retry::IfIdempotent
+        } else {
+            Retry::Never
+        };
+        Facts {
+            message,
+            details,
+            ..Self::new(FailureKind::Status, Fault::Backend, retry, code)
+        }
+        .into()
+    }
+
+    /// The status that stands for this failure before anybody rewords it: an HTTP backend's own, else the code's.
+    pub fn usual_status(&self) -> StatusCode {
+        self.http_status.unwrap_or_else(|| code::http_status(self.code))
+    }
+}
+
+impl Deref for Failure {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
+}
+
+impl From<Facts> for Failure {
+    fn from(facts: Facts) -> Self {
+        Self(Arc::new(facts))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A source that is only a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Note(&'static str);

@@ -1,0 +1,1 @@
+//! XML → JSON: attributes are `@name`, text beside them `#text`.
