@@ -1,0 +1,604 @@
+//! Text → [`Document`]: YAML read by notation, not by schema (semantics.md 7.3, 7.4). JSON is read because it is YAML.
+//!
+//! Everything that YAML versions read differently, or that changes what stands in the file without a trace, is refused here
+//! with its own advice: tags, anchors, aliases, merge keys, several documents, ambiguous scalars, expressions cut in two.
+//! Invariant: a scalar that YAML altered never reaches the specification without a mistake being reported.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle};
+
+use super::cut::{self, Stop};
+use super::notation::{self, Plain};
+use super::{Document, FileIndex, Mistake, Node, NodeKind, SourceMap, Span, Spanned, Text, offset};
+
+/// The largest file that is read, in bytes.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// How deep collections of one kind may be nested.
+const MAX_NESTING: usize = 100;
+
+/// Reads a file. The document is `None` where the file is empty or is not YAML; mistakes come in written order.
+pub fn parse(sources: &SourceMap, file: FileIndex) -> (Option<Document>, Vec<Mistake>) {
+    let Some(source) = sources.file(file) else { return (None, Vec::new()) };
+    let text: &str = &source.text;
+    let start = Span { file, start: 0, end: 0 };
+    if text.len() > MAX_BYTES {
+        let title = format!("the file is larger than 1 MiB ({} bytes)", text.len());
+        return (None, vec![Mistake::new("file-too-large", start, title)]);
+    }
+    let (events, scan_error) = scan(text);
+    let mut builder = Builder { text, file, events: &events, at: 0, mistakes: Vec::new(), cut: false };
+    let root = builder.document();
+    if let Some(error) = &scan_error {
+        builder.syntax_error(error);
+        return (None, builder.mistakes);
+    }
+    if root.is_none() {
+        builder.mistakes.push(Mistake::new("empty-file", start, "the file is empty"));
+    }
+    (root.map(|root| Document { file, root }), builder.mistakes)
+}
+
+/// An event and its bytes.
+type Spotted<'a> = (Event<'a>, Range<usize>, Option<Range<usize>>);
+
+fn scan(text: &str) -> (Vec<Spotted<'_>>, Option<ScanError>) {
+    let mut options = granit_parser::options! {
+        emit_anchor_events: true,
+        emit_unresolved_aliases: true,
+        disallow_directives: true,
+        flow_nesting_limit: MAX_NESTING,
+        block_nesting_limit: MAX_NESTING,
+    };
+    options.set_emit_comments(false);
+    let mut events = Vec::new();
+    for event in Parser::new_from_str_with_options(text, options) {
+        match event {
+            Ok((Event::StreamStart | Event::StreamEnd | Event::DocumentEnd, _)) => {}
+            Ok((event, span)) => {
+                let range = span.byte_range().unwrap_or_default();
+                let tag = span.tag_span().and_then(|tag| tag.byte_range());
+                events.push((event, range, tag));
+            }
+            Err(error) => return (events, Some(error)),
+        }
+    }
+    (events, None)
+}
+
+struct Builder<'a> {
+    text: &'a str,
+    file: FileIndex,
+    events: &'a [Spotted<'a>],
+    at: usize,
+    mistakes: Vec<Mistake>,
+    /// An expression was cut in the flow collection that is being read: what follows in it means nothing.
+    cut: bool,
+}
+
+impl<'a> Builder<'a> {
+    fn document(&mut self) -> Option<Node> {
+        let mut root = None;
+        while let Some((event, range, _)) = self.events.get(self.at) {
+            if !matches!(event, Event::DocumentStart(..)) {
+                // Nothing stands between two documents.
+                self.at += 1;
+                continue;
+            }
+            if root.is_some() {
+                let span = self.span(range.clone());
+                let mistake = Mistake::new("yaml-documents", span, "a file holds one YAML document")
+                    .label("a second document begins here")
+                    .help("move it to a file of its own");
+                self.mistakes.push(mistake);
+                break;
+            }
+            self.at += 1;
+            if self.at < self.events.len() {
+                root = Some(self.node());
+            }
+        }
+        root
+    }
+
+    fn span(&self, range: Range<usize>) -> Span {
+        Span { file: self.file, start: offset(range.start), end: offset(range.end.max(range.start)) }
+    }
+
+    fn next(&mut self) -> Option<&'a Spotted<'a>> {
+        let next = self.events.get(self.at);
+        self.at += 1;
+        next
+    }
+
+    fn peek(&self) -> Option<&'a Event<'a>> {
+        self.events.get(self.at).map(|(event, ..)| event)
+    }
+
+    /// Reads one node. Where the events end early (a syntax error follows) the node is unknown.
+    fn node(&mut self) -> Node {
+        let Some((event, range, tag)) = self.next() else { return self.unknown(self.text.len()..self.text.len()) };
+        let tagged = self.tag(tag.as_ref(), range);
+        match event {
+            Event::Scalar(value, style, ..) => {
+                self.anchor(tagged);
+                if tagged { self.unknown(range.clone()) } else { self.scalar(value, *style, range) }
+            }
+            Event::SequenceStart(style, ..) => {
+                self.anchor(tagged);
+                self.list(*style, range)
+            }
+            Event::MappingStart(style, ..) => {
+                self.anchor(tagged);
+                self.map(*style, range)
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                let mistake = Mistake::new("yaml-alias", self.span(range.clone()), "YAML aliases are not read")
+                    .label("an alias, because the value begins with `*`")
+                    .help(format!("write the value out, or quote it: {}", cut::quoted(self.slice(range))));
+                self.mistakes.push(mistake);
+                self.unknown(range.clone())
+            }
+            _ => self.unknown(range.clone()),
+        }
+    }
+
+    fn unknown(&self, range: Range<usize>) -> Node {
+        Node { kind: NodeKind::Unknown, span: self.span(range) }
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &'a str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    fn rest_of_line(&self, start: usize) -> &'a str {
+        self.text.get(start..).unwrap_or_default().lines().next().unwrap_or_default().trim_end()
+    }
+
+    fn tag(&mut self, tag: Option<&Range<usize>>, value: &Range<usize>) -> bool {
+        let Some(tag) = tag else { return false };
+        let written = self.slice(tag);
+        let help = if written.starts_with("!!") || written.starts_with("!<") {
+            format!("leave it out, or quote the value: {}", cut::quoted(self.slice(value)))
+        } else {
+            let line = self.rest_of_line(tag.start);
+            format!("for an expression write `${line}`, for text {}", cut::quoted(line))
+        };
+        let mistake = Mistake::new("yaml-tag", self.span(tag.clone()), "YAML tags are not read")
+            .label("a tag, because the value begins with `!`")
+            .help(help);
+        self.mistakes.push(mistake);
+        true
+    }
+
+    /// Steps over an anchor's event, which follows the node that it names.
+    fn anchor(&mut self, was_reported: bool) {
+        let Some((Event::Anchor(..), range, _)) = self.events.get(self.at) else { return };
+        self.at += 1;
+        if was_reported {
+            return;
+        }
+        let mistake = Mistake::new("yaml-anchor", self.span(range.clone()), "YAML anchors are not read")
+            .label("an anchor, because the value begins with `&`")
+            .help(format!("leave it out, or quote the value: {}", cut::quoted(self.rest_of_line(range.start))));
+        self.mistakes.push(mistake);
+    }
+
+    fn scalar(&mut self, value: &str, style: ScalarStyle, range: &Range<usize>) -> Node {
+        let written = self.slice(range);
+        let end = range.start + written.trim_end().len();
+        let span = self.span(range.start..end);
+        if style != ScalarStyle::Plain {
+            return Node { kind: NodeKind::Text(self.text_of(value, style, range)), span };
+        }
+        if range.is_empty() {
+            let mistake = Mistake::new("empty-value", span, "a value is missing").label("nothing stands here").help("null");
+            self.mistakes.push(mistake);
+            return self.unknown(range.clone());
+        }
+        if cut::is_cut(value) {
+            self.cut_by_yaml(range.start, span);
+            return self.unknown(range.clone());
+        }
+        let kind = match notation::plain(value) {
+            Plain::Ambiguous => {
+                let mistake = Mistake::new("ambiguous-scalar", span, format!("`{value}` means different things to different readers of YAML"))
+                    .label("quote it, or write it as JSON does")
+                    .help(cut::quoted(value));
+                self.mistakes.push(mistake);
+                NodeKind::Unknown
+            }
+            Plain::Bool(it) => NodeKind::Bool(it),
+            Plain::Null => NodeKind::Null,
+            Plain::Number => NodeKind::Number(Arc::from(value)),
+            Plain::Text => NodeKind::Text(self.text_of(value, style, range)),
+        };
+        Node { kind, span }
+    }
+
+    fn cut_by_yaml(&mut self, start: usize, span: Span) {
+        self.cut = true;
+        let meant = cut::meant(self.text, start, self.stop(self.at));
+        let mistake = Mistake::new("cut-by-yaml", span, "YAML ends this expression early")
+            .label("as YAML reads it, the value is only this")
+            .help(format!("quote the whole value: {meant}"));
+        self.mistakes.push(mistake);
+    }
+
+    /// What ends a value at an event: it matters whether a flow collection is open there.
+    fn stop(&self, at: usize) -> Stop {
+        let mut n_flow = 0_usize;
+        let mut open = Vec::new();
+        for (event, ..) in self.events.iter().take(at) {
+            match event {
+                Event::SequenceStart(style, ..) | Event::MappingStart(style, ..) => {
+                    open.push(*style);
+                    n_flow += usize::from(*style == StructureStyle::Flow);
+                }
+                Event::SequenceEnd | Event::MappingEnd if open.pop() == Some(StructureStyle::Flow) => {
+                    n_flow = n_flow.saturating_sub(1);
+                }
+                _ => {}
+            }
+        }
+        if n_flow > 0 { Stop::Flow } else { Stop::Block }
+    }
+
+    fn text_of(&self, value: &str, style: ScalarStyle, range: &Range<usize>) -> Text {
+        let line_start = self.text.get(..range.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let marks = notation::breakpoints(style, self.slice(range), offset(range.start), range.start - line_start, value);
+        Text { value: Arc::from(value), breakpoints: Arc::from(marks) }
+    }
+
+    fn list(&mut self, style: StructureStyle, range: &Range<usize>) -> Node {
+        let mut items: Vec<Node> = Vec::new();
+        let cut_around = std::mem::take(&mut self.cut);
+        let mut kept = None;
+        let end = loop {
+            match self.peek() {
+                Some(Event::SequenceEnd) | None => break self.end_of_collection(style, range, items.last().map(|it| it.span.end)),
+                Some(_) => {}
+            }
+            items.push(self.node());
+            self.note_cut(style, &mut kept, items.len());
+        };
+        self.drop_after_cut(kept, &mut items);
+        self.cut = cut_around;
+        Node { kind: NodeKind::List(items), span: self.span(range.start..end) }
+    }
+
+    fn map(&mut self, style: StructureStyle, range: &Range<usize>) -> Node {
+        let mut members: Vec<(Spanned<Arc<str>>, Node)> = Vec::new();
+        let mut seen: BTreeMap<Arc<str>, Span> = BTreeMap::new();
+        let cut_around = std::mem::take(&mut self.cut);
+        let mut kept = None;
+        let mut last = None;
+        let end = loop {
+            match self.peek() {
+                Some(Event::MappingEnd) | None => break self.end_of_collection(style, range, last),
+                Some(_) => {}
+            }
+            let key = self.key();
+            self.note_cut(style, &mut kept, members.len());
+            let value = self.node();
+            last = Some(value.span.end);
+            if let Some(key) = key {
+                match seen.get(&key.value) {
+                    Some(first) => self.duplicate(&key, *first),
+                    None => {
+                        seen.insert(key.value.clone(), key.span);
+                        members.push((key, value));
+                    }
+                }
+            }
+            self.note_cut(style, &mut kept, members.len());
+        };
+        self.drop_after_cut(kept, &mut members);
+        self.cut = cut_around;
+        Node { kind: NodeKind::Map(members), span: self.span(range.start..end) }
+    }
+
+    /// Remembers, at the first cut of a flow collection, how much of it was read before.
+    fn note_cut(&mut self, style: StructureStyle, kept: &mut Option<(usize, usize)>, n_read: usize) {
+        if std::mem::take(&mut self.cut) && style == StructureStyle::Flow && kept.is_none() {
+            *kept = Some((n_read, self.mistakes.len()));
+        }
+    }
+
+    /// Takes back what was read behind a cut: YAML's pieces of the expression, and what was wrong with them.
+    fn drop_after_cut<T>(&mut self, kept: Option<(usize, usize)>, read: &mut Vec<T>) {
+        if let Some((n_read, n_mistakes)) = kept {
+            read.truncate(n_read);
+            self.mistakes.truncate(n_mistakes);
+        }
+    }
+
+    /// Steps over the end of a collection. A block collection ends with its last child.
+    fn end_of_collection(&mut self, style: StructureStyle, range: &Range<usize>, last: Option<u32>) -> usize {
+        let closing = self.next().map_or(range.end, |(_, range, _)| range.end);
+        match style {
+            StructureStyle::Block => last.map_or(range.end, |it| it as usize),
+            StructureStyle::Flow => closing,
+        }
+    }
+
+    /// Reads a key: always text, as written.
+    fn key(&mut self) -> Option<Spanned<Arc<str>>> {
+        let Some((Event::Scalar(value, style, ..), range, tag)) = self.events.get(self.at) else {
+            let node = self.node();
+            if !matches!(node.kind, NodeKind::Unknown) {
+                self.mistakes.push(Mistake::new("bad-key", node.span, "a key is text, not a list or a map"));
+            }
+            return None;
+        };
+        self.at += 1;
+        let tagged = self.tag(tag.as_ref(), range);
+        self.anchor(tagged);
+        let span = self.span(range.clone());
+        if range.is_empty() {
+            self.mistakes.push(Mistake::new("bad-key", span, "a key is missing").label("nothing stands before the colon"));
+            return None;
+        }
+        if *style == ScalarStyle::Plain && value == "<<" {
+            let mistake = Mistake::new("yaml-merge", span, "YAML merge keys are not read")
+                .label("in a template, `...` spreads the members of an object")
+                .help("...: $name");
+            self.mistakes.push(mistake);
+            return None;
+        }
+        if is_expression_key(value) {
+            let is_piece = *style == ScalarStyle::Plain && !is_dollar_name(value) && !value.contains("${");
+            if is_piece {
+                self.cut_by_yaml(range.start, span);
+            } else {
+                let mistake = Mistake::new("bad-key", span, format!("the key `{value}` holds an expression"))
+                    .label("keys are text; only `$for`, `$if` and `$value` begin with `$`")
+                    .help(value.replace('$', "$$"));
+                self.mistakes.push(mistake);
+            }
+            return None;
+        }
+        Some(Spanned { value: Arc::from(value.as_ref()), span })
+    }
+
+    fn duplicate(&mut self, key: &Spanned<Arc<str>>, first: Span) {
+        let mut mistake = Mistake::new("duplicate-key", key.span, format!("the key `{}` stands twice in this map", key.value))
+            .other(first, "it stands here first");
+        if &*key.value == "..." {
+            mistake = mistake.help("...: [$a, $b]");
+        }
+        self.mistakes.push(mistake);
+    }
+
+    fn syntax_error(&mut self, error: &ScanError) {
+        let at = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
+        let line_start = self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |found| found + 1);
+        let on_line = |mistake: &Mistake| mistake.code == "cut-by-yaml" && mistake.span.start as usize >= line_start;
+        if self.mistakes.iter().any(on_line) {
+            return;
+        }
+        // What was found behind the last sound place may be wrong only because of this.
+        let width = self.text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, |it| if it == '\n' { 0 } else { it.len_utf8() });
+        let mut mistake = Mistake::new("yaml-syntax", self.span(at..at + width), format!("not YAML: {}", error.info()));
+        if let Some(meant) = self.meant_before(at) {
+            mistake = mistake.help(format!("quote the whole value: {meant}"));
+        } else if self.rest_of_line(line_start).contains('$') {
+            mistake = mistake.help("quote the whole value");
+        } else if matches!(error.kind(), ErrorKind::UnexpectedCharacter { .. } | ErrorKind::MappingValueNotAllowed) {
+            mistake = mistake.help("quote the value");
+        }
+        self.mistakes.push(mistake);
+    }
+
+    /// The value that was meant, where a plain scalar with a dollar ends right before a syntax error.
+    fn meant_before(&self, at: usize) -> Option<String> {
+        let (Event::Scalar(value, ScalarStyle::Plain, ..), range, _) = self.events.last()? else { return None };
+        let between = self.text.get(range.end..at)?;
+        let stop = self.stop(self.events.len());
+        (value.contains('$') && between.trim().is_empty()).then(|| cut::meant(self.text, range.start, stop))
+    }
+}
+
+/// A key that begins with a dollar and is not one of the three, or that holds a hole.
+fn is_expression_key(key: &str) -> bool {
+    let mut rest = key;
+    let mut is_first = true;
+    while let Some(at) = rest.find('$') {
+        let behind = rest.get(at + 1..).unwrap_or_default();
+        match behind.strip_prefix('$') {
+            Some(escaped) => rest = escaped,
+            None if behind.starts_with('{') || (is_first && at == 0) => return !matches!(key, "$for" | "$if" | "$value"),
+            None => rest = behind,
+        }
+        is_first = false;
+    }
+    false
+}
+
+fn is_dollar_name(key: &str) -> bool {
+    key.strip_prefix('$').is_some_and(|name| name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b'-')))
+}
+
+// === impl Mistake ===
+
+impl Mistake {
+    fn new(code: &'static str, span: Span, title: impl Into<String>) -> Self {
+        Self { code, span, title: title.into(), label: String::new(), other: None, help: None }
+    }
+
+    fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    fn other(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.other = Some((span, label.into()));
+        self
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (SourceMap, Option<Document>, Vec<Mistake>) {
+        let mut sources = SourceMap::default();
+        let file = sources.add("t.yaml", text);
+        let (document, mistakes) = parse(&sources, file);
+        (sources, document, mistakes)
+    }
+
+    #[track_caller]
+    fn refuses(text: &str, want: &[(&str, &str, &str)]) {
+        let (sources, _, mistakes) = read(text);
+        let got: Vec<(&str, &str, &str)> =
+            mistakes.iter().map(|it| (it.code, sources.written(it.span), it.help.as_deref().unwrap_or_default())).collect();
+        assert_eq!(got, want, "{text}");
+    }
+
+    /// A node as compact text: `{key: value}`, `[…]`, text in quotes, numbers and words bare.
+    fn show(node: &Node) -> String {
+        match &node.kind {
+            NodeKind::Bool(it) => it.to_string(),
+            NodeKind::List(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", ")),
+            NodeKind::Map(members) => {
+                let members: Vec<String> = members.iter().map(|(key, value)| format!("{}: {}", key.value, show(value))).collect();
+                format!("{{{}}}", members.join(", "))
+            }
+            NodeKind::Null => "null".to_owned(),
+            NodeKind::Number(digits) => digits.to_string(),
+            NodeKind::Text(text) => format!("{:?}", text.value),
+            NodeKind::Unknown => "?".to_owned(),
+        }
+    }
+
+    #[track_caller]
+    fn reads(text: &str, want: &str) {
+        let (_, document, mistakes) = read(text);
+        assert_eq!(mistakes, [], "{text}");
+        assert_eq!(show(&document.unwrap().root), want, "{text}");
+    }
+
+    #[test]
+    fn yaml_is_read_by_notation() {
+        reads("a: null\nb: true\nc: 1.10\nd: 12345678901234567890\ne: EUR", r#"{a: null, b: true, c: 1.10, d: 12345678901234567890, e: "EUR"}"#);
+        reads("a: 'null'\nb: \"010\"\nc: |\n  5\n", r#"{a: "null", b: "010", c: "5\n"}"#);
+        reads("on: 1\n1: 2\ny: 3\nnull: 4\n", "{on: 1, 1: 2, y: 3, null: 4}");
+        reads("{\"a\": [1, \"b\", {\"c\": null}], \"d\": false}", r#"{a: [1, "b", {c: null}], d: false}"#);
+        reads("{\n\t\"a\": 1\n}", "{a: 1}");
+        reads("when: $!x && y", r#"{when: "$!x && y"}"#);
+        reads("when: $\"x\" in y", r#"{when: "$\"x\" in y"}"#);
+        reads("a: >-\n  $x\n  ? 1 : 2\n", r#"{a: "$x ? 1 : 2"}"#);
+        reads("...: $a\n$for: r in $l\n$if: $x\n$value: 1\n$$ref: 2\nUS$5: 1\n", r#"{...: "$a", $for: "r in $l", $if: "$x", $value: 1, $$ref: 2, US$5: 1}"#);
+        reads("date: 2026-01-01\naddress: 127.0.0.1:8080", r#"{date: "2026-01-01", address: "127.0.0.1:8080"}"#);
+        reads("\u{feff}a: 1", "{a: 1}");
+        reads("a: {}\nb: []\n", "{a: {}, b: []}");
+        reads("a: $x == 'y' # why\n", r#"{a: "$x == 'y'"}"#);
+    }
+
+    #[test]
+    fn what_yaml_versions_read_differently_is_refused() {
+        refuses("country: NO", &[("ambiguous-scalar", "NO", "\"NO\"")]);
+        refuses("zip: 010", &[("ambiguous-scalar", "010", "\"010\"")]);
+        refuses("a: ~\nb: [yes, 0x1F]", &[("ambiguous-scalar", "~", "\"~\""), ("ambiguous-scalar", "yes", "\"yes\""), ("ambiguous-scalar", "0x1F", "\"0x1F\"")]);
+        refuses("a:\nb: 1", &[("empty-value", "", "null")]);
+        refuses("- \n- a", &[("empty-value", "", "null")]);
+        refuses("", &[("empty-file", "", "")]);
+        refuses("# only a comment\n", &[("empty-file", "", "")]);
+    }
+
+    #[test]
+    fn what_yaml_adds_to_json_is_refused_with_advice() {
+        refuses("when: !x && y", &[("yaml-tag", "!x", "for an expression write `$!x && y`, for text \"!x && y\"")]);
+        refuses("when: !x", &[("yaml-tag", "!x", "for an expression write `$!x`, for text \"!x\"")]);
+        refuses("a: !!str 5", &[("yaml-tag", "!!str", "leave it out, or quote the value: \"5\"")]);
+        refuses("a: &a 1", &[("yaml-anchor", "&a", "leave it out, or quote the value: \"&a 1\"")]);
+        refuses("a: *b", &[("yaml-alias", "*b", "write the value out, or quote it: \"*b\"")]);
+        refuses("a: {b: 1}\n<<: {c: 1}", &[("yaml-merge", "<<", "...: $name")]);
+        refuses("a: 1\n---\nb: 2", &[("yaml-documents", "---", "move it to a file of its own")]);
+        refuses("a: 1\nb: 2\na: 3", &[("duplicate-key", "a", "")]);
+        refuses("{ ...: $a, ...: $b }", &[("duplicate-key", "...", "...: [$a, $b]")]);
+        refuses("? [a]\n: 2", &[("bad-key", "[a]", "")]);
+        refuses(": 2", &[("bad-key", "", "")]);
+        refuses("%YAML 1.1\n---\na: 1", &[("yaml-syntax", "%", "")]);
+    }
+
+    #[test]
+    fn keys_are_never_expressions() {
+        refuses("\"$ref\": 1", &[("bad-key", "\"$ref\"", "$$ref")]);
+        refuses("\"${k}\": 1", &[("bad-key", "\"${k}\"", "$${k}")]);
+        refuses("a${k}: 1", &[("bad-key", "a${k}", "a$${k}")]);
+        refuses("$product.name: 1", &[("bad-key", "$product.name", "$$product.name")]);
+    }
+
+    #[test]
+    fn expressions_cut_by_yaml_are_found() {
+        refuses("a: { ids: $l.map(r, r.id) }", &[("cut-by-yaml", "$l.map(r", "quote the whole value: \"$l.map(r, r.id)\"")]);
+        refuses("a: $l.filter(r, r.k == ' #1')", &[("cut-by-yaml", "$l.filter(r, r.k == '", "quote the whole value: \"$l.filter(r, r.k == ' #1')\"")]);
+        refuses("a: [$c ? 1 : 2, 3]", &[("cut-by-yaml", "$c ? 1", "quote the whole value: \"$c ? 1 : 2\"")]);
+        refuses("a: $x ? 1 : 2", &[("yaml-syntax", ":", "quote the whole value: \"$x ? 1 : 2\"")]);
+        refuses("a: { a: $l[0] }", &[("yaml-syntax", "[", "quote the whole value: \"$l[0]\"")]);
+        refuses("a: { a: ${id}, b: 1 }", &[("yaml-syntax", "{", "quote the whole value: \"${id}\"")]);
+        refuses("a: { http: GET recs:/a/${id}/b }", &[("yaml-syntax", "{", "quote the whole value: \"GET recs:/a/${id}/b\"")]);
+        refuses("a: { for: x in $l.take(1, 2) }", &[("cut-by-yaml", "x in $l.take(1", "quote the whole value: \"x in $l.take(1, 2)\"")]);
+    }
+
+    #[test]
+    fn a_file_over_a_mebibyte_is_refused() {
+        refuses(&format!("a: {}", "x".repeat(MAX_BYTES)), &[("file-too-large", "", "")]);
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let (_, document, mistakes) = read(&"[".repeat(100_000));
+        assert!(document.is_none());
+        assert_eq!(mistakes.len(), 1);
+    }
+
+    #[test]
+    fn a_span_holds_the_bytes_of_the_file() {
+        /// Looks for `needle` in the only text of `source` and compares the source at its place with `want`.
+        #[track_caller]
+        fn check(source: &str, needle: &str, want: &str) {
+            let (sources, document, mistakes) = read(source);
+            assert_eq!(mistakes, [], "{source}");
+            let document = document.unwrap();
+            let NodeKind::Map(members) = &document.root.kind else { panic!("not a map: {source}") };
+            let NodeKind::Text(text) = &members[0].1.kind else { panic!("not text: {source}") };
+            let start = text.value.find(needle).unwrap_or_else(|| panic!("{needle:?} is not in {:?}", text.value));
+            let span = text.span(document.file, offset(start), offset(start + needle.len()));
+            assert_eq!(sources.written(span), want, "{source}");
+        }
+        check("a: $x.foo", "foo", "foo");
+        check("a: é $x.foo # c", "$x.foo", "$x.foo");
+        check("a: one\n   two $x\n\n   three\nb: 1", "$x", "$x");
+        check("a: one\n   two $x\n\n   three\nb: 1", "three", "three");
+        check("a: one\n   two", "one", "one");
+        check("a: one\n   two", "one two", "one\n   two");
+        check("a: 'it''s $x.foo'", "$x.foo", "$x.foo");
+        check("a: 'it''s $x'", "it's", "it''s");
+        check("a: 'one\n\n  $x two'", "$x two", "$x two");
+        check("a: \"tab\\t$x \\u00e9 $y\"", "$y", "$y");
+        check("a: \"tab\\t$x \\u00e9 $y\"", "é", "\\u00e9");
+        check("a: \"q\\\"$x\\\"\"", "\"$x\"", "\\\"$x\\\"");
+        check("a: \"\\uD834\\uDD1E $x\"", "$x", "$x");
+        check("a: \"one \\\n   two $x\"", "two $x", "two $x");
+        check("a: \"one  \n   two $x\"", "one two", "one  \n   two");
+        check("a: |\n  one\n    two $x\n\n  three\n", "$x\n\nthree", "$x\n\n  three");
+        check("a: |\n  one\n    two $x\n\n  three\n", "two", "two");
+        check("a: |+\n\n  $x\n\n", "$x", "$x");
+        check("a: |2\n   $x\n", "$x", "$x");
+        check("a: >\n  one\n  two $x\n\n  three\n    more\n  four\n", "$x", "$x");
+        check("a: >\n  one\n  two $x\n\n  three\n    more\n  four\n", "three\n  more\nfour", "three\n    more\n  four");
+        check("a: >-\n  $x\n  ? 1 : 2\n", "$x ? 1 : 2", "$x\n  ? 1 : 2");
+        check("a: >-\r\n  $x\r\n  ? 1 : 2\r\n", "? 1", "? 1");
+    }
+}
