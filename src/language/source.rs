@@ -129,10 +129,18 @@ impl SourceMap {
     /// Adds a file; its index is good for the life of the map.
     pub fn add(&mut self, path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> FileIndex {
         let text = text.into();
-        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| offset(at + 1));
+        let after_breaks = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n')
+            .map(|(at, _)| offset(at + 1));
         let lines = std::iter::once(0).chain(after_breaks).collect();
         let index = FileIndex(offset(self.files.len()));
-        self.files.push(SourceFile { path: path.into(), text, lines });
+        self.files.push(SourceFile {
+            path: path.into(),
+            text,
+            lines,
+        });
         index
     }
 
@@ -143,7 +151,10 @@ impl SourceMap {
 
     /// All files, in the order in which they were added.
     pub fn files(&self) -> impl Iterator<Item = (FileIndex, &SourceFile)> {
-        self.files.iter().enumerate().map(|(at, file)| (FileIndex(offset(at)), file))
+        self.files
+            .iter()
+            .enumerate()
+            .map(|(at, file)| (FileIndex(offset(at)), file))
     }
 
     /// The path of a file as the user gave it.
@@ -153,7 +164,9 @@ impl SourceMap {
 
     /// The text at a place, as it was written: quotes, escapes and `${env.X}` included.
     pub fn written(&self, span: Span) -> &str {
-        self.file(span.file).and_then(|file| file.text.get(span.start as usize..span.end as usize)).unwrap_or_default()
+        self.file(span.file)
+            .and_then(|file| file.text.get(span.start as usize..span.end as usize))
+            .unwrap_or_default()
     }
 
     /// Line and column of the first byte of a place.
@@ -163,19 +176,40 @@ impl SourceMap {
 
     /// Line and column of a byte.
     pub fn position_of(&self, file: FileIndex, byte: u32) -> Position {
-        let Some(file) = self.file(file) else { return Position { line: 1, column: 1 } };
+        let Some(file) = self.file(file) else {
+            return Position { line: 1, column: 1 };
+        };
         let line = file.lines.partition_point(|start| *start <= byte);
-        let start = line.checked_sub(1).and_then(|line| file.lines.get(line)).copied().unwrap_or(0);
-        let before = file.text.get(start as usize..(byte as usize).min(file.text.len())).unwrap_or_default();
-        Position { line: offset(line), column: offset(before.chars().count() + 1) }
+        let start = line
+            .checked_sub(1)
+            .and_then(|line| file.lines.get(line))
+            .copied()
+            .unwrap_or(0);
+        let before = file
+            .text
+            .get(start as usize..(byte as usize).min(file.text.len()))
+            .unwrap_or_default();
+        Position {
+            line: offset(line),
+            column: offset(before.chars().count() + 1),
+        }
     }
 
     /// The text of a line (from 1), without its break.
     pub fn line(&self, file: FileIndex, line: u32) -> &str {
         let Some(file) = self.file(file) else { return "" };
-        let Some(start) = (line as usize).checked_sub(1).and_then(|line| file.lines.get(line)) else { return "" };
-        let end = file.lines.get(line as usize).copied().unwrap_or(offset(file.text.len()));
-        file.text.get(*start as usize..end as usize).unwrap_or_default().trim_end_matches(['\n', '\r'])
+        let Some(start) = (line as usize).checked_sub(1).and_then(|line| file.lines.get(line)) else {
+            return "";
+        };
+        let end = file
+            .lines
+            .get(line as usize)
+            .copied()
+            .unwrap_or(offset(file.text.len()));
+        file.text
+            .get(*start as usize..end as usize)
+            .unwrap_or_default()
+            .trim_end_matches(['\n', '\r'])
     }
 }
 
@@ -186,7 +220,11 @@ impl Span {
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         if self.file == other.file {
-            Self { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
+            Self {
+                file: self.file,
+                start: self.start.min(other.start),
+                end: self.end.max(other.end),
+            }
         } else {
             self
         }
@@ -206,7 +244,11 @@ impl Text {
     /// The place in the file of a byte range of the decoded text.
     pub fn span(&self, file: FileIndex, start: u32, end: u32) -> Span {
         let first = self.start_of(start);
-        Span { file, start: first, end: self.end_of(end.max(start)).max(first) }
+        Span {
+            file,
+            start: first,
+            end: self.end_of(end.max(start)).max(first),
+        }
     }
 
     /// Where a byte of the decoded text begins in the file: behind what was folded or stripped before it.

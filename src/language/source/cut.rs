@@ -24,7 +24,9 @@ pub(super) fn is_cut(plain: &str) -> bool {
     match plain.strip_prefix('$') {
         Some(rest) if !rest.starts_with(['$', '{']) => extent(rest, Stop::Never).open,
         _ => {
-            let bound = plain.split_once(" in $").filter(|(name, _)| name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_'));
+            let bound = plain
+                .split_once(" in $")
+                .filter(|(name, _)| name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_'));
             bound.is_some_and(|(_, list)| extent(list, Stop::Never).open) || has_open_hole(plain)
         }
     }
@@ -54,14 +56,22 @@ fn has_open_hole(text: &str) -> bool {
 pub(super) fn meant(source: &str, start: usize, stop: Stop) -> String {
     let rest = source.get(start..).unwrap_or_default();
     let whole = extent(rest, stop);
-    let end = if whole.open { rest.find('\n').unwrap_or(rest.len()) } else { whole.end };
+    let end = if whole.open {
+        rest.find('\n').unwrap_or(rest.len())
+    } else {
+        whole.end
+    };
     let text: Vec<&str> = rest.get(..end).unwrap_or_default().split_whitespace().collect();
     quoted(&text.join(" "))
 }
 
 /// Text in the quotes that need the fewest escapes.
 pub(super) fn quoted(text: &str) -> String {
-    if text.contains(['"', '\\']) { format!("'{}'", text.replace('\'', "''")) } else { format!("\"{text}\"") }
+    if text.contains(['"', '\\']) {
+        format!("'{}'", text.replace('\'', "''"))
+    } else {
+        format!("\"{text}\"")
+    }
 }
 
 /// Follows brackets and CEL's quotes from the start of `text`.
@@ -79,7 +89,12 @@ fn extent(text: &str, stop: Stop) -> Extent {
                         previous = byte;
                         continue;
                     }
-                    None => return Extent { end: text.len(), open: true },
+                    None => {
+                        return Extent {
+                            end: text.len(),
+                            open: true,
+                        };
+                    }
                 }
             }
             b'(' | b'[' | b'{' => open.push(byte),
@@ -89,18 +104,26 @@ fn extent(text: &str, stop: Stop) -> Extent {
                     return Extent { end: at, open: false };
                 }
                 if stop == Stop::Flow && open.is_empty() && closed == Some(b'{') && text.starts_with('{') {
-                    return Extent { end: at + 1, open: false };
+                    return Extent {
+                        end: at + 1,
+                        open: false,
+                    };
                 }
             }
             b',' if stop == Stop::Flow && open.is_empty() => return Extent { end: at, open: false },
-            b'#' if stop != Stop::Never && open.is_empty() && previous == b' ' => return Extent { end: at, open: false },
+            b'#' if stop != Stop::Never && open.is_empty() && previous == b' ' => {
+                return Extent { end: at, open: false };
+            }
             b'\n' if stop != Stop::Never && open.is_empty() => return Extent { end: at, open: false },
             _ => {}
         }
         previous = byte;
         at += 1;
     }
-    Extent { end: text.len(), open: !open.is_empty() }
+    Extent {
+        end: text.len(),
+        open: !open.is_empty(),
+    }
 }
 
 /// Behind the string literal that opens at `at`; `None` where it never closes.
@@ -108,7 +131,11 @@ fn string_end(text: &str, at: usize, raw: bool) -> Option<usize> {
     let rest = text.get(at..)?;
     let quote = rest.get(..1)?;
     let triple = quote.repeat(3);
-    let close = if rest.starts_with(&triple) { triple.as_str() } else { quote };
+    let close = if rest.starts_with(&triple) {
+        triple.as_str()
+    } else {
+        quote
+    };
     let mut end = at + close.len();
     loop {
         let rest = text.get(end..)?;
@@ -132,19 +159,45 @@ mod tests {
 
     #[test]
     fn open_brackets_and_quotes_are_cuts() {
-        for cut in ["$f(x", "$l.map(r", "$x == ' ", "${a", "a ${f(", "r in $l.filter(x", "${a} ${", "${f('}"] {
+        for cut in [
+            "$f(x",
+            "$l.map(r",
+            "$x == ' ",
+            "${a",
+            "a ${f(",
+            "r in $l.filter(x",
+            "${a} ${",
+            "${f('}",
+        ] {
             assert!(is_cut(cut), "{cut}");
         }
-        for whole in ["$f(x, y)", "$a == ')'", "$$f(", "it's (", "${a}", "${f('}')}", "$${", "r in $l", "US$5 (", "$a == r'\\'"] {
+        for whole in [
+            "$f(x, y)",
+            "$a == ')'",
+            "$$f(",
+            "it's (",
+            "${a}",
+            "${f('}')}",
+            "$${",
+            "r in $l",
+            "US$5 (",
+            "$a == r'\\'",
+        ] {
             assert!(!is_cut(whole), "{whole}");
         }
     }
 
     #[test]
     fn what_was_meant_is_quoted() {
-        assert_eq!(meant("{ ids: $l.map(r, r.id), b: 1 }", 7, Stop::Flow), r#""$l.map(r, r.id)""#);
+        assert_eq!(
+            meant("{ ids: $l.map(r, r.id), b: 1 }", 7, Stop::Flow),
+            r#""$l.map(r, r.id)""#
+        );
         assert_eq!(meant("a: $x ? 1 : 2  # why\nb: 1", 3, Stop::Block), r#""$x ? 1 : 2""#);
         assert_eq!(meant("a: $x ? \"y\" : 'z'", 3, Stop::Block), r#"'$x ? "y" : ''z'''"#);
-        assert_eq!(meant("a: $f(x\nb: 1", 3, Stop::Block), "\"$f(x b: 1\"".replace(" b: 1", ""));
+        assert_eq!(
+            meant("a: $f(x\nb: 1", 3, Stop::Block),
+            "\"$f(x b: 1\"".replace(" b: 1", "")
+        );
     }
 }

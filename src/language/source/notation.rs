@@ -68,7 +68,10 @@ fn is_ambiguous(text: &str) -> bool {
     if let Some(digits) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
         return all_digits(digits, |it| it.is_ascii_hexdigit());
     }
-    if let Some(digits) = ["0o", "0O", "0b", "0B"].iter().find_map(|prefix| unsigned.strip_prefix(prefix)) {
+    if let Some(digits) = ["0o", "0O", "0b", "0B"]
+        .iter()
+        .find_map(|prefix| unsigned.strip_prefix(prefix))
+    {
         return all_digits(digits, |it| it.is_ascii_digit());
     }
     is_loose_decimal(unsigned) || is_sexagesimal(unsigned)
@@ -80,7 +83,9 @@ fn all_digits(text: &str, is_digit: impl Fn(u8) -> bool) -> bool {
 
 /// Digits, underscores, at most one dot and an exponent: a number to some YAML, but not to JSON (`010`, `1_000`, `+1`, `.5`, `1.`).
 fn is_loose_decimal(text: &str) -> bool {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
+    let (mantissa, exponent) = text
+        .split_once(['e', 'E'])
+        .map_or((text, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
     let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, ""), |parts| parts);
     let digits = |part: &str| part.bytes().all(|it| it.is_ascii_digit() || it == b'_');
     let starts_well = match whole.as_bytes() {
@@ -97,7 +102,11 @@ fn is_loose_decimal(text: &str) -> bool {
 /// `12:30` and `1:30:00.5`, numbers of base 60 to YAML 1.1.
 fn is_sexagesimal(text: &str) -> bool {
     let text = text.split_once('.').map_or(text, |(whole, fraction)| {
-        if fraction.bytes().all(|it| it.is_ascii_digit() || it == b'_') { whole } else { text }
+        if fraction.bytes().all(|it| it.is_ascii_digit() || it == b'_') {
+            whole
+        } else {
+            text
+        }
     });
     let mut parts = text.split(':');
     let first = parts.next().unwrap_or_default();
@@ -106,7 +115,10 @@ fn is_sexagesimal(text: &str) -> bool {
         n_more += 1;
         matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9'])
     });
-    n_more > 0 && all_small && first.as_bytes().first().is_some_and(u8::is_ascii_digit) && all_digits(first, |it| it.is_ascii_digit())
+    n_more > 0
+        && all_small
+        && first.as_bytes().first().is_some_and(u8::is_ascii_digit)
+        && all_digits(first, |it| it.is_ascii_digit())
 }
 
 /// Where the bytes of a decoded scalar lie in the file. `raw` is its source, which begins at `start`, in column `column` (from 0).
@@ -115,7 +127,12 @@ pub(super) fn breakpoints(style: ScalarStyle, raw: &str, start: u32, column: usi
         ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => raw.trim_end().len(),
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => raw.len().saturating_sub(1),
     };
-    let walk = Walk { value, at: 0, start, marks: Vec::new() };
+    let walk = Walk {
+        value,
+        at: 0,
+        start,
+        marks: Vec::new(),
+    };
     let walked = match style {
         ScalarStyle::Plain => walk.lines(raw, Lines::Plain),
         ScalarStyle::Literal | ScalarStyle::Folded => walk.lines(raw, Lines::Block { column }),
@@ -169,9 +186,12 @@ impl Walk<'_> {
         let indent = match layout {
             Lines::Plain => 0,
             Lines::Block { column } if !raw.split('\n').next().unwrap_or_default().trim().is_empty() => column,
-            Lines::Block { .. } => {
-                raw.split('\n').filter(|line| !line.trim().is_empty()).map(leading_spaces).min().unwrap_or_default()
-            }
+            Lines::Block { .. } => raw
+                .split('\n')
+                .filter(|line| !line.trim().is_empty())
+                .map(leading_spaces)
+                .min()
+                .unwrap_or_default(),
         };
         let mut line_start = 0;
         for (number, line) in raw.split('\n').enumerate() {
@@ -181,7 +201,11 @@ impl Walk<'_> {
                 Lines::Plain => (line.trim(), line_start + line.len() - line.trim_start().len()),
                 Lines::Block { .. } => {
                     // The source begins behind the indentation of its first line.
-                    let skipped = if number == 0 && !line.trim().is_empty() { 0 } else { leading_spaces(line).min(indent) };
+                    let skipped = if number == 0 && !line.trim().is_empty() {
+                        0
+                    } else {
+                        leading_spaces(line).min(indent)
+                    };
                     (line.get(skipped..)?, line_start + skipped)
                 }
             };
@@ -280,8 +304,17 @@ mod tests {
             }
         };
         words("0 -0 5 -17 1.10 1e3 1.5E-7 12345678901234567890", Plain::Number);
-        words("yes no on off Yes NO oN OFF True TRUE False Null NULL ~ y N = <<", Plain::Ambiguous);
-        words("010 -010 00 08 0x1F 0o7 0b11 1_000 +1 +1.5 .5 -.5 1. 1.e5 .inf -.Inf .NaN 12:30 190:20:30 1:30:00.5", Plain::Ambiguous);
-        words("EUR 2026-01-01 2026-01-01T00:00:00Z 127.0.0.1:8080 1.2.3 800ms 5m 1e _ . .. ... - + 0x 12:75 a:b 1a e5 Infinity", Plain::Text);
+        words(
+            "yes no on off Yes NO oN OFF True TRUE False Null NULL ~ y N = <<",
+            Plain::Ambiguous,
+        );
+        words(
+            "010 -010 00 08 0x1F 0o7 0b11 1_000 +1 +1.5 .5 -.5 1. 1.e5 .inf -.Inf .NaN 12:30 190:20:30 1:30:00.5",
+            Plain::Ambiguous,
+        );
+        words(
+            "EUR 2026-01-01 2026-01-01T00:00:00Z 127.0.0.1:8080 1.2.3 800ms 5m 1e _ . .. ... - + 0x 12:75 a:b 1a e5 Infinity",
+            Plain::Text,
+        );
     }
 }

@@ -22,7 +22,9 @@ const MAX_NESTING: usize = 100;
 
 /// Reads a file. The document is `None` where the file is empty or is not YAML; mistakes come in written order.
 pub fn parse(sources: &SourceMap, file: FileIndex) -> (Option<Document>, Vec<Mistake>) {
-    let Some(source) = sources.file(file) else { return (None, Vec::new()) };
+    let Some(source) = sources.file(file) else {
+        return (None, Vec::new());
+    };
     let text: &str = &source.text;
     let start = Span { file, start: 0, end: 0 };
     if text.len() > MAX_BYTES {
@@ -30,14 +32,23 @@ pub fn parse(sources: &SourceMap, file: FileIndex) -> (Option<Document>, Vec<Mis
         return (None, vec![Mistake::new("file-too-large", start, title)]);
     }
     let (events, scan_error) = scan(text);
-    let mut builder = Builder { text, file, events: &events, at: 0, mistakes: Vec::new(), cut: false };
+    let mut builder = Builder {
+        text,
+        file,
+        events: &events,
+        at: 0,
+        mistakes: Vec::new(),
+        cut: false,
+    };
     let root = builder.document();
     if let Some(error) = &scan_error {
         builder.syntax_error(error);
         return (None, builder.mistakes);
     }
     if root.is_none() {
-        builder.mistakes.push(Mistake::new("empty-file", start, "the file is empty"));
+        builder
+            .mistakes
+            .push(Mistake::new("empty-file", start, "the file is empty"));
     }
     (root.map(|root| Document { file, root }), builder.mistakes)
 }
@@ -105,7 +116,11 @@ impl<'a> Builder<'a> {
     }
 
     fn span(&self, range: Range<usize>) -> Span {
-        Span { file: self.file, start: offset(range.start), end: offset(range.end.max(range.start)) }
+        Span {
+            file: self.file,
+            start: offset(range.start),
+            end: offset(range.end.max(range.start)),
+        }
     }
 
     fn next(&mut self) -> Option<&'a Spotted<'a>> {
@@ -120,12 +135,18 @@ impl<'a> Builder<'a> {
 
     /// Reads one node. Where the events end early (a syntax error follows) the node is unknown.
     fn node(&mut self) -> Node {
-        let Some((event, range, tag)) = self.next() else { return self.unknown(self.text.len()..self.text.len()) };
+        let Some((event, range, tag)) = self.next() else {
+            return self.unknown(self.text.len()..self.text.len());
+        };
         let tagged = self.tag(tag.as_ref(), range);
         match event {
             Event::Scalar(value, style, ..) => {
                 self.anchor(tagged);
-                if tagged { self.unknown(range.clone()) } else { self.scalar(value, *style, range) }
+                if tagged {
+                    self.unknown(range.clone())
+                } else {
+                    self.scalar(value, *style, range)
+                }
             }
             Event::SequenceStart(style, ..) => {
                 self.anchor(tagged);
@@ -138,7 +159,10 @@ impl<'a> Builder<'a> {
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 let mistake = Mistake::new("yaml-alias", self.span(range.clone()), "YAML aliases are not read")
                     .label("an alias, because the value begins with `*`")
-                    .help(format!("write the value out, or quote it: {}", cut::quoted(self.slice(range))));
+                    .help(format!(
+                        "write the value out, or quote it: {}",
+                        cut::quoted(self.slice(range))
+                    ));
                 self.mistakes.push(mistake);
                 self.unknown(range.clone())
             }
@@ -147,7 +171,10 @@ impl<'a> Builder<'a> {
     }
 
     fn unknown(&self, range: Range<usize>) -> Node {
-        Node { kind: NodeKind::Unknown, span: self.span(range) }
+        Node {
+            kind: NodeKind::Unknown,
+            span: self.span(range),
+        }
     }
 
     fn slice(&self, range: &Range<usize>) -> &'a str {
@@ -155,7 +182,13 @@ impl<'a> Builder<'a> {
     }
 
     fn rest_of_line(&self, start: usize) -> &'a str {
-        self.text.get(start..).unwrap_or_default().lines().next().unwrap_or_default().trim_end()
+        self.text
+            .get(start..)
+            .unwrap_or_default()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_end()
     }
 
     fn tag(&mut self, tag: Option<&Range<usize>>, value: &Range<usize>) -> bool {
@@ -176,14 +209,19 @@ impl<'a> Builder<'a> {
 
     /// Steps over an anchor's event, which follows the node that it names.
     fn anchor(&mut self, was_reported: bool) {
-        let Some((Event::Anchor(..), range, _)) = self.events.get(self.at) else { return };
+        let Some((Event::Anchor(..), range, _)) = self.events.get(self.at) else {
+            return;
+        };
         self.at += 1;
         if was_reported {
             return;
         }
         let mistake = Mistake::new("yaml-anchor", self.span(range.clone()), "YAML anchors are not read")
             .label("an anchor, because the value begins with `&`")
-            .help(format!("leave it out, or quote the value: {}", cut::quoted(self.rest_of_line(range.start))));
+            .help(format!(
+                "leave it out, or quote the value: {}",
+                cut::quoted(self.rest_of_line(range.start))
+            ));
         self.mistakes.push(mistake);
     }
 
@@ -192,10 +230,15 @@ impl<'a> Builder<'a> {
         let end = range.start + written.trim_end().len();
         let span = self.span(range.start..end);
         if style != ScalarStyle::Plain {
-            return Node { kind: NodeKind::Text(self.text_of(value, style, range)), span };
+            return Node {
+                kind: NodeKind::Text(self.text_of(value, style, range)),
+                span,
+            };
         }
         if range.is_empty() {
-            let mistake = Mistake::new("empty-value", span, "a value is missing").label("nothing stands here").help("null");
+            let mistake = Mistake::new("empty-value", span, "a value is missing")
+                .label("nothing stands here")
+                .help("null");
             self.mistakes.push(mistake);
             return self.unknown(range.clone());
         }
@@ -205,9 +248,13 @@ impl<'a> Builder<'a> {
         }
         let kind = match notation::plain(value) {
             Plain::Ambiguous => {
-                let mistake = Mistake::new("ambiguous-scalar", span, format!("`{value}` means different things to different readers of YAML"))
-                    .label("quote it, or write it as JSON does")
-                    .help(cut::quoted(value));
+                let mistake = Mistake::new(
+                    "ambiguous-scalar",
+                    span,
+                    format!("`{value}` means different things to different readers of YAML"),
+                )
+                .label("quote it, or write it as JSON does")
+                .help(cut::quoted(value));
                 self.mistakes.push(mistake);
                 NodeKind::Unknown
             }
@@ -248,9 +295,22 @@ impl<'a> Builder<'a> {
     }
 
     fn text_of(&self, value: &str, style: ScalarStyle, range: &Range<usize>) -> Text {
-        let line_start = self.text.get(..range.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-        let marks = notation::breakpoints(style, self.slice(range), offset(range.start), range.start - line_start, value);
-        Text { value: Arc::from(value), breakpoints: Arc::from(marks) }
+        let line_start = self
+            .text
+            .get(..range.start)
+            .and_then(|before| before.rfind('\n'))
+            .map_or(0, |at| at + 1);
+        let marks = notation::breakpoints(
+            style,
+            self.slice(range),
+            offset(range.start),
+            range.start - line_start,
+            value,
+        );
+        Text {
+            value: Arc::from(value),
+            breakpoints: Arc::from(marks),
+        }
     }
 
     fn list(&mut self, style: StructureStyle, range: &Range<usize>) -> Node {
@@ -259,7 +319,9 @@ impl<'a> Builder<'a> {
         let mut kept = None;
         let end = loop {
             match self.peek() {
-                Some(Event::SequenceEnd) | None => break self.end_of_collection(style, range, items.last().map(|it| it.span.end)),
+                Some(Event::SequenceEnd) | None => {
+                    break self.end_of_collection(style, range, items.last().map(|it| it.span.end));
+                }
                 Some(_) => {}
             }
             items.push(self.node());
@@ -267,7 +329,10 @@ impl<'a> Builder<'a> {
         };
         self.drop_after_cut(kept, &mut items);
         self.cut = cut_around;
-        Node { kind: NodeKind::List(items), span: self.span(range.start..end) }
+        Node {
+            kind: NodeKind::List(items),
+            span: self.span(range.start..end),
+        }
     }
 
     fn map(&mut self, style: StructureStyle, range: &Range<usize>) -> Node {
@@ -298,7 +363,10 @@ impl<'a> Builder<'a> {
         };
         self.drop_after_cut(kept, &mut members);
         self.cut = cut_around;
-        Node { kind: NodeKind::Map(members), span: self.span(range.start..end) }
+        Node {
+            kind: NodeKind::Map(members),
+            span: self.span(range.start..end),
+        }
     }
 
     /// Remembers, at the first cut of a flow collection, how much of it was read before.
@@ -330,7 +398,8 @@ impl<'a> Builder<'a> {
         let Some((Event::Scalar(value, style, ..), range, tag)) = self.events.get(self.at) else {
             let node = self.node();
             if !matches!(node.kind, NodeKind::Unknown) {
-                self.mistakes.push(Mistake::new("bad-key", node.span, "a key is text, not a list or a map"));
+                self.mistakes
+                    .push(Mistake::new("bad-key", node.span, "a key is text, not a list or a map"));
             }
             return None;
         };
@@ -339,7 +408,8 @@ impl<'a> Builder<'a> {
         self.anchor(tagged);
         let span = self.span(range.clone());
         if range.is_empty() {
-            self.mistakes.push(Mistake::new("bad-key", span, "a key is missing").label("nothing stands before the colon"));
+            self.mistakes
+                .push(Mistake::new("bad-key", span, "a key is missing").label("nothing stands before the colon"));
             return None;
         }
         if *style == ScalarStyle::Plain && value == "<<" {
@@ -361,12 +431,19 @@ impl<'a> Builder<'a> {
             }
             return None;
         }
-        Some(Spanned { value: Arc::from(value.as_ref()), span })
+        Some(Spanned {
+            value: Arc::from(value.as_ref()),
+            span,
+        })
     }
 
     fn duplicate(&mut self, key: &Spanned<Arc<str>>, first: Span) {
-        let mut mistake = Mistake::new("duplicate-key", key.span, format!("the key `{}` stands twice in this map", key.value))
-            .other(first, "it stands here first");
+        let mut mistake = Mistake::new(
+            "duplicate-key",
+            key.span,
+            format!("the key `{}` stands twice in this map", key.value),
+        )
+        .other(first, "it stands here first");
         if &*key.value == "..." {
             mistake = mistake.help("...: [$a, $b]");
         }
@@ -374,20 +451,39 @@ impl<'a> Builder<'a> {
     }
 
     fn syntax_error(&mut self, error: &ScanError) {
-        let at = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
-        let line_start = self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |found| found + 1);
+        let at = error
+            .marker()
+            .byte_offset()
+            .unwrap_or(self.text.len())
+            .min(self.text.len());
+        let line_start = self
+            .text
+            .get(..at)
+            .and_then(|before| before.rfind('\n'))
+            .map_or(0, |found| found + 1);
         let on_line = |mistake: &Mistake| mistake.code == "cut-by-yaml" && mistake.span.start as usize >= line_start;
         if self.mistakes.iter().any(on_line) {
             return;
         }
         // What was found behind the last sound place may be wrong only because of this.
-        let width = self.text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, |it| if it == '\n' { 0 } else { it.len_utf8() });
-        let mut mistake = Mistake::new("yaml-syntax", self.span(at..at + width), format!("not YAML: {}", error.info()));
+        let width = self
+            .text
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(0, |it| if it == '\n' { 0 } else { it.len_utf8() });
+        let mut mistake = Mistake::new(
+            "yaml-syntax",
+            self.span(at..at + width),
+            format!("not YAML: {}", error.info()),
+        );
         if let Some(meant) = self.meant_before(at) {
             mistake = mistake.help(format!("quote the whole value: {meant}"));
         } else if self.rest_of_line(line_start).contains('$') {
             mistake = mistake.help("quote the whole value");
-        } else if matches!(error.kind(), ErrorKind::UnexpectedCharacter { .. } | ErrorKind::MappingValueNotAllowed) {
+        } else if matches!(
+            error.kind(),
+            ErrorKind::UnexpectedCharacter { .. } | ErrorKind::MappingValueNotAllowed
+        ) {
             mistake = mistake.help("quote the value");
         }
         self.mistakes.push(mistake);
@@ -395,7 +491,9 @@ impl<'a> Builder<'a> {
 
     /// The value that was meant, where a plain scalar with a dollar ends right before a syntax error.
     fn meant_before(&self, at: usize) -> Option<String> {
-        let (Event::Scalar(value, ScalarStyle::Plain, ..), range, _) = self.events.last()? else { return None };
+        let (Event::Scalar(value, ScalarStyle::Plain, ..), range, _) = self.events.last()? else {
+            return None;
+        };
         let between = self.text.get(range.end..at)?;
         let stop = self.stop(self.events.len());
         (value.contains('$') && between.trim().is_empty()).then(|| cut::meant(self.text, range.start, stop))
@@ -410,7 +508,9 @@ fn is_expression_key(key: &str) -> bool {
         let behind = rest.get(at + 1..).unwrap_or_default();
         match behind.strip_prefix('$') {
             Some(escaped) => rest = escaped,
-            None if behind.starts_with('{') || (is_first && at == 0) => return !matches!(key, "$for" | "$if" | "$value"),
+            None if behind.starts_with('{') || (is_first && at == 0) => {
+                return !matches!(key, "$for" | "$if" | "$value");
+            }
             None => rest = behind,
         }
         is_first = false;
@@ -419,14 +519,24 @@ fn is_expression_key(key: &str) -> bool {
 }
 
 fn is_dollar_name(key: &str) -> bool {
-    key.strip_prefix('$').is_some_and(|name| name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b'-')))
+    key.strip_prefix('$').is_some_and(|name| {
+        name.bytes()
+            .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b'-'))
+    })
 }
 
 // === impl Mistake ===
 
 impl Mistake {
     fn new(code: &'static str, span: Span, title: impl Into<String>) -> Self {
-        Self { code, span, title: title.into(), label: String::new(), other: None, help: None }
+        Self {
+            code,
+            span,
+            title: title.into(),
+            label: String::new(),
+            other: None,
+            help: None,
+        }
     }
 
     fn label(mut self, label: impl Into<String>) -> Self {
@@ -459,8 +569,16 @@ mod tests {
     #[track_caller]
     fn refuses(text: &str, want: &[(&str, &str, &str)]) {
         let (sources, _, mistakes) = read(text);
-        let got: Vec<(&str, &str, &str)> =
-            mistakes.iter().map(|it| (it.code, sources.written(it.span), it.help.as_deref().unwrap_or_default())).collect();
+        let got: Vec<(&str, &str, &str)> = mistakes
+            .iter()
+            .map(|it| {
+                (
+                    it.code,
+                    sources.written(it.span),
+                    it.help.as_deref().unwrap_or_default(),
+                )
+            })
+            .collect();
         assert_eq!(got, want, "{text}");
     }
 
@@ -470,7 +588,10 @@ mod tests {
             NodeKind::Bool(it) => it.to_string(),
             NodeKind::List(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", ")),
             NodeKind::Map(members) => {
-                let members: Vec<String> = members.iter().map(|(key, value)| format!("{}: {}", key.value, show(value))).collect();
+                let members: Vec<String> = members
+                    .iter()
+                    .map(|(key, value)| format!("{}: {}", key.value, show(value)))
+                    .collect();
                 format!("{{{}}}", members.join(", "))
             }
             NodeKind::Null => "null".to_owned(),
@@ -489,16 +610,31 @@ mod tests {
 
     #[test]
     fn yaml_is_read_by_notation() {
-        reads("a: null\nb: true\nc: 1.10\nd: 12345678901234567890\ne: EUR", r#"{a: null, b: true, c: 1.10, d: 12345678901234567890, e: "EUR"}"#);
-        reads("a: 'null'\nb: \"010\"\nc: |\n  5\n", r#"{a: "null", b: "010", c: "5\n"}"#);
+        reads(
+            "a: null\nb: true\nc: 1.10\nd: 12345678901234567890\ne: EUR",
+            r#"{a: null, b: true, c: 1.10, d: 12345678901234567890, e: "EUR"}"#,
+        );
+        reads(
+            "a: 'null'\nb: \"010\"\nc: |\n  5\n",
+            r#"{a: "null", b: "010", c: "5\n"}"#,
+        );
         reads("on: 1\n1: 2\ny: 3\nnull: 4\n", "{on: 1, 1: 2, y: 3, null: 4}");
-        reads("{\"a\": [1, \"b\", {\"c\": null}], \"d\": false}", r#"{a: [1, "b", {c: null}], d: false}"#);
+        reads(
+            "{\"a\": [1, \"b\", {\"c\": null}], \"d\": false}",
+            r#"{a: [1, "b", {c: null}], d: false}"#,
+        );
         reads("{\n\t\"a\": 1\n}", "{a: 1}");
         reads("when: $!x && y", r#"{when: "$!x && y"}"#);
         reads("when: $\"x\" in y", r#"{when: "$\"x\" in y"}"#);
         reads("a: >-\n  $x\n  ? 1 : 2\n", r#"{a: "$x ? 1 : 2"}"#);
-        reads("...: $a\n$for: r in $l\n$if: $x\n$value: 1\n$$ref: 2\nUS$5: 1\n", r#"{...: "$a", $for: "r in $l", $if: "$x", $value: 1, $$ref: 2, US$5: 1}"#);
-        reads("date: 2026-01-01\naddress: 127.0.0.1:8080", r#"{date: "2026-01-01", address: "127.0.0.1:8080"}"#);
+        reads(
+            "...: $a\n$for: r in $l\n$if: $x\n$value: 1\n$$ref: 2\nUS$5: 1\n",
+            r#"{...: "$a", $for: "r in $l", $if: "$x", $value: 1, $$ref: 2, US$5: 1}"#,
+        );
+        reads(
+            "date: 2026-01-01\naddress: 127.0.0.1:8080",
+            r#"{date: "2026-01-01", address: "127.0.0.1:8080"}"#,
+        );
         reads("\u{feff}a: 1", "{a: 1}");
         reads("a: {}\nb: []\n", "{a: {}, b: []}");
         reads("a: $x == 'y' # why\n", r#"{a: "$x == 'y'"}"#);
@@ -508,7 +644,14 @@ mod tests {
     fn what_yaml_versions_read_differently_is_refused() {
         refuses("country: NO", &[("ambiguous-scalar", "NO", "\"NO\"")]);
         refuses("zip: 010", &[("ambiguous-scalar", "010", "\"010\"")]);
-        refuses("a: ~\nb: [yes, 0x1F]", &[("ambiguous-scalar", "~", "\"~\""), ("ambiguous-scalar", "yes", "\"yes\""), ("ambiguous-scalar", "0x1F", "\"0x1F\"")]);
+        refuses(
+            "a: ~\nb: [yes, 0x1F]",
+            &[
+                ("ambiguous-scalar", "~", "\"~\""),
+                ("ambiguous-scalar", "yes", "\"yes\""),
+                ("ambiguous-scalar", "0x1F", "\"0x1F\""),
+            ],
+        );
         refuses("a:\nb: 1", &[("empty-value", "", "null")]);
         refuses("- \n- a", &[("empty-value", "", "null")]);
         refuses("", &[("empty-file", "", "")]);
@@ -517,13 +660,35 @@ mod tests {
 
     #[test]
     fn what_yaml_adds_to_json_is_refused_with_advice() {
-        refuses("when: !x && y", &[("yaml-tag", "!x", "for an expression write `$!x && y`, for text \"!x && y\"")]);
-        refuses("when: !x", &[("yaml-tag", "!x", "for an expression write `$!x`, for text \"!x\"")]);
-        refuses("a: !!str 5", &[("yaml-tag", "!!str", "leave it out, or quote the value: \"5\"")]);
-        refuses("a: &a 1", &[("yaml-anchor", "&a", "leave it out, or quote the value: \"&a 1\"")]);
-        refuses("a: *b", &[("yaml-alias", "*b", "write the value out, or quote it: \"*b\"")]);
+        refuses(
+            "when: !x && y",
+            &[(
+                "yaml-tag",
+                "!x",
+                "for an expression write `$!x && y`, for text \"!x && y\"",
+            )],
+        );
+        refuses(
+            "when: !x",
+            &[("yaml-tag", "!x", "for an expression write `$!x`, for text \"!x\"")],
+        );
+        refuses(
+            "a: !!str 5",
+            &[("yaml-tag", "!!str", "leave it out, or quote the value: \"5\"")],
+        );
+        refuses(
+            "a: &a 1",
+            &[("yaml-anchor", "&a", "leave it out, or quote the value: \"&a 1\"")],
+        );
+        refuses(
+            "a: *b",
+            &[("yaml-alias", "*b", "write the value out, or quote it: \"*b\"")],
+        );
         refuses("a: {b: 1}\n<<: {c: 1}", &[("yaml-merge", "<<", "...: $name")]);
-        refuses("a: 1\n---\nb: 2", &[("yaml-documents", "---", "move it to a file of its own")]);
+        refuses(
+            "a: 1\n---\nb: 2",
+            &[("yaml-documents", "---", "move it to a file of its own")],
+        );
         refuses("a: 1\nb: 2\na: 3", &[("duplicate-key", "a", "")]);
         refuses("{ ...: $a, ...: $b }", &[("duplicate-key", "...", "...: [$a, $b]")]);
         refuses("? [a]\n: 2", &[("bad-key", "[a]", "")]);
@@ -541,14 +706,46 @@ mod tests {
 
     #[test]
     fn expressions_cut_by_yaml_are_found() {
-        refuses("a: { ids: $l.map(r, r.id) }", &[("cut-by-yaml", "$l.map(r", "quote the whole value: \"$l.map(r, r.id)\"")]);
-        refuses("a: $l.filter(r, r.k == ' #1')", &[("cut-by-yaml", "$l.filter(r, r.k == '", "quote the whole value: \"$l.filter(r, r.k == ' #1')\"")]);
-        refuses("a: [$c ? 1 : 2, 3]", &[("cut-by-yaml", "$c ? 1", "quote the whole value: \"$c ? 1 : 2\"")]);
-        refuses("a: $x ? 1 : 2", &[("yaml-syntax", ":", "quote the whole value: \"$x ? 1 : 2\"")]);
-        refuses("a: { a: $l[0] }", &[("yaml-syntax", "[", "quote the whole value: \"$l[0]\"")]);
-        refuses("a: { a: ${id}, b: 1 }", &[("yaml-syntax", "{", "quote the whole value: \"${id}\"")]);
-        refuses("a: { http: GET recs:/a/${id}/b }", &[("yaml-syntax", "{", "quote the whole value: \"GET recs:/a/${id}/b\"")]);
-        refuses("a: { for: x in $l.take(1, 2) }", &[("cut-by-yaml", "x in $l.take(1", "quote the whole value: \"x in $l.take(1, 2)\"")]);
+        refuses(
+            "a: { ids: $l.map(r, r.id) }",
+            &[("cut-by-yaml", "$l.map(r", "quote the whole value: \"$l.map(r, r.id)\"")],
+        );
+        refuses(
+            "a: $l.filter(r, r.k == ' #1')",
+            &[(
+                "cut-by-yaml",
+                "$l.filter(r, r.k == '",
+                "quote the whole value: \"$l.filter(r, r.k == ' #1')\"",
+            )],
+        );
+        refuses(
+            "a: [$c ? 1 : 2, 3]",
+            &[("cut-by-yaml", "$c ? 1", "quote the whole value: \"$c ? 1 : 2\"")],
+        );
+        refuses(
+            "a: $x ? 1 : 2",
+            &[("yaml-syntax", ":", "quote the whole value: \"$x ? 1 : 2\"")],
+        );
+        refuses(
+            "a: { a: $l[0] }",
+            &[("yaml-syntax", "[", "quote the whole value: \"$l[0]\"")],
+        );
+        refuses(
+            "a: { a: ${id}, b: 1 }",
+            &[("yaml-syntax", "{", "quote the whole value: \"${id}\"")],
+        );
+        refuses(
+            "a: { http: GET recs:/a/${id}/b }",
+            &[("yaml-syntax", "{", "quote the whole value: \"GET recs:/a/${id}/b\"")],
+        );
+        refuses(
+            "a: { for: x in $l.take(1, 2) }",
+            &[(
+                "cut-by-yaml",
+                "x in $l.take(1",
+                "quote the whole value: \"x in $l.take(1, 2)\"",
+            )],
+        );
     }
 
     #[test]
@@ -571,9 +768,16 @@ mod tests {
             let (sources, document, mistakes) = read(source);
             assert_eq!(mistakes, [], "{source}");
             let document = document.unwrap();
-            let NodeKind::Map(members) = &document.root.kind else { panic!("not a map: {source}") };
-            let NodeKind::Text(text) = &members[0].1.kind else { panic!("not text: {source}") };
-            let start = text.value.find(needle).unwrap_or_else(|| panic!("{needle:?} is not in {:?}", text.value));
+            let NodeKind::Map(members) = &document.root.kind else {
+                panic!("not a map: {source}")
+            };
+            let NodeKind::Text(text) = &members[0].1.kind else {
+                panic!("not text: {source}")
+            };
+            let start = text
+                .value
+                .find(needle)
+                .unwrap_or_else(|| panic!("{needle:?} is not in {:?}", text.value));
             let span = text.span(document.file, offset(start), offset(start + needle.len()));
             assert_eq!(sources.written(span), want, "{source}");
         }
@@ -597,7 +801,11 @@ mod tests {
         check("a: |+\n\n  $x\n\n", "$x", "$x");
         check("a: |2\n   $x\n", "$x", "$x");
         check("a: >\n  one\n  two $x\n\n  three\n    more\n  four\n", "$x", "$x");
-        check("a: >\n  one\n  two $x\n\n  three\n    more\n  four\n", "three\n  more\nfour", "three\n    more\n  four");
+        check(
+            "a: >\n  one\n  two $x\n\n  three\n    more\n  four\n",
+            "three\n  more\nfour",
+            "three\n    more\n  four",
+        );
         check("a: >-\n  $x\n  ? 1 : 2\n", "$x ? 1 : 2", "$x\n  ? 1 : 2");
         check("a: >-\r\n  $x\r\n  ? 1 : 2\r\n", "? 1", "? 1");
     }
