@@ -1,10 +1,13 @@
 //! Diagnostics: what is wrong with what was written, as data. Drawing them is [`render`]'s job.
+//!
+//! Owns the one list of [`codes`] and the nearest name ([`suggest`]). Leaves finding mistakes to the other modules.
+//! Invariant: a diagnostic has a code of the list, a place, and a title that is true when read alone.
 
 pub mod codes;
 pub mod render;
 pub mod suggest;
 
-use super::source::Span;
+use super::source::{Mistake, Span};
 
 /// One mistake or warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,10 +97,36 @@ impl Diagnostic {
     }
 }
 
+impl From<Mistake> for Diagnostic {
+    fn from(mistake: Mistake) -> Self {
+        Self {
+            label: mistake.label,
+            others: mistake.other.into_iter().collect(),
+            help: mistake.help,
+            ..Self::new(mistake.code, mistake.span, mistake.title)
+        }
+    }
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 impl Diagnostics {
     /// Adds one.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.list.push(diagnostic);
+    pub fn push(&mut self, diagnostic: impl Into<Diagnostic>) {
+        self.list.push(diagnostic.into());
+    }
+
+    /// All of them, in the order in which they were found.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.list.iter()
     }
 
     /// True where at least one is an error.

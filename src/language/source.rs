@@ -27,15 +27,6 @@ pub struct SourceFile {
     lines: Vec<u32>,
 }
 
-/// A place for people: both count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// The line.
-    pub line: u32,
-    /// The column, in characters.
-    pub column: u32,
-}
-
 /// Names a file of a [`SourceMap`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileIndex(pub u32);
@@ -169,15 +160,10 @@ impl SourceMap {
             .unwrap_or_default()
     }
 
-    /// Line and column of the first byte of a place.
-    pub fn position(&self, span: Span) -> Position {
-        self.position_of(span.file, span.start)
-    }
-
-    /// Line and column of a byte.
-    pub fn position_of(&self, file: FileIndex, byte: u32) -> Position {
+    /// Line and column of a byte. Both count from 1, the column in characters.
+    pub fn position(&self, file: FileIndex, byte: u32) -> (u32, u32) {
         let Some(file) = self.file(file) else {
-            return Position { line: 1, column: 1 };
+            return (1, 1);
         };
         let line = file.lines.partition_point(|start| *start <= byte);
         let start = line
@@ -189,10 +175,7 @@ impl SourceMap {
             .text
             .get(start as usize..(byte as usize).min(file.text.len()))
             .unwrap_or_default();
-        Position {
-            line: offset(line),
-            column: offset(before.chars().count() + 1),
-        }
+        (offset(line), offset(before.chars().count() + 1))
     }
 
     /// The text of a line (from 1), without its break.
@@ -288,10 +271,9 @@ mod tests {
     fn lines_and_columns_count_characters_from_one() {
         let mut sources = SourceMap::default();
         let file = sources.add("a.yaml", "ä: 1\r\nb: 2\n");
-        assert_eq!(sources.position_of(file, 0), Position { line: 1, column: 1 });
-        assert_eq!(sources.position_of(file, 4), Position { line: 1, column: 4 });
-        assert_eq!(sources.position_of(file, 7), Position { line: 2, column: 1 });
-        assert_eq!(sources.position_of(file, 12), Position { line: 3, column: 1 });
+        for (byte, want) in [(0, (1, 1)), (4, (1, 4)), (7, (2, 1)), (12, (3, 1))] {
+            assert_eq!(sources.position(file, byte), want);
+        }
         assert_eq!(sources.line(file, 1), "ä: 1");
         assert_eq!(sources.line(file, 2), "b: 2");
         assert_eq!(sources.line(file, 9), "");
@@ -301,6 +283,6 @@ mod tests {
     fn a_place_of_a_file_that_is_not_there_is_empty() {
         let sources = SourceMap::default();
         assert_eq!(sources.written(Span::default()), "");
-        assert_eq!(sources.position(Span::default()), Position { line: 1, column: 1 });
+        assert_eq!(sources.position(FileIndex(0), 3), (1, 1));
     }
 }

@@ -7,7 +7,230 @@ pub struct Code {
     pub code: &'static str,
     /// One line: what it means.
     pub summary: &'static str,
+    /// Why it is refused (or said), and what to write in its place.
+    pub explanation: &'static str,
+}
+
+/// The entry of a code.
+pub fn find(code: &str) -> Option<&'static Code> {
+    CODES.iter().find(|it| it.code == code)
+}
+
+const fn code(code: &'static str, summary: &'static str, explanation: &'static str) -> Code {
+    Code {
+        code,
+        summary,
+        explanation,
+    }
 }
 
 /// All codes, alphabetically.
-pub const CODES: &[Code] = &[];
+#[rustfmt::skip]
+pub const CODES: &[Code] = &[
+    code("ambiguous-backend", "several backends serve this service",
+        "Say which one is meant with `backend:` beside `grpc:`, or narrow `services:` of the backends in weft.yaml."),
+    code("ambiguous-scalar", "a plain scalar that readers of YAML read differently",
+        "`no` is false to YAML 1.1 and text to YAML 1.2, `010` is 8 or 10, `12:30` is 750 or text. Quote it if it is text; write `true`, `false`, `null` or a JSON number if it is not."),
+    code("backend-text", "a backend's own error text reaches the client",
+        "`error(call).message` is what the backend wrote. It may hold addresses, names of tables or data. Show it only where you know what it says."),
+    code("bad-cache", "these cache settings cannot be kept",
+        "Only GET endpoints and safe calls are cached, and only where nothing that changes data or sets a cookie takes part."),
+    code("bad-code", "neither a gRPC code nor an HTTP status",
+        "Write one of google.rpc.Code's names (`NOT_FOUND`) or an HTTP status from 100 to 599."),
+    code("bad-duration", "not a duration",
+        "A duration is a whole number and a unit: `250ms`, `30s`, `5m`, `1h`. Where something is waited for it is more than zero."),
+    code("bad-endpoint", "not a method and a path",
+        "An endpoint is `METHOD /path`, with a path template as google.api.http writes it: `GET /pages/{id}`, `GET /files/{path=**}`, `POST /orders/{id}:cancel`."),
+    code("bad-for", "a loop is `NAME in $LIST`",
+        "`for` and `$for` name the variable, then the list as an expression: `$for: r in $reviews.reviews`."),
+    code("bad-header", "this header cannot be set",
+        "Header names are lower-case tokens. Those that belong to the connection or to gRPC itself (`host`, `content-length`, `connection`, `grpc-…`) are set by the gateway."),
+    code("bad-key", "this cannot be the key of a map",
+        "Keys are text. Only `$for`, `$if` and `$value` begin with `$`; the key `$ref` is written `$$ref`. A key cannot hold an expression."),
+    code("bad-method", "not the name of a gRPC method",
+        "A gRPC method is `package.Service/Method`, without a slash in front."),
+    code("bad-name", "this cannot be a name",
+        "Names of params, calls and variables begin with a lower-case letter, followed by lower-case letters, digits and `_`. Other spellings on the wire go into `name:`."),
+    code("bad-path", "this cannot be the path of a call",
+        "The path of an HTTP call begins with `/` and has no `?`, no `#` and no `.` or `..` segment. Query parameters go into `query:`."),
+    code("bad-size", "not a size",
+        "A size is a whole number and a unit: `64KiB`, `4MiB`, `1GiB`, or `512B`."),
+    code("bad-status", "not a status that a response may have",
+        "The status of a response is an integer from 200 to 399, or an expression that gives one. Failures have the status of their code: see `require` and `errors`."),
+    code("bad-target", "not the address of a backend",
+        "A target is `http://host:port`. Paths belong to the calls."),
+    code("call-kind", "a call is exactly one thing",
+        "Each call has exactly one of `grpc`, `http`, `compose`, `for` and `value`."),
+    code("conflicting-keys", "these keys cannot stand together",
+        "Each of the two says by itself what happens here. Keep one."),
+    code("conflicting-use", "an input fills places of different types",
+        "A param takes the type of the places that it fills bare. Where they differ, declare the type (`limit: { type: int }`) and convert at one place: `string(limit)`."),
+    code("constant-expression", "an expression that is only a literal",
+        "`$5` says nothing that `5` does not. Write the literal, or `$$5` for the text `$5`."),
+    code("cut-by-yaml", "YAML ended an expression early",
+        "In YAML a comma, a closing bracket or ` #` may end a plain value, and `: ` makes a key of it. Put the whole value in quotes: `ids: \"$l.map(r, r.id)\"`."),
+    code("cycle", "these wait for each other",
+        "A call waits for every call that it mentions, in `fallback` and `after` too. Somewhere in the circle one must not."),
+    code("dead-member", "this member never stands in the output",
+        "Members stand in written order, and of two with one name the later stands. Put the member behind the spread."),
+    code("dollar-inside", "a `$` inside an expression",
+        "The `$` says that an expression begins. Names inside it carry none: `$a == b`."),
+    code("duplicate-key", "a key stands twice in one map",
+        "Which of the two counts depends on the reader. To spread several objects write `...: [$a, $b]`."),
+    code("effect-races", "this change and that failure are not in order",
+        "The call changes something, and a required call that may fail runs at the same time: the change may be made although the endpoint fails. Say `after: [that call]`."),
+    code("empty-batch", "this batch call may be made with nothing in it",
+        "The list comes from an optional call, so it may be empty. Say `when: $reviews != null` if the call should then not be made."),
+    code("empty-file", "there is nothing in this file",
+        "A composition has `endpoint:` or `fragment:`; the gateway file may be `{}`."),
+    code("empty-value", "a value is missing",
+        "A key with nothing behind it is null to YAML, and often a mistake. Write `null` if it is meant."),
+    code("expression-needs-dollar", "text stands where a condition is wanted",
+        "An expression begins with `$`, here as everywhere: `when: $x > 1`."),
+    code("file-too-large", "the file is larger than 1 MiB",
+        "Put parts of it into fragments."),
+    code("root-if", "`$if` has nothing to leave out here",
+        "`$if` leaves out the member or the element that holds it. The whole of a response, request or value is held by nothing: use a conditional expression, or `when` on the call."),
+    code("maybe-null", "this may be null, and nothing says what then",
+        "Operators, function arguments, text and conditions take no null. Say what stands in its place, `default(x, 0)`, or compare with null before: `x != null && x > 1`."),
+    code("misplaced-key", "this key belongs elsewhere",
+        "The key exists, but not for what stands here."),
+    code("missing-key", "something that is needed is missing",
+        "Without it there is nothing to do here."),
+    code("mixed-types", "these have no common type",
+        "Both sides of a conditional, all arguments of `default` and all elements of a list have one type. Convert one of them: `string(x)`."),
+    code("name-taken", "this name is taken",
+        "Params, calls, loop variables and `body auth request vars` share one space of names, and nothing shadows anything. Choose another name."),
+    code("near-duplicate", "two members differ only in how they are spelt",
+        "The spread prints the field as JSON names do (`priceUsd`), the member beside it stands as written (`price_usd`). Both are in the output."),
+    code("never-null", "this is never null",
+        "The comparison has always the same result."),
+    code("no-expression-here", "no expression may stand here",
+        "Methods, backends, names, durations and sizes are read when the file is loaded and are the same for every request. Write the value out."),
+    code("not-idempotent", "this call may not be repeated",
+        "Only safe and idempotent calls are made a second time."),
+    code("not-null", "null does not fit here",
+        "The place cannot be unset. Say what stands in its place: `default(x, \"\")`."),
+    code("not-safe", "this call changes something",
+        "Only safe calls are cached and merged: HTTP GET and HEAD, and gRPC methods that the backend's `safe:` names. Say `safe: true` if you know it."),
+    code("not-yet", "not available in this version",
+        "The language knows this key, this version of Weft does not carry it out. Nothing is accepted that would silently not happen."),
+    code("null-does-not-fit", "this may be null, and the place cannot be",
+        "Plain proto3 scalars, list elements, path segments and text cannot be unset. Say what stands in its place, `default(x, \"\")`, or do not make the call: `when: $x != null`."),
+    code("oneof-twice", "two members of one oneof",
+        "Only one member of a oneof can be set, and both of these always are."),
+    code("required-only-for-optional", "required, but only optional calls read it",
+        "If this call fails the endpoint fails, although the response can do without all that reads it. Say `optional: true` if that is not meant."),
+    code("reserved-name", "this name is reserved",
+        "CEL or Weft has a meaning for it, now or later. Choose another; the name on the wire goes into `name:`."),
+    code("same-endpoint", "two endpoints with one method and path",
+        "Names of variables do not matter: `/a/{x}` and `/a/{y=*}` are the same path."),
+    code("shared-cache-with-claim", "a shared cache entry would depend on who asks",
+        "The endpoint mentions a claim, a cookie, a credential or an address, and it caches. Say `scope: user`, or do not mention it."),
+    code("syntax", "this is not an expression",
+        "Expressions are CEL: https://cel.dev. Message construction, `?.` and names with a leading dot are not part of this language."),
+    code("too-complex", "this expression is too large",
+        "An expression has at most 4 KiB and nests at most 32 deep. Make a part of it a `value:` call."),
+    code("too-deep", "nested too deeply",
+        "A template is at most 64 deep."),
+    code("unclosed-hole", "`${` is never closed",
+        "Text holds expressions in `${…}`. For the two characters themselves write `$${`."),
+    code("unknown-backend", "there is no such backend",
+        "Backends are the entries of `backends:` in weft.yaml."),
+    code("unknown-call", "there is no such call",
+        "`after` names calls of the same composition."),
+    code("unknown-enum-value", "the enum has no such value",
+        "Enum values are written by the names of the .proto file."),
+    code("unknown-field", "there is no such field",
+        "Fields are named as in the .proto file, also where JSON has another name."),
+    code("unknown-fragment", "there is no such fragment",
+        "A fragment is a file with `fragment: name` in place of `endpoint:`."),
+    code("unknown-function", "there is no such function",
+        "The functions of the language are listed in the guide."),
+    code("unknown-key", "there is no such key",
+        "Keys that nobody reads are mistakes more often than not, so none is ignored, except `x-…` at the root of a file."),
+    code("unknown-method", "the service has no such method",
+        "Methods are named as in the .proto file."),
+    code("unknown-name", "there is no such name",
+        "In scope are params, calls, loop variables, `body`, `auth`, `request` and `vars`. `env` and `file` exist only in weft.yaml."),
+    code("unknown-service", "no backend serves this service",
+        "Services come from the descriptors of the backends: .proto files, descriptor sets, or reflection."),
+    code("unknown-type", "there is no such type",
+        "A type is `string int double bool timestamp duration bytes any`, the full name of a message or enum, or a list of one: `[string]`."),
+    code("unknown-value", "not one of the values that may stand here",
+        "The values are listed in the message."),
+    code("unreadable-file", "a file that the gateway file names cannot be read",
+        "`${file.PATH}` is looked up beside the gateway file."),
+    code("unread-call", "nothing reads this call",
+        "A call that nobody mentions is not made. Remove it, read it, or say `effect: true` if it is there for what it changes."),
+    code("unset-variable", "an environment variable is not set",
+        "`${env.NAME}` is read when the gateway file is loaded. Set it, or write the value."),
+    code("wrong-address", "not an address to listen on",
+        "An address is `host:port`: `127.0.0.1:8080`, `[::]:8080`. Port 0 lets the system choose."),
+    code("wrong-backend", "this backend does not speak that",
+        "`grpc:` calls go to gRPC backends, `http:` calls to HTTP backends."),
+    code("wrong-header", "this header cannot be sent",
+        "Header values are visible ASCII; names are tokens; those that belong to the connection or to gRPC itself are set by the gateway."),
+    code("wrong-type", "a value of another type is wanted here",
+        "Values convert only where nothing can be lost. Where it can, say how: `int(x)`, `string(x)`, `timestamp(x)`."),
+    code("wrong-value", "a value that cannot stand here",
+        "The message says what may stand here."),
+    code("yaml-alias", "a YAML alias", "Aliases make a value depend on a far place. Write it out, or make it a `value:` call."),
+    code("yaml-anchor", "a YAML anchor", "Anchors are not read. Quote the value if it begins with `&`."),
+    code("yaml-documents", "several YAML documents in one file", "A file holds one composition. Put the other into a file of its own."),
+    code("yaml-merge", "a YAML merge key", "In templates `...: $x` spreads the members of an object; elsewhere nothing is merged."),
+    code("yaml-syntax", "not YAML", "The file cannot be read. If the line holds an expression, quote the whole value."),
+    code("yaml-tag", "a YAML tag",
+        "To YAML a value that begins with `!` has a tag, and the condition `!x && y` loses its negation without a word. An expression begins with `$`: `$!x && y`. Quote the value if it is text."),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_kebab_case_and_unique() {
+        let mut seen = BTreeSet::new();
+        for it in CODES {
+            assert!(seen.insert(it.code), "{} stands twice", it.code);
+            assert!(
+                it.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+                "{}",
+                it.code
+            );
+            assert!(!it.summary.is_empty() && !it.summary.ends_with('.'), "{}", it.code);
+            assert!(it.explanation.ends_with('.'), "{}", it.code);
+        }
+    }
+
+    #[test]
+    fn every_code_that_is_used_is_in_the_list() {
+        fn visit(folder: &Path, missing: &mut BTreeSet<String>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    visit(&path, missing);
+                } else {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let text = text.split("mod tests").next().unwrap_or_default();
+                    for before in ["Diagnostic::new(", "Diagnostic::warning(", "Mistake::new(", "code: "] {
+                        for part in text.split(before).skip(1) {
+                            let literal = part.trim_start().strip_prefix('"').and_then(|it| it.split('"').next());
+                            if let Some(code) = literal.filter(|it| find(it).is_none()) {
+                                missing.insert(format!("{code} in {}", path.display()));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut missing = BTreeSet::new();
+        visit(&source.join("language"), &mut missing);
+        visit(&source.join("expr"), &mut missing);
+        assert_eq!(missing, BTreeSet::new());
+    }
+}
