@@ -1,0 +1,449 @@
+//! A fixture file as written: gateway and compositions, scripted backends, exchanges with what is expected of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::language::source::{Node, NodeKind, Span, Spanned};
+
+/// One fixture file.
+#[derive(Debug)]
+pub struct Fixture {
+    /// What it shows, in a sentence.
+    pub about: String,
+    /// `gateway:`, the gateway file's keys or the path of one; the nearest `weft.yaml` above the fixture where it is missing.
+    pub gateway: Option<Node>,
+    /// `composition:` or `compositions:`; all that the gateway file names where they are missing.
+    pub compositions: Vec<Node>,
+    /// What the backends are asked and answer, in the order of the file.
+    pub backends: Vec<Line>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    /// The folder of the file, for paths in it.
+    pub folder: PathBuf,
+}
+
+/// One scripted answer.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Which request it answers.
+    pub on: On,
+    /// The request as canonical JSON, if it matters.
+    pub want: Option<Value>,
+    /// Headers or metadata that the request must carry; null is a header that it must not.
+    pub want_headers: Vec<(String, Option<String>)>,
+    /// Virtual time since the step began at which the request must arrive.
+    pub at: Option<Duration>,
+    /// What is left of the deadline when the request arrives.
+    pub deadline: Option<Duration>,
+    /// How long the answer takes.
+    pub after: Duration,
+    /// The answer.
+    pub answer: Answer,
+    /// How often it is used; 1 where nothing is said.
+    pub times: usize,
+    /// The request must be given up before it is answered.
+    pub cancelled: bool,
+    /// Its place in the file.
+    pub span: Span,
+}
+
+/// Which request a line answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum On {
+    /// `call: pkg.Service/Method`.
+    Grpc(String),
+    /// `http: GET backend:/path?query`.
+    Http {
+        /// The method.
+        method: String,
+        /// The backend's name.
+        backend: String,
+        /// Path and query.
+        path: String,
+    },
+}
+
+/// What a scripted backend answers.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Bytes as they are, from `bytes:` in hexadecimal or `text:`.
+    Bytes {
+        /// The body.
+        body: Vec<u8>,
+        /// HTTP status.
+        status: u16,
+        /// Reply headers.
+        headers: Vec<(String, String)>,
+    },
+    /// A gRPC status other than OK.
+    Error {
+        /// The code's name.
+        code: String,
+        /// The backend's own text.
+        message: String,
+    },
+    /// A message or JSON.
+    Json {
+        /// The value.
+        body: Value,
+        /// HTTP status.
+        status: u16,
+        /// Reply headers.
+        headers: Vec<(String, String)>,
+    },
+    /// The connection cannot be made.
+    Refused,
+}
+
+/// What happens next.
+#[derive(Debug)]
+pub enum Step {
+    /// Time passes.
+    Advance(Duration),
+    /// A request and its answer.
+    Exchange(Exchange),
+    /// The files change.
+    Reload {
+        /// The new compositions.
+        compositions: Vec<Node>,
+        /// Codes of the mistakes that keep the old ones serving; empty where the reload works.
+        refused: Vec<String>,
+    },
+    /// Requests at once.
+    Together(Vec<Exchange>),
+}
+
+/// A request and its answer.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Request headers.
+    pub headers: Vec<(String, String)>,
+    /// The body, ready to send.
+    pub body: Vec<u8>,
+    /// The client goes away after this long.
+    pub leaves: Option<Duration>,
+    /// Starts this long after the step.
+    pub start: Duration,
+    /// What is expected; absent only where the client leaves.
+    pub expect: Option<Expect>,
+    /// The place of `expect:`'s value, for rewriting.
+    pub expect_span: Option<Span>,
+}
+
+/// What is expected of an answer.
+#[derive(Debug, Default)]
+pub struct Expect {
+    /// The status.
+    pub status: Option<u16>,
+    /// Virtual time since the step began.
+    pub at: Option<Duration>,
+    /// Headers; null is a header that must be absent.
+    pub headers: Vec<(String, Option<String>)>,
+    /// The body as JSON: exactly these members, in any order.
+    pub body: Option<Value>,
+    /// The body to the byte.
+    pub text: Option<String>,
+}
+
+/// Why a fixture cannot be read: one sentence and its place.
+pub type Mistake = (Span, String);
+
+type Read<T> = Result<T, Mistake>;
+
+/// Reads a fixture from its document.
+pub fn parse(root: &Node, folder: &Path) -> Read<Fixture> {
+    let mut fixture = Fixture {
+        about: String::new(),
+        gateway: None,
+        compositions: Vec::new(),
+        backends: Vec::new(),
+        steps: Vec::new(),
+        folder: folder.to_owned(),
+    };
+    for (key, node) in map(root)? {
+        match &*key.value {
+            "about" => fixture.about = text(node)?,
+            "gateway" => fixture.gateway = Some(node.clone()),
+            "composition" => fixture.compositions.push(node.clone()),
+            "compositions" => fixture.compositions.extend(list(node)?.iter().cloned()),
+            "backends" => {
+                for line in list(node)? {
+                    fixture.backends.push(parse_line(line)?);
+                }
+            }
+            "exchanges" => {
+                for step in list(node)? {
+                    fixture.steps.push(parse_step(step)?);
+                }
+            }
+            _ => return unknown(key, "about, gateway, composition, compositions, backends, exchanges"),
+        }
+    }
+    if fixture.steps.is_empty() {
+        return Err((root.span, "a fixture needs `exchanges:`".to_owned()));
+    }
+    Ok(fixture)
+}
+
+fn parse_line(node: &Node) -> Read<Line> {
+    let mut on = None;
+    let mut line = Line {
+        on: On::Grpc(String::new()),
+        want: None,
+        want_headers: Vec::new(),
+        at: None,
+        deadline: None,
+        after: Duration::ZERO,
+        answer: Answer::Refused,
+        times: 1,
+        cancelled: false,
+        span: node.span,
+    };
+    let (mut body, mut bytes, mut error, mut refused) = (None, None, None, false);
+    let (mut status, mut headers) = (200, Vec::new());
+    for (key, node) in map(node)? {
+        match &*key.value {
+            "call" => on = Some(On::Grpc(text(node)?)),
+            "http" => on = Some(parse_http(node)?),
+            "want" => line.want = Some(json(node)?),
+            "want_headers" => line.want_headers = optional_texts(node)?,
+            "at" => line.at = Some(duration(node)?),
+            "deadline" => line.deadline = Some(duration(node)?),
+            "after" => line.after = duration(node)?,
+            "reply" => body = Some(json(node)?),
+            "bytes" => bytes = Some(hexadecimal(node)?),
+            "text" => bytes = Some(text(node)?.into_bytes()),
+            "status" => status = number(node)?,
+            "headers" => headers = texts(node)?,
+            "error" => error = Some(parse_error(node)?),
+            "refused" => refused = boolean(node)?,
+            "times" => line.times = number(node)?,
+            "cancelled" => line.cancelled = boolean(node)?,
+            _ => {
+                return unknown(
+                    key,
+                    "call, http, want, want_headers, at, deadline, after, reply, bytes, text, status, headers, error, \
+                     refused, times, cancelled",
+                );
+            }
+        }
+    }
+    line.on = on.ok_or_else(|| (node.span, "a backend line needs `call:` or `http:`".to_owned()))?;
+    line.answer = match (body, bytes, error, refused) {
+        (Some(body), None, None, false) => Answer::Json { body, status, headers },
+        (None, Some(body), None, false) => Answer::Bytes { body, status, headers },
+        (None, None, Some((code, message)), false) => Answer::Error { code, message },
+        (None, None, None, true) => Answer::Refused,
+        (None, None, None, false) if status != 200 || line.cancelled => {
+            Answer::Bytes { body: Vec::new(), status, headers }
+        }
+        _ => {
+            let needed = "a backend line needs one of `reply`, `bytes`, `text`, `error`, `refused`";
+            return Err((node.span, needed.to_owned()));
+        }
+    };
+    Ok(line)
+}
+
+fn parse_http(node: &Node) -> Read<On> {
+    let written = text(node)?;
+    let parts = written.split_once(' ').and_then(|(method, rest)| {
+        let (backend, path) = rest.split_once(':')?;
+        Some(On::Http { method: method.to_owned(), backend: backend.to_owned(), path: path.to_owned() })
+    });
+    parts.ok_or_else(|| (node.span, "expected `METHOD backend:/path`".to_owned()))
+}
+
+fn parse_error(node: &Node) -> Read<(String, String)> {
+    if let NodeKind::Text(code) = &node.kind {
+        return Ok((code.value.to_string(), String::new()));
+    }
+    let (mut code, mut message) = (None, String::new());
+    for (key, node) in map(node)? {
+        match &*key.value {
+            "code" => code = Some(text(node)?),
+            "message" => message = text(node)?,
+            _ => return unknown(key, "code, message"),
+        }
+    }
+    Ok((code.ok_or_else(|| (node.span, "an error needs `code:`".to_owned()))?, message))
+}
+
+fn parse_step(node: &Node) -> Read<Step> {
+    let entries = map(node)?;
+    let find = |name: &str| entries.iter().find(|(key, _)| &*key.value == name).map(|(_, node)| node);
+    if let Some(node) = find("advance") {
+        return Ok(Step::Advance(duration(node)?));
+    }
+    if let Some(node) = find("together") {
+        return list(node)?.iter().map(parse_exchange).collect::<Read<_>>().map(Step::Together);
+    }
+    if let Some(node) = find("reload") {
+        let compositions = match &node.kind {
+            NodeKind::List(nodes) => nodes.clone(),
+            _ => vec![node.clone()],
+        };
+        let refused = match find("refused") {
+            Some(node) => list(node)?.iter().map(text).collect::<Read<_>>()?,
+            None => Vec::new(),
+        };
+        return Ok(Step::Reload { compositions, refused });
+    }
+    parse_exchange(node).map(Step::Exchange)
+}
+
+fn parse_exchange(node: &Node) -> Read<Exchange> {
+    let mut exchange = Exchange {
+        method: String::new(),
+        target: String::new(),
+        headers: Vec::new(),
+        body: Vec::new(),
+        leaves: None,
+        start: Duration::ZERO,
+        expect: None,
+        expect_span: None,
+    };
+    for (key, node) in map(node)? {
+        match &*key.value {
+            "request" => {
+                let written = text(node)?;
+                let (method, target) =
+                    written.split_once(' ').ok_or_else(|| (node.span, "expected `METHOD /path`".to_owned()))?;
+                (exchange.method, exchange.target) = (method.to_owned(), target.to_owned());
+            }
+            "headers" => exchange.headers.extend(texts(node)?),
+            "json" => {
+                exchange.body = json(node)?.to_string().into_bytes();
+                exchange.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+            }
+            "text" => exchange.body = text(node)?.into_bytes(),
+            "bytes" => exchange.body = hexadecimal(node)?,
+            "leaves" => exchange.leaves = Some(duration(node)?),
+            "start" => exchange.start = duration(node)?,
+            "expect" => {
+                exchange.expect = Some(parse_expect(node)?);
+                exchange.expect_span = Some(node.span);
+            }
+            _ => return unknown(key, "request, headers, json, text, bytes, leaves, start, expect"),
+        }
+    }
+    if exchange.method.is_empty() {
+        return Err((node.span, "expected `request:`, `advance:`, `reload:` or `together:`".to_owned()));
+    }
+    if exchange.expect.is_none() && exchange.leaves.is_none() {
+        return Err((node.span, "an exchange needs `expect:`".to_owned()));
+    }
+    Ok(exchange)
+}
+
+fn parse_expect(node: &Node) -> Read<Expect> {
+    let mut expect = Expect::default();
+    for (key, node) in map(node)? {
+        match &*key.value {
+            "status" => expect.status = Some(number(node)?),
+            "at" => expect.at = Some(duration(node)?),
+            "headers" => expect.headers = optional_texts(node)?,
+            "body" => expect.body = Some(json(node)?),
+            "text" => expect.text = Some(text(node)?),
+            _ => return unknown(key, "status, at, headers, body, text"),
+        }
+    }
+    Ok(expect)
+}
+
+// === Nodes as plain values ===
+
+fn unknown<T>(key: &Spanned<Arc<str>>, known: &str) -> Read<T> {
+    Err((key.span, format!("unknown key `{}`; expected one of {known}", key.value)))
+}
+
+fn map(node: &Node) -> Read<&[(Spanned<Arc<str>>, Node)]> {
+    match &node.kind {
+        NodeKind::Map(entries) => Ok(entries),
+        _ => Err((node.span, "expected a map".to_owned())),
+    }
+}
+
+fn list(node: &Node) -> Read<&[Node]> {
+    match &node.kind {
+        NodeKind::List(items) => Ok(items),
+        _ => Err((node.span, "expected a list".to_owned())),
+    }
+}
+
+fn text(node: &Node) -> Read<String> {
+    match &node.kind {
+        NodeKind::Text(text) => Ok(text.value.to_string()),
+        NodeKind::Number(digits) => Ok(digits.to_string()),
+        _ => Err((node.span, "expected text".to_owned())),
+    }
+}
+
+fn boolean(node: &Node) -> Read<bool> {
+    match &node.kind {
+        NodeKind::Bool(value) => Ok(*value),
+        _ => Err((node.span, "expected `true` or `false`".to_owned())),
+    }
+}
+
+fn number<T: std::str::FromStr>(node: &Node) -> Read<T> {
+    match &node.kind {
+        NodeKind::Number(digits) => digits.parse().map_err(|_| (node.span, "out of range".to_owned())),
+        _ => Err((node.span, "expected a number".to_owned())),
+    }
+}
+
+fn duration(node: &Node) -> Read<Duration> {
+    let written = text(node)?;
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+    units
+        .iter()
+        .find_map(|(unit, millis)| Some((written.strip_suffix(unit)?.parse::<u64>().ok()?, millis)))
+        .map(|(count, millis)| Duration::from_millis(count.saturating_mul(*millis)))
+        .ok_or_else(|| (node.span, "expected a duration such as `20ms` or `5s`".to_owned()))
+}
+
+fn hexadecimal(node: &Node) -> Read<Vec<u8>> {
+    let written = text(node)?.replace(' ', "");
+    let pairs = written.as_bytes().chunks(2).map(|it| std::str::from_utf8(it).ok());
+    pairs
+        .map(|it| it.filter(|it| it.len() == 2).and_then(|it| u8::from_str_radix(it, 16).ok()))
+        .collect::<Option<_>>()
+        .ok_or_else(|| (node.span, "expected hexadecimal bytes".to_owned()))
+}
+
+fn texts(node: &Node) -> Read<Vec<(String, String)>> {
+    map(node)?.iter().map(|(key, node)| Ok((key.value.to_string(), text(node)?))).collect()
+}
+
+fn optional_texts(node: &Node) -> Read<Vec<(String, Option<String>)>> {
+    let entries = map(node)?.iter().map(|(key, node)| {
+        let value = if matches!(node.kind, NodeKind::Null) { None } else { Some(text(node)?) };
+        Ok((key.value.to_string(), value))
+    });
+    entries.collect()
+}
+
+/// A node as plain JSON; numbers keep their value.
+pub fn json(node: &Node) -> Read<Value> {
+    Ok(match &node.kind {
+        NodeKind::Null => Value::Null,
+        NodeKind::Bool(value) => Value::Bool(*value),
+        NodeKind::Number(digits) => {
+            serde_json::from_str(digits).map_err(|_| (node.span, "a number out of range".to_owned()))?
+        }
+        NodeKind::Text(text) => Value::String(text.value.to_string()),
+        NodeKind::List(items) => items.iter().map(json).collect::<Read<_>>().map(Value::Array)?,
+        NodeKind::Map(entries) => {
+            let entries = entries.iter().map(|(key, node)| Ok((key.value.to_string(), json(node)?)));
+            Value::Object(entries.collect::<Read<_>>()?)
+        }
+    })
+}
