@@ -1,1 +1,167 @@
-//! Every span, event and metric name, once.
+//! Logs and metrics: every name of an event or metric stands here, once.
+//!
+//! Metrics count and time; they never carry a value of a request or reply, only names that the configuration knows.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use tracing_subscriber::EnvFilter;
+
+/// Bounds of the latency histograms, seconds.
+const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// All metrics of a process.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each has its help text where it is registered")]
+pub struct Metrics {
+    registry: Registry,
+    pub requests: Family<RequestLabels, Counter>,
+    pub request_duration: Family<EndpointLabels, Histogram, fn() -> Histogram>,
+    pub in_flight: Gauge,
+    pub connections: Gauge,
+    pub calls: Family<CallLabels, Counter>,
+    pub call_duration: Family<BackendLabels, Histogram, fn() -> Histogram>,
+    pub degraded: Family<DegradedLabels, Counter>,
+    pub failures: Family<FailureLabels, Counter>,
+    pub cache: Family<CacheLabels, Counter>,
+    pub reloads: Family<ReloadLabels, Counter>,
+    pub reload_pending: Gauge<f64, AtomicU64>,
+    pub panics: Counter,
+}
+
+/// Labels of `weft_requests_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct RequestLabels {
+    pub endpoint: Arc<str>,
+    pub status: u16,
+}
+
+/// Labels of `weft_request_duration_seconds`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct EndpointLabels {
+    pub endpoint: Arc<str>,
+}
+
+/// Labels of `weft_calls_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct CallLabels {
+    pub endpoint: Arc<str>,
+    pub call: Arc<str>,
+    pub backend: Arc<str>,
+    pub code: &'static str,
+    pub source: &'static str,
+}
+
+/// Labels of `weft_call_duration_seconds`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct BackendLabels {
+    pub backend: Arc<str>,
+}
+
+/// Labels of `weft_degraded_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct DegradedLabels {
+    pub endpoint: Arc<str>,
+    pub call: Arc<str>,
+}
+
+/// Labels of `weft_failures_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct FailureLabels {
+    pub endpoint: Arc<str>,
+    pub kind: &'static str,
+}
+
+/// Labels of `weft_cache_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct CacheLabels {
+    pub endpoint: Arc<str>,
+    pub result: &'static str,
+}
+
+/// Labels of `weft_reloads_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct ReloadLabels {
+    pub result: &'static str,
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(BUCKETS)
+}
+
+impl Metrics {
+    /// Fresh metrics, all at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("weft");
+        let metrics = Self {
+            requests: Family::default(),
+            request_duration: Family::new_with_constructor(histogram),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            calls: Family::default(),
+            call_duration: Family::new_with_constructor(histogram),
+            degraded: Family::default(),
+            failures: Family::default(),
+            cache: Family::default(),
+            reloads: Family::default(),
+            reload_pending: Gauge::default(),
+            panics: Counter::default(),
+            registry: Registry::default(),
+        };
+        registry.register("requests", "Requests answered", metrics.requests.clone());
+        let duration = metrics.request_duration.clone();
+        registry.register_with_unit("request_duration", "Time to the whole response", Unit::Seconds, duration);
+        registry.register("requests_in_flight", "Requests being answered", metrics.in_flight.clone());
+        registry.register("connections", "Open client connections", metrics.connections.clone());
+        registry.register("calls", "Calls to backends", metrics.calls.clone());
+        let duration = metrics.call_duration.clone();
+        registry.register_with_unit("call_duration", "Time to the whole reply", Unit::Seconds, duration);
+        registry.register("degraded", "Responses without an optional call", metrics.degraded.clone());
+        registry.register("failures", "Requests that failed, by the kind of failure", metrics.failures.clone());
+        registry.register("cache", "Look-ups of endpoints that cache", metrics.cache.clone());
+        registry.register("reloads", "Reloads", metrics.reloads.clone());
+        let pending = metrics.reload_pending.clone();
+        registry.register("reload_refused", "1 while the files on disk are refused and an older snapshot serves", pending);
+        registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// The OpenMetrics text of all metrics.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing into a String cannot fail.
+        if prometheus_client::encoding::text::encode(&mut out, &self.registry).is_err() {
+            out.clear();
+        }
+        out
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Sets the process's log up, on standard error: JSON lines or text. `level` is a level or a filter of tracing-subscriber.
+/// A second call changes nothing.
+pub fn log_to_stderr(json: bool, level: &str) {
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let done = if json { builder.json().flatten_event(true).try_init() } else { builder.with_ansi(false).try_init() };
+    drop(done);
+}

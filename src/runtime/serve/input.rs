@@ -1,0 +1,345 @@
+//! With what: params, body and parts of the request become values in slots (semantics.md 6.4–6.6).
+//!
+//! Every bad input is listed, by its name on the wire or its JSON pointer, and never with its value.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, header};
+use percent_encoding::percent_decode_str;
+
+use crate::codec::{BindError, json};
+use crate::expr::{ListValue, Slot, Str, Type, TypeKind, Value, input};
+use crate::plan::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
+
+/// What is known of a request beside its head.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'r> {
+    /// The values of the path template's variables.
+    pub captures: &'r [String],
+    /// The whole body; empty where there is none.
+    pub body: &'r Bytes,
+    /// The id of the request.
+    pub id: &'r str,
+    /// The address of the client.
+    pub remote_ip: IpAddr,
+}
+
+/// Reads all inputs into their slots, or lists all that are bad.
+pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Value>, Vec<BindError>> {
+    let mut values = vec![Value::Null; inputs.n_slots as usize];
+    let mut bad = Vec::new();
+    let query = match query(parts.uri.query().unwrap_or_default()) {
+        Some(query) => query,
+        None => {
+            bad.push(BindError { name: "query".to_owned(), reason: "expected percent-encoded UTF-8".to_owned() });
+            Vec::new()
+        }
+    };
+    for param in &inputs.params {
+        match read_param(param, &parts.headers, &query, around.captures) {
+            Ok(value) => set(&mut values, param.slot, value),
+            Err(reason) => bad.push(BindError { name: param.wire_name.to_string(), reason }),
+        }
+    }
+    for (part, slot) in &inputs.request {
+        set(&mut values, *slot, read_part(part, parts, around));
+    }
+    match &inputs.body {
+        Body::Bound | Body::None => {}
+        Body::Bytes(slot) => set(&mut values, *slot, Value::Bytes(around.body.clone())),
+        Body::Members(members) => read_members(members, around.body, &mut values, &mut bad),
+        Body::Whole { slot, reader } => match read_whole(reader, around.body) {
+            Ok(value) => set(&mut values, *slot, value),
+            Err(it) => bad.push(it),
+        },
+    }
+    if bad.is_empty() { Ok(values) } else { Err(bad) }
+}
+
+fn set(values: &mut [Value], slot: Slot, value: Value) {
+    if let Some(place) = values.get_mut(slot.0 as usize) {
+        *place = value;
+    }
+}
+
+// === Params ===
+
+/// The pairs of a query string, decoded; `+` is a space. `None` where it is not percent-encoded UTF-8.
+fn query(raw: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+    raw.split('&').filter(|it| !it.is_empty()).map(decode_pair).collect()
+}
+
+fn decode_pair(pair: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    Some((decode(name)?, decode(value)?))
+}
+
+fn decode(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains(['%', '+']) {
+        return Some(Cow::Borrowed(text));
+    }
+    let is_hex = |it: &u8| it.is_ascii_hexdigit();
+    let bytes = text.as_bytes();
+    let well_formed = bytes.iter().enumerate().all(|(at, it)| {
+        *it != b'%' || (bytes.get(at + 1).is_some_and(is_hex) && bytes.get(at + 2).is_some_and(is_hex))
+    });
+    if !well_formed {
+        return None;
+    }
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(|it| Cow::Owned(it.into_owned()))
+}
+
+fn read_param(
+    param: &Param,
+    headers: &HeaderMap,
+    query: &[(Cow<'_, str>, Cow<'_, str>)],
+    captures: &[String],
+) -> Result<Value, String> {
+    let found: Vec<Cow<'_, str>> = match &param.location {
+        Location::Cookie => cookie(headers, &param.wire_name)?.map(Cow::Owned).into_iter().collect(),
+        Location::Header(name) => header_text(headers, name)?.map(Cow::Owned).into_iter().collect(),
+        Location::Path(at) => captures.get(*at).map(|it| Cow::Borrowed(it.as_str())).into_iter().collect(),
+        Location::Query => {
+            let matching = query.iter().filter(|it| it.0 == *param.wire_name);
+            matching.map(|it| Cow::Borrowed(it.1.as_ref())).collect()
+        }
+    };
+    let Some(first) = found.first() else {
+        return match &param.absent {
+            Absent::Refuse => Err("is required".to_owned()),
+            Absent::Value(value) => Ok(value.clone()),
+        };
+    };
+    if let TypeKind::List(element) = &param.ty.kind {
+        let elements = found.iter().map(|it| scalar(it, element)).collect::<Result<Vec<_>, _>>()?;
+        for element in &elements {
+            constrain(&param.constraints, element)?;
+        }
+        return Ok(Value::List(ListValue::Values(elements.into())));
+    }
+    if found.len() > 1 {
+        return Err("must be given once".to_owned());
+    }
+    let value = scalar(first, &param.ty)?;
+    constrain(&param.constraints, &value)?;
+    Ok(value)
+}
+
+fn scalar(text: &str, ty: &Type) -> Result<Value, String> {
+    input::from_text(text, ty).map_err(|expected| format!("expected {expected}"))
+}
+
+fn constrain(constraints: &[Constraint], value: &Value) -> Result<(), String> {
+    let length = || value.as_str().map_or(0, |it| it.chars().count() as u64);
+    for constraint in constraints {
+        match constraint {
+            Constraint::MaxLength(max) if length() > *max => return Err(format!("must not be longer than {max}")),
+            Constraint::MinLength(min) if length() < *min => return Err(format!("must not be shorter than {min}")),
+            Constraint::Maximum(max) if exceeds(value, max) => return Err(format!("must be at most {}", shown(max))),
+            Constraint::Minimum(min) if exceeds(min, value) => return Err(format!("must be at least {}", shown(min))),
+            Constraint::OneOf(allowed) if !allowed.iter().any(|it| same(it, value)) => {
+                let allowed: Vec<_> = allowed.iter().map(shown).collect();
+                return Err(format!("must be one of {}", allowed.join(", ")));
+            }
+            Constraint::Pattern(pattern) if !value.as_str().is_some_and(|it| pattern.is_match(it)) => {
+                return Err(format!("must match {pattern}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Numbers, times and lengths of time in their order; false where two values have none (NaN among them).
+fn exceeds(value: &Value, limit: &Value) -> bool {
+    match (value, limit) {
+        (Value::Double(a), Value::Double(b)) => a > b,
+        (Value::Timestamp(a, b), Value::Timestamp(c, d)) | (Value::Duration(a, b), Value::Duration(c, d)) => {
+            (a, b) > (c, d)
+        }
+        _ => matches!((value.as_integer(), limit.as_integer()), (Some(a), Some(b)) if a > b),
+    }
+}
+
+fn same(a: &Value, b: &Value) -> bool {
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    a.write_key(&mut left);
+    b.write_key(&mut right);
+    left == right
+}
+
+/// A constraint's own value, which is the author's and no secret.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Bool(it) => it.to_string(),
+        Value::Double(it) => it.to_string(),
+        Value::String(it) => it.as_str().to_owned(),
+        Value::Timestamp(seconds, nanos) => {
+            let mut out = Vec::new();
+            let written = crate::codec::time_text::write_timestamp(*seconds, *nanos, &mut out);
+            written.ok().and_then(|()| String::from_utf8(out).ok()).unwrap_or_default()
+        }
+        Value::Duration(seconds, nanos) => {
+            let mut out = Vec::new();
+            let written = crate::codec::time_text::write_duration(*seconds, *nanos, &mut out);
+            written.ok().and_then(|()| String::from_utf8(out).ok()).unwrap_or_default()
+        }
+        other => other.as_integer().map(|it| it.to_string()).unwrap_or_default(),
+    }
+}
+
+// === Headers, cookies and the rest of the head ===
+
+/// A header's lines joined with `, `, trimmed; present but empty is "".
+fn header_text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
+    let mut joined: Option<String> = None;
+    for line in headers.get_all(name) {
+        let line = std::str::from_utf8(line.as_bytes()).map_err(|_| "expected UTF-8".to_owned())?.trim();
+        match &mut joined {
+            Some(joined) => {
+                joined.push_str(", ");
+                joined.push_str(line);
+            }
+            None => joined = Some(line.to_owned()),
+        }
+    }
+    Ok(joined)
+}
+
+/// The first cookie of the name, raw.
+fn cookie(headers: &HeaderMap, name: &str) -> Result<Option<String>, String> {
+    for line in headers.get_all(header::COOKIE) {
+        let line = std::str::from_utf8(line.as_bytes()).map_err(|_| "expected UTF-8".to_owned())?;
+        for pair in line.split(';') {
+            if let Some((found, value)) = pair.trim().split_once('=')
+                && found == name
+            {
+                return Ok(Some(value.to_owned()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn read_part(part: &RequestPart, parts: &Parts, around: Around<'_>) -> Value {
+    match part {
+        RequestPart::Header(name) => match header_text(&parts.headers, name) {
+            Ok(Some(text)) => text_value(&text),
+            _ => Value::Null,
+        },
+        RequestPart::Id => text_value(around.id),
+        RequestPart::Method => text_value(parts.method.as_str()),
+        RequestPart::Path => text_value(parts.uri.path()),
+        RequestPart::RemoteIp => text_value(&around.remote_ip.to_string()),
+    }
+}
+
+fn text_value(text: &str) -> Value {
+    Value::String(Str::from(text))
+}
+
+// === The body ===
+
+/// Whether a body of this content type may be read as JSON: `application/json`, `…+json`, or none said.
+pub fn is_json(headers: &HeaderMap) -> bool {
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else {
+        return true;
+    };
+    let Ok(text) = content_type.to_str() else {
+        return false;
+    };
+    let media = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media == "application/json" || media.ends_with("+json") || media.is_empty()
+}
+
+fn bad(name: impl Into<String>, reason: impl Into<String>) -> BindError {
+    BindError { name: name.into(), reason: reason.into() }
+}
+
+fn read_whole(reader: &crate::expr::JsonReader, body: &Bytes) -> Result<Value, BindError> {
+    if body.is_empty() {
+        return Err(bad("", "a JSON body is required"));
+    }
+    check_syntax(body)?;
+    let value = reader.read(body.clone()).map_err(|error| bad(error.pointer, error.reason))?;
+    Ok(value)
+}
+
+fn check_syntax(body: &Bytes) -> Result<(), BindError> {
+    json::validate(body).map_err(|error| bad("", format!("not JSON: malformed at byte {}", error.offset)))
+}
+
+fn read_members(members: &[BodyMember], body: &Bytes, values: &mut [Value], wrong: &mut Vec<BindError>) {
+    if !body.is_empty() {
+        if let Err(error) = check_syntax(body) {
+            wrong.push(error);
+            return;
+        }
+        let paths: Vec<&[Arc<str>]> = members.iter().map(|it| it.path.as_slice()).collect();
+        check_members(json::trim(body), "", &paths, wrong);
+        if !wrong.is_empty() {
+            return;
+        }
+    }
+    for member in members {
+        match read_member(member, body) {
+            Ok(value) => set(values, member.slot, value),
+            Err(it) => wrong.push(it),
+        }
+    }
+}
+
+/// Refuses what is not an object, members given twice, and members that nobody mentions.
+fn check_members(object: &[u8], pointer: &str, paths: &[&[Arc<str>]], wrong: &mut Vec<BindError>) {
+    if json::kind(object) != json::Kind::Object {
+        wrong.push(bad(pointer, "expected an object"));
+        return;
+    }
+    let mut seen: Vec<String> = Vec::new();
+    for (raw, value) in json::members(object) {
+        let key = json::string(raw).unwrap_or_default().into_owned();
+        let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+        if seen.contains(&key) {
+            wrong.push(bad(below, "given twice"));
+            continue;
+        }
+        let matching: Vec<&[Arc<str>]> =
+            paths.iter().filter(|it| it.first().is_some_and(|it| **it == *key)).map(|it| &it[1..]).collect();
+        if matching.is_empty() {
+            let known = paths.iter().filter_map(|it| it.first()).map(|it| &**it);
+            let reason = match crate::expr::suggest::nearest(&key, known) {
+                Some(near) => format!("unknown member; did you mean `{near}`?"),
+                None => "unknown member".to_owned(),
+            };
+            wrong.push(bad(below, reason));
+        } else if matching.iter().all(|it| !it.is_empty()) && json::kind(value) != json::Kind::Null {
+            check_members(value, &below, &matching, wrong);
+        }
+        seen.push(key);
+    }
+}
+
+fn read_member(member: &BodyMember, body: &Bytes) -> Result<Value, BindError> {
+    let pointer = || member.path.iter().map(|it| format!("/{}", it.replace('~', "~0").replace('/', "~1"))).collect::<String>();
+    let mut found = if body.is_empty() { None } else { Some(json::trim(body)) };
+    for name in &member.path {
+        found = found.filter(|it| json::kind(it) == json::Kind::Object).and_then(|it| json::member(it, name));
+    }
+    let value = match found.filter(|it| json::kind(it) != json::Kind::Null) {
+        Some(fragment) => {
+            let fragment = body.slice_ref(fragment);
+            member.reader.read(fragment).map_err(|error| bad(pointer() + &error.pointer, error.reason))?
+        }
+        None => Value::Null,
+    };
+    match (&value, &member.absent) {
+        (Value::Null, Absent::Refuse) => Err(bad(pointer(), "is required")),
+        (Value::Null, Absent::Value(value)) => Ok(value.clone()),
+        _ => Ok(value),
+    }
+}

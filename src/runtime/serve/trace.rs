@@ -1,0 +1,104 @@
+//! Request ids and W3C Trace Context (<https://www.w3.org/TR/trace-context/>): accepted from the client, passed on to backends.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// `x-request-id`: the client's own where it is fit to be logged, else one of ours.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// `traceparent`.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// `tracestate`.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// How one request is called in logs, problems and at the backends.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// The request's id.
+    pub request_id: String,
+    /// 32 lower-case hexadecimal digits.
+    pub trace_id: String,
+    /// `traceparent` and `tracestate` as they are passed on.
+    pub headers: HeaderMap,
+}
+
+impl Trace {
+    /// Takes up the client's trace, or begins one.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let parent = headers.get(TRACEPARENT).and_then(|it| it.to_str().ok()).and_then(parse);
+        let accepted = parent.is_some();
+        let (trace_id, flags) =
+            parent.unwrap_or_else(|| (format!("{:032x}", rand::random_range(1..=u128::MAX)), "00".to_owned()));
+        let span_id: u64 = rand::random_range(1..=u64::MAX);
+        let mut passed_on = HeaderMap::with_capacity(2);
+        if let Ok(value) = HeaderValue::from_str(&format!("00-{trace_id}-{span_id:016x}-{flags}")) {
+            passed_on.insert(TRACEPARENT, value);
+        }
+        if accepted && let Some(state) = headers.get(TRACESTATE) {
+            passed_on.insert(TRACESTATE, state.clone());
+        }
+        let request_id = headers
+            .get(REQUEST_ID)
+            .and_then(|it| it.to_str().ok())
+            .filter(|it| (1..=128).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_graphic()))
+            .map_or_else(|| trace_id.clone(), str::to_owned);
+        Self { request_id, trace_id, headers: passed_on }
+    }
+}
+
+/// Trace id and flags of a well-formed `traceparent` (Trace Context §3.2; higher versions are read as far as version 00 goes).
+fn parse(text: &str) -> Option<(String, String)> {
+    let mut parts = text.trim().split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_hex = |it: &str, length: usize| {
+        it.len() == length && it.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
+    };
+    let well_formed = is_hex(version, 2) && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2);
+    let all_zero = |it: &str| it.bytes().all(|it| it == b'0');
+    if !well_formed || version == "ff" || all_zero(trace) || all_zero(span) || (version == "00" && parts.next().is_some()) {
+        return None;
+    }
+    Some((trace.to_owned(), flags.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_well_formed_trace_is_taken_up() {
+        let mut headers = HeaderMap::new();
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        headers.insert(TRACEPARENT, HeaderValue::from_static(parent));
+        headers.insert(TRACESTATE, HeaderValue::from_static("rojo=00f067aa0ba902b7"));
+        let trace = Trace::of(&headers);
+        assert_eq!(trace.trace_id, "0af7651916cd43dd8448eb211c80319c");
+        let passed_on = trace.headers[TRACEPARENT].to_str().unwrap();
+        assert!(passed_on.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && passed_on.ends_with("-01"));
+        assert_ne!(passed_on, parent, "the span is ours");
+        assert_eq!(trace.headers[TRACESTATE], "rojo=00f067aa0ba902b7");
+    }
+
+    #[test]
+    fn a_malformed_trace_begins_a_new_one() {
+        for bad in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_request_id_that_could_break_a_log_line_is_replaced() {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, HeaderValue::from_static("abc-123"));
+        assert_eq!(Trace::of(&headers).request_id, "abc-123");
+        headers.insert(REQUEST_ID, HeaderValue::from_static("two words"));
+        let trace = Trace::of(&headers);
+        assert_eq!(trace.request_id, trace.trace_id);
+    }
+}
