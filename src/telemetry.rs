@@ -124,18 +124,39 @@ impl Metrics {
         };
         registry.register("requests", "Requests answered", metrics.requests.clone());
         let duration = metrics.request_duration.clone();
-        registry.register_with_unit("request_duration", "Time to the whole response", Unit::Seconds, duration);
-        registry.register("requests_in_flight", "Requests being answered", metrics.in_flight.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "Time to the whole response",
+            Unit::Seconds,
+            duration,
+        );
+        registry.register(
+            "requests_in_flight",
+            "Requests being answered",
+            metrics.in_flight.clone(),
+        );
         registry.register("connections", "Open client connections", metrics.connections.clone());
         registry.register("calls", "Calls to backends", metrics.calls.clone());
         let duration = metrics.call_duration.clone();
         registry.register_with_unit("call_duration", "Time to the whole reply", Unit::Seconds, duration);
-        registry.register("degraded", "Responses without an optional call", metrics.degraded.clone());
-        registry.register("failures", "Requests that failed, by the kind of failure", metrics.failures.clone());
+        registry.register(
+            "degraded",
+            "Responses without an optional call",
+            metrics.degraded.clone(),
+        );
+        registry.register(
+            "failures",
+            "Requests that failed, by the kind of failure",
+            metrics.failures.clone(),
+        );
         registry.register("cache", "Look-ups of endpoints that cache", metrics.cache.clone());
         registry.register("reloads", "Reloads", metrics.reloads.clone());
         let pending = metrics.reload_pending.clone();
-        registry.register("reload_refused", "1 while the files on disk are refused and an older snapshot serves", pending);
+        registry.register(
+            "reload_refused",
+            "1 while the files on disk are refused and an older snapshot serves",
+            pending,
+        );
         registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
         Self { registry, ..metrics }
     }
@@ -161,7 +182,14 @@ impl Default for Metrics {
 /// A second call changes nothing.
 pub fn log_to_stderr(json: bool, level: &str) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let done = if json { builder.json().flatten_event(true).try_init() } else { builder.with_ansi(false).try_init() };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    let done = if json {
+        builder.json().flatten_event(true).try_init()
+    } else {
+        builder.with_ansi(false).try_init()
+    };
     drop(done);
 }

@@ -31,6 +31,8 @@ pub struct Context<'a> {
     pub cache: &'a Cache,
     /// Counts unsafe calls that outlive their request.
     pub detached: &'a Detached,
+    /// Sent with every call: `traceparent` and `tracestate` of this request.
+    pub trace: &'a HeaderMap,
 }
 
 /// The parts of the HTTP request that [`crate::codec::HttpBinding`] reads; empty for recipes without a bound call.

@@ -1,1 +1,240 @@
-//! Answers one request. The phases here are the only order there is.
+//! Answers one request. The phases in [`phases`] are the only order there is.
+//!
+//! Owns everything between a parsed HTTP request and its response but the calls themselves (`execute`). Each phase takes
+//! values and gives a value; there is no mutable context. A failure becomes a response in one place.
+//! Invariant: [`handle`] always answers; a panic is a 500 and a counter.
+
+pub mod details;
+pub mod fresh;
+pub mod input;
+pub mod log;
+pub mod problem;
+pub mod respond;
+pub mod trace;
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use futures::FutureExt;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+
+use self::log::Line;
+use self::problem::Refusal;
+use self::trace::Trace;
+use super::execute::{Incoming, Outcome};
+use super::snapshot::Running;
+use crate::expr::Value;
+use crate::plan::{self, Endpoint, EndpointIndex, Errors, Recipe};
+use crate::schema::path_template::Match;
+use crate::time::Deadline;
+
+/// What goes back to the client.
+pub type Response = http::Response<Full<Bytes>>;
+
+/// Answers one request. Runs on a worker's `LocalSet`.
+///
+/// Cancel safety: dropping the future cancels its safe calls; an unsafe call that was sent and the making of a response
+/// that others wait for go on.
+pub async fn handle<B>(running: Rc<Running>, request: http::Request<B>, remote_ip: IpAddr) -> Response
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (parts, body) = request.into_parts();
+    let trace = Trace::of(&parts.headers);
+    let mut line = Line::begin(&running, &parts, &trace);
+    let answered = AssertUnwindSafe(phases(&running, &parts, body, remote_ip, &trace, &mut line))
+        .catch_unwind()
+        .await;
+    let result = answered.unwrap_or_else(|_| {
+        running.hall.metrics.panics.inc();
+        Err(Refusal::Bug)
+    });
+    let mut response = match result {
+        Ok(response) => response,
+        // The only place where a failure becomes a response.
+        Err(refusal) => {
+            line.refused(&refusal);
+            let none = Errors::default();
+            let errors = line.recipe(&running).map_or(&none, |it| &it.errors);
+            refusal.problem(errors).into_response(parts.uri.path(), &trace)
+        }
+    };
+    respond::finish(&mut response, &parts.method, &trace);
+    line.end(response.status());
+    response
+}
+
+async fn phases<B>(
+    running: &Rc<Running>,
+    parts: &Parts,
+    body: B,
+    remote_ip: IpAddr,
+    trace: &Trace,
+    line: &mut Line,
+) -> Result<Response, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    // Which endpoint?
+    let (index, endpoint, captures) = match route(&running.snapshot.plan, parts)? {
+        Routed::Endpoint(index, endpoint, captures) => (index, endpoint, captures),
+        Routed::Options(methods) => return Ok(respond::options(&methods)),
+    };
+    line.endpoint(index);
+    let recipe = endpoint.recipe.as_ref().map_err(|_| Refusal::Waiting)?;
+    let deadline = Deadline::after(recipe.timeout);
+
+    // Is there room?
+    let settings = &running.snapshot.plan.settings;
+    let _in_flight = running.hall.enter(settings.max_in_flight).ok_or(Refusal::Overloaded)?;
+
+    // With what?
+    let body = read_body(&recipe.inputs.body, parts, body, settings.max_body, deadline).await?;
+    let around = input::Around {
+        captures: &captures,
+        body: &body,
+        id: &trace.request_id,
+        remote_ip,
+    };
+    let inputs = input::read(&recipe.inputs, parts, around).map_err(Refusal::BadInputs)?;
+    let incoming = match recipe.inputs.body {
+        plan::Body::Bound => Incoming {
+            captures,
+            query: parts.uri.query().map(str::to_owned),
+            body,
+        },
+        _ => Incoming::default(),
+    };
+    let asked = Asked {
+        running: running.clone(),
+        index,
+        inputs,
+        incoming,
+        deadline,
+        trace: trace.headers.clone(),
+    };
+
+    // Is it known already? If not, ask the backends, and say it.
+    if recipe.cache.is_some() {
+        return fresh::answer(asked, line).await;
+    }
+    let outcome = asked.run(recipe).await;
+    line.outcome(&outcome);
+    respond::response(outcome, recipe).map_err(Refusal::Failed)
+}
+
+/// A request whose inputs have been read.
+#[derive(Debug)]
+pub struct Asked {
+    /// Who serves it.
+    pub running: Rc<Running>,
+    /// Which endpoint.
+    pub index: EndpointIndex,
+    /// The values of its inputs, by slot.
+    pub inputs: Vec<Value>,
+    /// What bound calls read.
+    pub incoming: Incoming,
+    /// When its time is up.
+    pub deadline: Deadline,
+    /// `traceparent` and `tracestate`, passed on to the backends.
+    pub trace: http::HeaderMap,
+}
+
+impl Asked {
+    /// The recipe of its endpoint; `None` only where the index belongs to another plan.
+    pub fn recipe(&self) -> Option<&Recipe> {
+        self.running
+            .snapshot
+            .plan
+            .endpoints
+            .get(self.index.0)?
+            .recipe
+            .as_ref()
+            .ok()
+    }
+
+    /// Asks the backends.
+    pub async fn run(&self, recipe: &Recipe) -> Outcome {
+        let context = super::execute::Context {
+            plan: &self.running.snapshot.plan,
+            backends: &self.running.backends,
+            cache: &self.running.hall.cache,
+            detached: &self.running.hall.detached,
+            trace: &self.trace,
+        };
+        super::execute::run(context, recipe, self.inputs.clone(), &self.incoming, self.deadline).await
+    }
+}
+
+enum Routed<'p> {
+    Endpoint(EndpointIndex, &'p Endpoint, Vec<String>),
+    /// OPTIONS of a path whose endpoints take these.
+    Options(Vec<Method>),
+}
+
+fn route<'p>(plan: &'p plan::Plan, parts: &Parts) -> Result<Routed<'p>, Refusal> {
+    match plan.routes.find(&parts.method, parts.uri.path()) {
+        Match::BadPath => Err(Refusal::BadPath),
+        Match::NotFound => Err(Refusal::NotFound),
+        Match::OtherMethods(methods) if parts.method == Method::OPTIONS => Ok(Routed::Options(methods)),
+        Match::OtherMethods(methods) => Err(Refusal::MethodNotAllowed(methods)),
+        Match::Route(index, captures) => {
+            let endpoint = plan.endpoints.get(index.0).ok_or(Refusal::Bug)?;
+            Ok(Routed::Endpoint(*index, endpoint, captures))
+        }
+    }
+}
+
+/// Reads the body where the endpoint wants one: at most `max` bytes, until the deadline.
+async fn read_body<B>(
+    wanted: &plan::Body,
+    parts: &Parts,
+    mut body: B,
+    max: usize,
+    deadline: Deadline,
+) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let json = match wanted {
+        plan::Body::None => return Ok(Bytes::new()),
+        plan::Body::Bytes(_) | plan::Body::Bound => false,
+        plan::Body::Members(_) | plan::Body::Whole { .. } => true,
+    };
+    if body.size_hint().lower() > max as u64 {
+        return Err(Refusal::BodyTooLarge(max));
+    }
+    let read = async {
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                return Err(Refusal::BodyIncomplete);
+            };
+            if let Ok(data) = frame.into_data() {
+                if whole.len() + data.len() > max {
+                    return Err(Refusal::BodyTooLarge(max));
+                }
+                whole.extend_from_slice(&data);
+            }
+        }
+        Ok(whole.freeze())
+    };
+    let whole = tokio::time::timeout_at(deadline.instant(), read)
+        .await
+        .unwrap_or(Err(Refusal::BodyIncomplete))?;
+    let must_be_json = json || (matches!(wanted, plan::Body::Bound) && !whole.is_empty());
+    if must_be_json && !input::is_json(&parts.headers) {
+        return Err(Refusal::UnsupportedMediaType);
+    }
+    Ok(whole)
+}
+
+/// True for statuses that a response may be stored with.
+pub fn is_success(status: StatusCode) -> bool {
+    status.is_success()
+}

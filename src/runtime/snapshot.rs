@@ -1,1 +1,90 @@
-//! One immutable running state: a plan with its connections and caches.
+//! One immutable running state: a plan with what serves it.
+//!
+//! A [`Snapshot`] is shared by all workers and never changes; a reload makes another one. [`Hall`] is what the process keeps
+//! across reloads; [`Running`] is one worker's view: a snapshot with that worker's own connections.
+//! Invariant: a request takes one `Running` and keeps it to its end.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::backend::Backends;
+use super::cache::Cache;
+use super::execute::Detached;
+use crate::plan::Plan;
+use crate::telemetry::Metrics;
+
+/// What is served, until the next reload.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The plan.
+    pub plan: Plan,
+    /// Counts up with each reload.
+    pub generation: u64,
+}
+
+/// What outlives reloads.
+#[derive(Debug)]
+pub struct Hall {
+    /// Stored replies and responses.
+    pub cache: Cache,
+    /// What happened so far.
+    pub metrics: Metrics,
+    /// Unsafe calls that outlive their requests.
+    pub detached: Detached,
+    in_flight: AtomicUsize,
+}
+
+/// One worker's view.
+#[derive(Debug)]
+pub struct Running {
+    /// What is served.
+    pub snapshot: Arc<Snapshot>,
+    /// This worker's connections.
+    pub backends: Backends,
+    /// What outlives reloads.
+    pub hall: Arc<Hall>,
+}
+
+/// Counts one request as long as it lives.
+#[derive(Debug)]
+pub struct InFlight(Arc<Hall>);
+
+impl Hall {
+    /// A hall with an empty cache of `cache_memory` bytes.
+    pub fn new(cache_memory: u64) -> Arc<Self> {
+        Arc::new(Self {
+            cache: Cache::new(cache_memory),
+            metrics: Metrics::new(),
+            detached: Detached::default(),
+            in_flight: AtomicUsize::new(0),
+        })
+    }
+
+    /// Lets a request in, unless `max` are being answered.
+    pub fn enter(self: &Arc<Self>, max: usize) -> Option<InFlight> {
+        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let entered = InFlight(self.clone());
+        self.metrics.in_flight.inc();
+        (before < max).then_some(entered)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.in_flight.dec();
+    }
+}
+
+impl Running {
+    /// A worker's view of a snapshot. Takes over the connections of `previous` where their settings did not change.
+    pub fn new(snapshot: Arc<Snapshot>, hall: Arc<Hall>, previous: Option<&Self>) -> Rc<Self> {
+        let backends = Backends::build(&snapshot.plan.backends, previous.map(|it| &it.backends));
+        Rc::new(Self {
+            snapshot,
+            backends,
+            hall,
+        })
+    }
+}

@@ -241,9 +241,11 @@ fn parse_line(node: &Node) -> Read<Line> {
         (None, Some(body), None, false) => Answer::Bytes { body, status, headers },
         (None, None, Some((code, message)), false) => Answer::Error { code, message },
         (None, None, None, true) => Answer::Refused,
-        (None, None, None, false) if status != 200 || line.cancelled => {
-            Answer::Bytes { body: Vec::new(), status, headers }
-        }
+        (None, None, None, false) if status != 200 || line.cancelled => Answer::Bytes {
+            body: Vec::new(),
+            status,
+            headers,
+        },
         _ => {
             let needed = "a backend line needs one of `reply`, `bytes`, `text`, `error`, `refused`";
             return Err((node.span, needed.to_owned()));
@@ -256,7 +258,11 @@ fn parse_http(node: &Node) -> Read<On> {
     let written = text(node)?;
     let parts = written.split_once(' ').and_then(|(method, rest)| {
         let (backend, path) = rest.split_once(':')?;
-        Some(On::Http { method: method.to_owned(), backend: backend.to_owned(), path: path.to_owned() })
+        Some(On::Http {
+            method: method.to_owned(),
+            backend: backend.to_owned(),
+            path: path.to_owned(),
+        })
     });
     parts.ok_or_else(|| (node.span, "expected `METHOD backend:/path`".to_owned()))
 }
@@ -273,17 +279,29 @@ fn parse_error(node: &Node) -> Read<(String, String)> {
             _ => return unknown(key, "code, message"),
         }
     }
-    Ok((code.ok_or_else(|| (node.span, "an error needs `code:`".to_owned()))?, message))
+    Ok((
+        code.ok_or_else(|| (node.span, "an error needs `code:`".to_owned()))?,
+        message,
+    ))
 }
 
 fn parse_step(node: &Node) -> Read<Step> {
     let entries = map(node)?;
-    let find = |name: &str| entries.iter().find(|(key, _)| &*key.value == name).map(|(_, node)| node);
+    let find = |name: &str| {
+        entries
+            .iter()
+            .find(|(key, _)| &*key.value == name)
+            .map(|(_, node)| node)
+    };
     if let Some(node) = find("advance") {
         return Ok(Step::Advance(duration(node)?));
     }
     if let Some(node) = find("together") {
-        return list(node)?.iter().map(parse_exchange).collect::<Read<_>>().map(Step::Together);
+        return list(node)?
+            .iter()
+            .map(parse_exchange)
+            .collect::<Read<_>>()
+            .map(Step::Together);
     }
     if let Some(node) = find("reload") {
         let compositions = match &node.kind {
@@ -314,14 +332,17 @@ fn parse_exchange(node: &Node) -> Read<Exchange> {
         match &*key.value {
             "request" => {
                 let written = text(node)?;
-                let (method, target) =
-                    written.split_once(' ').ok_or_else(|| (node.span, "expected `METHOD /path`".to_owned()))?;
+                let (method, target) = written
+                    .split_once(' ')
+                    .ok_or_else(|| (node.span, "expected `METHOD /path`".to_owned()))?;
                 (exchange.method, exchange.target) = (method.to_owned(), target.to_owned());
             }
             "headers" => exchange.headers.extend(texts(node)?),
             "json" => {
                 exchange.body = json(node)?.to_string().into_bytes();
-                exchange.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                exchange
+                    .headers
+                    .push(("content-type".to_owned(), "application/json".to_owned()));
             }
             "text" => exchange.body = text(node)?.into_bytes(),
             "bytes" => exchange.body = hexadecimal(node)?,
@@ -335,7 +356,10 @@ fn parse_exchange(node: &Node) -> Read<Exchange> {
         }
     }
     if exchange.method.is_empty() {
-        return Err((node.span, "expected `request:`, `advance:`, `reload:` or `together:`".to_owned()));
+        return Err((
+            node.span,
+            "expected `request:`, `advance:`, `reload:` or `together:`".to_owned(),
+        ));
     }
     if exchange.expect.is_none() && exchange.leaves.is_none() {
         return Err((node.span, "an exchange needs `expect:`".to_owned()));
@@ -361,7 +385,10 @@ fn parse_expect(node: &Node) -> Read<Expect> {
 // === Nodes as plain values ===
 
 fn unknown<T>(key: &Spanned<Arc<str>>, known: &str) -> Read<T> {
-    Err((key.span, format!("unknown key `{}`; expected one of {known}", key.value)))
+    Err((
+        key.span,
+        format!("unknown key `{}`; expected one of {known}", key.value),
+    ))
 }
 
 fn map(node: &Node) -> Read<&[(Spanned<Arc<str>>, Node)]> {
@@ -414,18 +441,28 @@ fn hexadecimal(node: &Node) -> Read<Vec<u8>> {
     let written = text(node)?.replace(' ', "");
     let pairs = written.as_bytes().chunks(2).map(|it| std::str::from_utf8(it).ok());
     pairs
-        .map(|it| it.filter(|it| it.len() == 2).and_then(|it| u8::from_str_radix(it, 16).ok()))
+        .map(|it| {
+            it.filter(|it| it.len() == 2)
+                .and_then(|it| u8::from_str_radix(it, 16).ok())
+        })
         .collect::<Option<_>>()
         .ok_or_else(|| (node.span, "expected hexadecimal bytes".to_owned()))
 }
 
 fn texts(node: &Node) -> Read<Vec<(String, String)>> {
-    map(node)?.iter().map(|(key, node)| Ok((key.value.to_string(), text(node)?))).collect()
+    map(node)?
+        .iter()
+        .map(|(key, node)| Ok((key.value.to_string(), text(node)?)))
+        .collect()
 }
 
 fn optional_texts(node: &Node) -> Read<Vec<(String, Option<String>)>> {
     let entries = map(node)?.iter().map(|(key, node)| {
-        let value = if matches!(node.kind, NodeKind::Null) { None } else { Some(text(node)?) };
+        let value = if matches!(node.kind, NodeKind::Null) {
+            None
+        } else {
+            Some(text(node)?)
+        };
         Ok((key.value.to_string(), value))
     });
     entries.collect()
@@ -434,7 +471,7 @@ fn optional_texts(node: &Node) -> Read<Vec<(String, Option<String>)>> {
 /// A node as plain JSON; numbers keep their value.
 pub fn json(node: &Node) -> Read<Value> {
     Ok(match &node.kind {
-        NodeKind::Null => Value::Null,
+        NodeKind::Null | NodeKind::Unknown => Value::Null,
         NodeKind::Bool(value) => Value::Bool(*value),
         NodeKind::Number(digits) => {
             serde_json::from_str(digits).map_err(|_| (node.span, "a number out of range".to_owned()))?
@@ -442,7 +479,9 @@ pub fn json(node: &Node) -> Read<Value> {
         NodeKind::Text(text) => Value::String(text.value.to_string()),
         NodeKind::List(items) => items.iter().map(json).collect::<Read<_>>().map(Value::Array)?,
         NodeKind::Map(entries) => {
-            let entries = entries.iter().map(|(key, node)| Ok((key.value.to_string(), json(node)?)));
+            let entries = entries
+                .iter()
+                .map(|(key, node)| Ok((key.value.to_string(), json(node)?)));
             Value::Object(entries.collect::<Read<_>>()?)
         }
     })

@@ -35,14 +35,20 @@ pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Va
     let query = match query(parts.uri.query().unwrap_or_default()) {
         Some(query) => query,
         None => {
-            bad.push(BindError { name: "query".to_owned(), reason: "expected percent-encoded UTF-8".to_owned() });
+            bad.push(BindError {
+                name: "query".to_owned(),
+                reason: "expected percent-encoded UTF-8".to_owned(),
+            });
             Vec::new()
         }
     };
     for param in &inputs.params {
         match read_param(param, &parts.headers, &query, around.captures) {
             Ok(value) => set(&mut values, param.slot, value),
-            Err(reason) => bad.push(BindError { name: param.wire_name.to_string(), reason }),
+            Err(reason) => bad.push(BindError {
+                name: param.wire_name.to_string(),
+                reason,
+            }),
         }
     }
     for (part, slot) in &inputs.request {
@@ -91,7 +97,10 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
         return None;
     }
     let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(|it| Cow::Owned(it.into_owned()))
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .ok()
+        .map(|it| Cow::Owned(it.into_owned()))
 }
 
 fn read_param(
@@ -103,7 +112,11 @@ fn read_param(
     let found: Vec<Cow<'_, str>> = match &param.location {
         Location::Cookie => cookie(headers, &param.wire_name)?.map(Cow::Owned).into_iter().collect(),
         Location::Header(name) => header_text(headers, name)?.map(Cow::Owned).into_iter().collect(),
-        Location::Path(at) => captures.get(*at).map(|it| Cow::Borrowed(it.as_str())).into_iter().collect(),
+        Location::Path(at) => captures
+            .get(*at)
+            .map(|it| Cow::Borrowed(it.as_str()))
+            .into_iter()
+            .collect(),
         Location::Query => {
             let matching = query.iter().filter(|it| it.0 == *param.wire_name);
             matching.map(|it| Cow::Borrowed(it.1.as_ref())).collect()
@@ -116,7 +129,10 @@ fn read_param(
         };
     };
     if let TypeKind::List(element) = &param.ty.kind {
-        let elements = found.iter().map(|it| scalar(it, element)).collect::<Result<Vec<_>, _>>()?;
+        let elements = found
+            .iter()
+            .map(|it| scalar(it, element))
+            .collect::<Result<Vec<_>, _>>()?;
         for element in &elements {
             constrain(&param.constraints, element)?;
         }
@@ -182,12 +198,18 @@ fn shown(value: &Value) -> String {
         Value::Timestamp(seconds, nanos) => {
             let mut out = Vec::new();
             let written = crate::codec::time_text::write_timestamp(*seconds, *nanos, &mut out);
-            written.ok().and_then(|()| String::from_utf8(out).ok()).unwrap_or_default()
+            written
+                .ok()
+                .and_then(|()| String::from_utf8(out).ok())
+                .unwrap_or_default()
         }
         Value::Duration(seconds, nanos) => {
             let mut out = Vec::new();
             let written = crate::codec::time_text::write_duration(*seconds, *nanos, &mut out);
-            written.ok().and_then(|()| String::from_utf8(out).ok()).unwrap_or_default()
+            written
+                .ok()
+                .and_then(|()| String::from_utf8(out).ok())
+                .unwrap_or_default()
         }
         other => other.as_integer().map(|it| it.to_string()).unwrap_or_default(),
     }
@@ -199,7 +221,9 @@ fn shown(value: &Value) -> String {
 fn header_text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
     let mut joined: Option<String> = None;
     for line in headers.get_all(name) {
-        let line = std::str::from_utf8(line.as_bytes()).map_err(|_| "expected UTF-8".to_owned())?.trim();
+        let line = std::str::from_utf8(line.as_bytes())
+            .map_err(|_| "expected UTF-8".to_owned())?
+            .trim();
         match &mut joined {
             Some(joined) => {
                 joined.push_str(", ");
@@ -258,7 +282,10 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn bad(name: impl Into<String>, reason: impl Into<String>) -> BindError {
-    BindError { name: name.into(), reason: reason.into() }
+    BindError {
+        name: name.into(),
+        reason: reason.into(),
+    }
 }
 
 fn read_whole(reader: &crate::expr::JsonReader, body: &Bytes) -> Result<Value, BindError> {
@@ -266,7 +293,9 @@ fn read_whole(reader: &crate::expr::JsonReader, body: &Bytes) -> Result<Value, B
         return Err(bad("", "a JSON body is required"));
     }
     check_syntax(body)?;
-    let value = reader.read(body.clone()).map_err(|error| bad(error.pointer, error.reason))?;
+    let value = reader
+        .read(body.clone())
+        .map_err(|error| bad(error.pointer, error.reason))?;
     Ok(value)
 }
 
@@ -308,8 +337,11 @@ fn check_members(object: &[u8], pointer: &str, paths: &[&[Arc<str>]], wrong: &mu
             wrong.push(bad(below, "given twice"));
             continue;
         }
-        let matching: Vec<&[Arc<str>]> =
-            paths.iter().filter(|it| it.first().is_some_and(|it| **it == *key)).map(|it| &it[1..]).collect();
+        let matching: Vec<&[Arc<str>]> = paths
+            .iter()
+            .filter(|it| it.first().is_some_and(|it| **it == *key))
+            .map(|it| &it[1..])
+            .collect();
         if matching.is_empty() {
             let known = paths.iter().filter_map(|it| it.first()).map(|it| &**it);
             let reason = match crate::expr::suggest::nearest(&key, known) {
@@ -325,15 +357,26 @@ fn check_members(object: &[u8], pointer: &str, paths: &[&[Arc<str>]], wrong: &mu
 }
 
 fn read_member(member: &BodyMember, body: &Bytes) -> Result<Value, BindError> {
-    let pointer = || member.path.iter().map(|it| format!("/{}", it.replace('~', "~0").replace('/', "~1"))).collect::<String>();
+    let pointer = || {
+        member
+            .path
+            .iter()
+            .map(|it| format!("/{}", it.replace('~', "~0").replace('/', "~1")))
+            .collect::<String>()
+    };
     let mut found = if body.is_empty() { None } else { Some(json::trim(body)) };
     for name in &member.path {
-        found = found.filter(|it| json::kind(it) == json::Kind::Object).and_then(|it| json::member(it, name));
+        found = found
+            .filter(|it| json::kind(it) == json::Kind::Object)
+            .and_then(|it| json::member(it, name));
     }
     let value = match found.filter(|it| json::kind(it) != json::Kind::Null) {
         Some(fragment) => {
             let fragment = body.slice_ref(fragment);
-            member.reader.read(fragment).map_err(|error| bad(pointer() + &error.pointer, error.reason))?
+            member
+                .reader
+                .read(fragment)
+                .map_err(|error| bad(pointer() + &error.pointer, error.reason))?
         }
         None => Value::Null,
     };

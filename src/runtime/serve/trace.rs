@@ -40,7 +40,11 @@ impl Trace {
             .and_then(|it| it.to_str().ok())
             .filter(|it| (1..=128).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_graphic()))
             .map_or_else(|| trace_id.clone(), str::to_owned);
-        Self { request_id, trace_id, headers: passed_on }
+        Self {
+            request_id,
+            trace_id,
+            headers: passed_on,
+        }
     }
 }
 
@@ -53,7 +57,12 @@ fn parse(text: &str) -> Option<(String, String)> {
     };
     let well_formed = is_hex(version, 2) && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2);
     let all_zero = |it: &str| it.bytes().all(|it| it == b'0');
-    if !well_formed || version == "ff" || all_zero(trace) || all_zero(span) || (version == "00" && parts.next().is_some()) {
+    if !well_formed
+        || version == "ff"
+        || all_zero(trace)
+        || all_zero(span)
+        || (version == "00" && parts.next().is_some())
+    {
         return None;
     }
     Some((trace.to_owned(), flags.to_owned()))

@@ -1,0 +1,260 @@
+//! One line for each request, and its metrics. Only names and numbers: no value of an input or reply.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::request::Parts;
+
+use super::problem::{Refusal, failure_kind};
+use super::trace::Trace;
+use crate::plan::{AccessLog, EndpointIndex, Recipe};
+use crate::runtime::backend::{Failure, code};
+use crate::runtime::execute::{Outcome, ReplySource};
+use crate::runtime::snapshot::Running;
+use crate::telemetry::{
+    BackendLabels, CacheLabels, CallLabels, DegradedLabels, EndpointLabels, FailureLabels, RequestLabels,
+};
+use crate::time::Instant;
+
+/// The line of one request. Where it is dropped before its end, the client has left: status 499.
+#[derive(Debug)]
+pub struct Line {
+    running: Rc<Running>,
+    method: http::Method,
+    request_id: String,
+    trace_id: String,
+    started: Instant,
+    endpoint: Option<EndpointIndex>,
+    cache: Option<&'static str>,
+    report: Report,
+    failure: Option<(&'static str, Option<Arc<str>>, Option<Failure>)>,
+    ended: bool,
+}
+
+/// What the calls of a request did.
+#[derive(Debug, Default)]
+pub struct Report {
+    n_calls: usize,
+    calls: Vec<(CallLabels, Duration)>,
+    degraded: Vec<(Arc<str>, Failure)>,
+}
+
+impl Report {
+    /// What is worth keeping of an outcome.
+    pub fn of(outcome: &Outcome, running: &Running) -> Self {
+        let backends = &running.snapshot.plan.backends;
+        let calls = outcome.calls.iter().map(|it| {
+            let labels = CallLabels {
+                endpoint: Arc::default(),
+                call: it.call.clone(),
+                backend: backends.get(it.backend.0).map(|it| it.name.clone()).unwrap_or_default(),
+                code: code::name(it.code),
+                source: match it.source {
+                    ReplySource::Backend => "backend",
+                    ReplySource::Cache => "cache",
+                    ReplySource::Shared => "shared",
+                },
+            };
+            (labels, it.took)
+        });
+        Self {
+            n_calls: outcome.calls.len(),
+            calls: calls.collect(),
+            degraded: outcome
+                .degraded
+                .iter()
+                .map(|it| (it.call.clone(), it.failure.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl Line {
+    /// Begins the line of a request.
+    pub fn begin(running: &Rc<Running>, parts: &Parts, trace: &Trace) -> Self {
+        Self {
+            running: running.clone(),
+            method: parts.method.clone(),
+            request_id: trace.request_id.clone(),
+            trace_id: trace.trace_id.clone(),
+            started: Instant::now(),
+            endpoint: None,
+            cache: None,
+            report: Report::default(),
+            failure: None,
+            ended: false,
+        }
+    }
+
+    /// The endpoint that answers.
+    pub fn endpoint(&mut self, index: EndpointIndex) {
+        self.endpoint = Some(index);
+    }
+
+    /// The recipe of that endpoint.
+    pub fn recipe<'r>(&self, running: &'r Running) -> Option<&'r Recipe> {
+        running
+            .snapshot
+            .plan
+            .endpoints
+            .get(self.endpoint?.0)?
+            .recipe
+            .as_ref()
+            .ok()
+    }
+
+    /// How the cache answered.
+    pub fn cache(&mut self, result: &'static str) {
+        self.cache = Some(result);
+    }
+
+    /// What the calls did.
+    pub fn outcome(&mut self, outcome: &Outcome) {
+        self.report = Report::of(outcome, &self.running);
+    }
+
+    /// What the calls did, where somebody else has the outcome.
+    pub fn outcome_report(&mut self, report: Report) {
+        self.report = report;
+    }
+
+    /// Why there is no response.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        let (call, failure) = match refusal {
+            Refusal::Failed(failed) => (failed.call.clone(), Some(failed.failure.clone())),
+            _ => (None, None),
+        };
+        self.failure = Some((refusal.kind(), call, failure));
+    }
+
+    /// Ends the line.
+    pub fn end(mut self, status: StatusCode) {
+        self.write(status.as_u16());
+    }
+
+    fn name(&self) -> Arc<str> {
+        let endpoint = self
+            .endpoint
+            .and_then(|it| self.running.snapshot.plan.endpoints.get(it.0));
+        endpoint.map_or_else(|| Arc::from("none"), |it| it.name.clone())
+    }
+
+    fn write(&mut self, status: u16) {
+        self.ended = true;
+        let took = self.started.elapsed();
+        let endpoint = self.name();
+        self.count(&endpoint, status, took);
+        for (call, failure) in &self.report.degraded {
+            let (kind, code) = (failure_kind(failure.kind), code::name(failure.code));
+            let (origin, cause) = (origin(failure), cause(failure));
+            tracing::warn!(request_id = self.request_id, %endpoint, %call, kind, code, origin, cause, "a call was left out");
+        }
+        let failure = self.failure.take();
+        if let Some((kind, call, Some(failure))) = &failure {
+            let (code, call) = (code::name(failure.code), call.as_deref().unwrap_or_default());
+            let (origin, cause) = (origin(failure), cause(failure));
+            tracing::warn!(request_id = self.request_id, %endpoint, call, kind, code, origin, cause, "a request failed");
+        }
+        let wanted = match self.running.snapshot.plan.settings.access_log {
+            AccessLog::All => true,
+            AccessLog::Errors => status >= 400 || !self.report.degraded.is_empty(),
+            AccessLog::None => false,
+        };
+        if !wanted {
+            return;
+        }
+        let degraded: Vec<&str> = self.report.degraded.iter().map(|it| &*it.0).collect();
+        tracing::info!(
+            request_id = self.request_id,
+            trace_id = self.trace_id,
+            method = %self.method,
+            %endpoint,
+            status,
+            duration_ms = took.as_secs_f64() * 1e3,
+            calls = self.report.n_calls,
+            degraded = degraded.join(","),
+            cache = self.cache.unwrap_or("none"),
+            failure = failure.as_ref().map_or("none", |it| it.0),
+            "request"
+        );
+    }
+
+    fn count(&mut self, endpoint: &Arc<str>, status: u16, took: Duration) {
+        let metrics = &self.running.hall.metrics;
+        metrics
+            .requests
+            .get_or_create(&RequestLabels {
+                endpoint: endpoint.clone(),
+                status,
+            })
+            .inc();
+        let labels = EndpointLabels {
+            endpoint: endpoint.clone(),
+        };
+        metrics
+            .request_duration
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+        for (mut labels, took) in std::mem::take(&mut self.report.calls) {
+            labels.endpoint = endpoint.clone();
+            let backend = BackendLabels {
+                backend: labels.backend.clone(),
+            };
+            if labels.source == "backend" {
+                metrics
+                    .call_duration
+                    .get_or_create(&backend)
+                    .observe(took.as_secs_f64());
+            }
+            metrics.calls.get_or_create(&labels).inc();
+        }
+        for (call, _) in &self.report.degraded {
+            let labels = DegradedLabels {
+                endpoint: endpoint.clone(),
+                call: call.clone(),
+            };
+            metrics.degraded.get_or_create(&labels).inc();
+        }
+        if let Some(result) = self.cache {
+            metrics
+                .cache
+                .get_or_create(&CacheLabels {
+                    endpoint: endpoint.clone(),
+                    result,
+                })
+                .inc();
+        }
+        if let Some((kind, ..)) = &self.failure {
+            metrics
+                .failures
+                .get_or_create(&FailureLabels {
+                    endpoint: endpoint.clone(),
+                    kind,
+                })
+                .inc();
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.failure = Some(("client_left", None, None));
+            self.write(499);
+        }
+    }
+}
+
+fn origin(failure: &Failure) -> String {
+    failure
+        .origin
+        .as_ref()
+        .map(|it| format!("{}:{}:{}", it.file, it.line, it.column))
+        .unwrap_or_default()
+}
+
+fn cause(failure: &Failure) -> String {
+    failure.source.as_ref().map(ToString::to_string).unwrap_or_default()
+}

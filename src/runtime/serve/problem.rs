@@ -1,0 +1,342 @@
+//! From failures to answers: the one table, and the RFC 9457 body.
+//!
+//! Nothing of an address, a file, an expression or a backend's own text stands in a problem; the log has all of it.
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::{Map, Value, json};
+use tonic::Code;
+
+use super::Response;
+use super::details;
+use super::trace::Trace;
+use crate::codec::BindError;
+use crate::plan::{ErrorMatch, ErrorRule, Errors};
+use crate::runtime::backend::{Failure, FailureKind, code};
+use crate::runtime::execute::Failed;
+
+/// Why a request gets no response of its endpoint's own.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Malformed params or body: 400 with every one of them.
+    BadInputs(Vec<BindError>),
+    /// A malformed path: 400.
+    BadPath,
+    /// The client sent its body too slowly or not to the end: 408.
+    BodyIncomplete,
+    /// 413.
+    BodyTooLarge(usize),
+    /// Something of ours broke: 500.
+    Bug,
+    /// The endpoint failed.
+    Failed(Box<Failed>),
+    /// 405 with `Allow`.
+    MethodNotAllowed(Vec<Method>),
+    /// 404.
+    NotFound,
+    /// Too many requests at once: 503.
+    Overloaded,
+    /// 415.
+    UnsupportedMediaType,
+    /// A backend has not yet said what it serves: 503.
+    Waiting,
+}
+
+/// A problem, before it is bytes.
+#[derive(Debug)]
+pub struct Problem {
+    /// Its status.
+    pub status: StatusCode,
+    kind: &'static str,
+    title: String,
+    detail: Option<String>,
+    headers: HeaderMap,
+    extensions: Map<String, Value>,
+}
+
+impl Refusal {
+    /// The one table from what went wrong to what is said. `errors` are those of the endpoint, as far as one was found.
+    pub fn problem(&self, errors: &Errors) -> Problem {
+        match self {
+            Self::BadInputs(inputs) => {
+                let mut problem = Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The request is not valid");
+                problem.detail = Some(sentence(inputs));
+                problem.list_inputs(inputs);
+                problem
+            }
+            Self::BadPath => Problem::new(StatusCode::BAD_REQUEST, "bad-path", "The path is malformed"),
+            Self::BodyIncomplete => Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body-incomplete",
+                "The body did not arrive in time",
+            ),
+            Self::BodyTooLarge(max) => {
+                let mut problem =
+                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large");
+                problem.detail = Some(format!("At most {max} bytes are accepted."));
+                problem
+            }
+            Self::Bug => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Failed(failed) => of_failure(failed, errors),
+            Self::MethodNotAllowed(methods) => {
+                let mut problem = Problem::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "method-not-allowed",
+                    "The method is not allowed",
+                );
+                problem.headers.insert(header::ALLOW, allow(methods));
+                problem
+            }
+            Self::NotFound => Problem::new(StatusCode::NOT_FOUND, "not-found", "Nothing is served at this path"),
+            Self::Overloaded => {
+                let mut problem = Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "overloaded",
+                    "Too many requests at once",
+                );
+                problem
+                    .headers
+                    .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                problem
+            }
+            Self::UnsupportedMediaType => {
+                let mut problem = Problem::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "unsupported-media-type",
+                    "The body must be JSON",
+                );
+                problem.detail = Some("Send it as application/json.".to_owned());
+                problem
+            }
+            Self::Waiting => {
+                let title = "A backend has not said yet what it serves";
+                let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "waiting", title);
+                problem
+                    .headers
+                    .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+                problem
+            }
+        }
+    }
+
+    /// The kind of failure, for metrics and the log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BadInputs(_) => "bad_input",
+            Self::BadPath => "bad_path",
+            Self::BodyIncomplete => "body_incomplete",
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::Bug => "bug",
+            Self::Failed(failed) => failure_kind(failed.failure.kind),
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::NotFound => "not_found",
+            Self::Overloaded => "overloaded",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+/// `Allow`'s value: what the endpoints take, HEAD where GET is, and OPTIONS.
+pub fn allow(methods: &[Method]) -> HeaderValue {
+    let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    if names.contains(&"GET") && !names.contains(&"HEAD") {
+        names.push("HEAD");
+    }
+    if !names.contains(&"OPTIONS") {
+        names.push("OPTIONS");
+    }
+    names.sort_unstable();
+    HeaderValue::from_str(&names.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("OPTIONS"))
+}
+
+/// How a failure of a call is called in metrics and logs.
+pub fn failure_kind(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::BadHeader => "bad_header",
+        FailureKind::BadInput => "bad_input",
+        FailureKind::BadPath => "bad_path",
+        FailureKind::BadReply => "bad_reply",
+        FailureKind::Bug => "bug",
+        FailureKind::Connect => "connect",
+        FailureKind::Connection => "connection",
+        FailureKind::Deadline => "deadline",
+        FailureKind::Expression => "expression",
+        FailureKind::HttpStatus => "http_status",
+        FailureKind::Limit => "limit",
+        FailureKind::Redirect => "redirect",
+        FailureKind::Refused => "refused",
+        FailureKind::ReplyTooLarge => "reply_too_large",
+        FailureKind::Require => "require",
+        FailureKind::ResponseTooLarge => "response_too_large",
+        FailureKind::Status => "status",
+    }
+}
+
+/// Status, type and title of each kind of failure (language page "When something fails", semantics.md 3.5 and 3.6).
+fn of_failure(failed: &Failed, errors: &Errors) -> Problem {
+    let failure = &failed.failure;
+    let (status, kind, title) = match failure.kind {
+        FailureKind::BadInput | FailureKind::BadPath => {
+            (StatusCode::BAD_REQUEST, "bad-request", "The request is not valid")
+        }
+        FailureKind::BadHeader => (failure.usual_status(), "bad-header", "A header value cannot be sent"),
+        FailureKind::BadReply | FailureKind::ReplyTooLarge | FailureKind::Redirect => {
+            (StatusCode::BAD_GATEWAY, "bad-reply", "A backend's reply cannot be used")
+        }
+        FailureKind::Bug | FailureKind::Expression | FailureKind::Limit | FailureKind::ResponseTooLarge => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
+        }
+        FailureKind::Connect | FailureKind::Connection | FailureKind::Refused => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "A backend is unavailable",
+        ),
+        FailureKind::Deadline => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "timeout",
+            "A backend did not answer in time",
+        ),
+        FailureKind::HttpStatus => (http_backend_status(failed), "backend", "A backend refused the request"),
+        FailureKind::Require => (failure.usual_status(), "require", title_of(failure.code)),
+        FailureKind::Status => (grpc_backend_status(failed), "backend", title_of(failure.code)),
+    };
+    let mut problem = Problem::new(status, kind, title);
+    problem.detail.clone_from(&failure.detail);
+    if let Some(call) = &failed.call {
+        problem.extensions.insert("call".to_owned(), json!(**call));
+    }
+    problem
+        .extensions
+        .insert("code".to_owned(), json!(code::name(failure.code)));
+    if !failure.inputs.is_empty() {
+        problem.detail = Some(sentence(&failure.inputs));
+        problem.list_inputs(&failure.inputs);
+    }
+    if errors.expose_details {
+        let shown = details::as_json(&failure.details);
+        if !shown.is_empty() {
+            problem.extensions.insert("details".to_owned(), Value::Array(shown));
+        }
+    }
+    let rule = failed
+        .rule
+        .as_ref()
+        .or_else(|| errors.map.iter().find(|it| is_about(it, failure)));
+    if let Some(rule) = rule {
+        problem.status = rule.status.unwrap_or(problem.status);
+        if let Some(title) = &rule.title {
+            problem.title = title.to_string();
+        }
+    }
+    problem
+}
+
+fn is_about(rule: &ErrorRule, failure: &Failure) -> bool {
+    match rule.on {
+        ErrorMatch::Code(code) => failure.code == code,
+        ErrorMatch::Status(status) => failure.http_status == Some(status),
+    }
+}
+
+/// semantics.md 3.6: a client must not be told to log in again because the gateway's own credential is refused.
+fn grpc_backend_status(failed: &Failed) -> StatusCode {
+    if failed.failure.code == Code::Unauthenticated && !failed.forwards_credential {
+        return StatusCode::BAD_GATEWAY;
+    }
+    failed.failure.usual_status()
+}
+
+fn http_backend_status(failed: &Failed) -> StatusCode {
+    let status = failed.failure.usual_status();
+    match status.as_u16() {
+        400 | 404 | 409 | 412 | 422 | 429 => status,
+        401 | 403 if failed.forwards_credential => status,
+        _ => StatusCode::BAD_GATEWAY,
+    }
+}
+
+fn title_of(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Cancelled",
+        Code::Unknown => "Unknown error",
+        Code::InvalidArgument => "The request is not valid",
+        Code::DeadlineExceeded => "A backend did not answer in time",
+        Code::NotFound => "Not found",
+        Code::AlreadyExists => "It exists already",
+        Code::PermissionDenied => "Permission denied",
+        Code::ResourceExhausted => "Too many requests",
+        Code::FailedPrecondition => "A precondition failed",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "Out of range",
+        Code::Unimplemented => "Not implemented",
+        Code::Internal => "Internal error",
+        Code::Unavailable => "A backend is unavailable",
+        Code::DataLoss => "Data loss",
+        Code::Unauthenticated => "Not authenticated",
+    }
+}
+
+fn sentence(inputs: &[BindError]) -> String {
+    let parts: Vec<String> = inputs
+        .iter()
+        .map(|it| {
+            if it.name.is_empty() {
+                format!("body: {}", it.reason)
+            } else {
+                format!("{}: {}", it.name, it.reason)
+            }
+        })
+        .collect();
+    parts.join("; ")
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &str) -> Self {
+        Self {
+            status,
+            kind,
+            title: title.to_owned(),
+            detail: None,
+            headers: HeaderMap::new(),
+            extensions: Map::new(),
+        }
+    }
+
+    /// JSON pointers are `pointer`s, params are `parameter`s.
+    fn list_inputs(&mut self, inputs: &[BindError]) {
+        let listed = inputs.iter().map(|it| {
+            let key = if it.name.is_empty() || it.name.starts_with('/') {
+                "pointer"
+            } else {
+                "parameter"
+            };
+            json!({ key: it.name, "detail": it.reason })
+        });
+        self.extensions.insert("errors".to_owned(), listed.collect());
+    }
+
+    /// The response. `instance` is the path of the request.
+    pub fn into_response(self, instance: &str, trace: &Trace) -> Response {
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!(format!("urn:weft:problem:{}", self.kind)));
+        body.insert("title".to_owned(), json!(self.title));
+        body.insert("status".to_owned(), json!(self.status.as_u16()));
+        if let Some(detail) = self.detail {
+            body.insert("detail".to_owned(), json!(detail));
+        }
+        body.insert("instance".to_owned(), json!(instance));
+        body.extend(self.extensions);
+        body.insert("trace_id".to_owned(), json!(trace.trace_id));
+        let mut response = Response::new(Value::Object(body).to_string().into());
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}

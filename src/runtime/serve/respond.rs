@@ -1,0 +1,130 @@
+//! Say it: outcomes as responses, and the headers that every response carries.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use http_body::Body;
+use http_body_util::Full;
+
+use super::Response;
+use super::problem::allow;
+use super::trace::{REQUEST_ID, Trace};
+use crate::codec::json;
+use crate::plan::Recipe;
+use crate::runtime::backend::code;
+use crate::runtime::execute::{Answer, Degraded, Failed, Outcome};
+
+/// The header that names what a degraded response does without, an RFC 9651 list: `reviews;code=DEADLINE_EXCEEDED`.
+const DEGRADED: &str = "weft-degraded";
+
+/// The response of an outcome, or the failure that ended it.
+pub fn response(outcome: Outcome, recipe: &Recipe) -> Result<Response, Box<Failed>> {
+    let answer = outcome.answer.map_err(Box::new)?;
+    let mut response = of_answer(answer);
+    if !outcome.degraded.is_empty() {
+        degrade(&mut response, &outcome.degraded, recipe);
+    } else if recipe.identity && recipe.cache.is_none() {
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    add_vary(&mut response, recipe);
+    for (name, value) in &recipe.deprecated {
+        response.headers_mut().append(name.clone(), value.clone());
+    }
+    Ok(response)
+}
+
+fn of_answer(answer: Answer) -> Response {
+    let mut response = Response::new(Full::new(answer.body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response
+}
+
+/// Says what is missing: in `Weft-Degraded`, and in the body where the endpoint wants it there.
+fn degrade(response: &mut Response, degraded: &[Degraded], recipe: &Recipe) {
+    let listed: Vec<String> = degraded
+        .iter()
+        .map(|it| format!("{};code={}", it.call, code::name(it.failure.code)))
+        .collect();
+    if let Ok(value) = HeaderValue::from_str(&listed.join(", ")) {
+        response.headers_mut().insert(DEGRADED, value);
+    }
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(member) = &recipe.errors.in_body
+        && let Some(body) = with_member(response.body(), member, degraded)
+    {
+        *response.body_mut() = Full::new(body);
+    }
+}
+
+/// The body with one member more: what is missing. `None` where the body is no JSON object.
+fn with_member(body: &Full<Bytes>, member: &str, degraded: &[Degraded]) -> Option<Bytes> {
+    let whole = whole(body)?;
+    let object = json::trim(&whole).strip_suffix(b"}")?;
+    if object.first() != Some(&b'{') {
+        return None;
+    }
+    let mut out = Vec::with_capacity(whole.len() + 64 * degraded.len() + member.len());
+    out.extend_from_slice(object);
+    if object.len() > 1 {
+        out.push(b',');
+    }
+    json::write_string(member, &mut out);
+    out.extend_from_slice(b":[");
+    for (at, it) in degraded.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"{\"call\":" } else { b",{\"call\":" });
+        json::write_string(&it.call, &mut out);
+        out.extend_from_slice(b",\"code\":");
+        json::write_string(code::name(it.failure.code), &mut out);
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"]}");
+    Some(out.into())
+}
+
+/// The bytes of a body that is whole already.
+pub fn whole(body: &Full<Bytes>) -> Option<Bytes> {
+    use futures::FutureExt;
+    use http_body_util::BodyExt;
+
+    body.clone()
+        .collect()
+        .now_or_never()?
+        .ok()
+        .map(http_body_util::Collected::to_bytes)
+}
+
+fn add_vary(response: &mut Response, recipe: &Recipe) {
+    if recipe.vary.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = recipe.vary.iter().map(header::HeaderName::as_str).collect();
+    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
+        response.headers_mut().insert(header::VARY, value);
+    }
+}
+
+/// The answer to OPTIONS of a path: 204 with `Allow`.
+pub fn options(methods: &[Method]) -> Response {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::ALLOW, allow(methods));
+    response
+}
+
+/// What every response carries; a response to HEAD keeps its length and loses its body.
+pub fn finish(response: &mut Response, method: &Method, trace: &Trace) {
+    if let Ok(id) = HeaderValue::from_str(&trace.request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    if method == Method::HEAD {
+        let length = response.body().size_hint().exact().unwrap_or_default();
+        if response.status() != StatusCode::NO_CONTENT {
+            response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        }
+        *response.body_mut() = Full::default();
+    }
+}
