@@ -1,12 +1,35 @@
 //! JSON bytes → wire bytes, with every leniency that proto3 JSON asks of a parser and every refusal too.
+//!
+//! Owns reading a message, or one of its fields, from canonical JSON. Leaves text that is no JSON (paths, queries) to
+//! [`super::http_binding`], which shares `scalar` and `well_known`.
+//! The program is a table of fields per message type; a recursive reader goes through the JSON once and writes the wire
+//! as it goes, a length once its content is there. A `required` field of proto2 that is missing is no mistake.
+//! Invariant: equal messages make equal bytes (fields ascending by number, map entries by key); on failure the output is
+//! as it was.
+
+mod failure;
+pub(super) mod nearest;
+pub(super) mod program;
+pub(super) mod scalar;
+pub(super) mod well_known;
+mod writer;
 
 use std::sync::Arc;
 
+use super::json::reader::Reader;
+use super::json::text;
 use crate::schema::MessageRef;
+use failure::Failure;
+use program::{Program, Registry};
+use writer::Writer;
 
 /// A compiled transcoder from JSON to the wire bytes of one message type.
 #[derive(Debug)]
-pub struct FromJson {}
+pub struct FromJson {
+    program: Program,
+    /// The types that an Any may hold.
+    registry: Registry,
+}
 
 /// Why JSON is not the message that was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,13 +46,41 @@ pub struct JsonError {
 impl FromJson {
     /// Compiles the program.
     pub fn compile(message: &MessageRef) -> Arc<Self> {
-        let _ = message;
-        todo!()
+        let program = Program::compile(message.schema(), message.index());
+        let registry = Registry::new(message.schema().clone(), &program);
+        Arc::new(Self { program, registry })
     }
 
-    /// Appends the wire bytes of the message to `out`, fields in number order where the input allows. On failure `out` is as it was.
+    /// Appends the wire bytes of the message to `out`, fields in number order. On failure `out` is as it was.
     pub fn write(&self, json: &[u8], out: &mut Vec<u8>) -> Result<(), JsonError> {
-        let _ = (json, out);
-        todo!()
+        self.run(json, out, |writer| writer.root(&self.program))
+    }
+
+    /// Appends one field of the message, found by its .proto name, from the JSON of its value alone; null leaves it out.
+    /// On failure `out` is as it was.
+    pub fn write_field(&self, name: &str, json: &[u8], out: &mut Vec<u8>) -> Result<(), JsonError> {
+        self.run(json, out, |writer| writer.root_field(&self.program, name))
+    }
+
+    fn run(
+        &self,
+        json: &[u8],
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), Box<Failure>>,
+    ) -> Result<(), JsonError> {
+        let start = out.len();
+        let result = text::check_utf8(json).map_err(Box::from).and_then(|()| {
+            out.reserve(json.len());
+            let mut writer = Writer::new(&self.registry, Reader::new(json), out);
+            write(&mut writer)?;
+            Ok(writer.reader.finish()?)
+        });
+        result.map_err(|failure: Box<Failure>| {
+            out.truncate(start);
+            failure.into_error()
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

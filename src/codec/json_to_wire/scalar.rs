@@ -1,0 +1,234 @@
+//! Scalars from text to wire, shared by JSON, map keys, paths and queries. No function echoes what it was given.
+
+use super::program::Scalar;
+use crate::codec::number;
+use crate::codec::wire;
+
+/// Which spellings of an integer are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::codec) enum Integers {
+    /// Whatever has an integer value: `5`, `5.0`, `5e0`.
+    Integral,
+    /// Digits only, as in paths and queries.
+    Plain,
+}
+
+/// Why text is not the scalar that was expected.
+pub(in crate::codec) type Reason = &'static str;
+
+/// Appends a number of any kind but an enum.
+#[inline]
+pub(in crate::codec) fn write_number(
+    scalar: Scalar,
+    text: &str,
+    integers: Integers,
+    out: &mut Vec<u8>,
+) -> Result<(), Reason> {
+    match scalar {
+        Scalar::Double => out.extend_from_slice(&double(text)?.to_le_bytes()),
+        Scalar::Fixed32 => out.extend_from_slice(&integer::<u32>(text, integers).ok_or(UINT32)?.to_le_bytes()),
+        Scalar::Fixed64 => out.extend_from_slice(&integer::<u64>(text, integers).ok_or(UINT64)?.to_le_bytes()),
+        Scalar::Float => out.extend_from_slice(&float(text)?.to_le_bytes()),
+        Scalar::Int32 => wire::put_varint(out, wire::extend32(integer(text, integers).ok_or(INT32)?)),
+        Scalar::Int64 => wire::put_varint(out, integer::<i64>(text, integers).ok_or(INT64)?.cast_unsigned()),
+        Scalar::Sfixed32 => out.extend_from_slice(&integer::<i32>(text, integers).ok_or(INT32)?.to_le_bytes()),
+        Scalar::Sfixed64 => out.extend_from_slice(&integer::<i64>(text, integers).ok_or(INT64)?.to_le_bytes()),
+        Scalar::Sint32 => wire::put_varint(out, wire::zigzag32(integer(text, integers).ok_or(INT32)?)),
+        Scalar::Sint64 => wire::put_varint(out, wire::zigzag64(integer(text, integers).ok_or(INT64)?)),
+        Scalar::Uint32 => wire::put_varint(out, u64::from(integer::<u32>(text, integers).ok_or(UINT32)?)),
+        Scalar::Uint64 => wire::put_varint(out, integer(text, integers).ok_or(UINT64)?),
+        Scalar::Bool | Scalar::Bytes | Scalar::Enum(_) | Scalar::String => return Err("expected a number"),
+    }
+    Ok(())
+}
+
+const INT32: Reason = "expected an integer between -2147483648 and 2147483647";
+const INT64: Reason = "expected an integer between -9223372036854775808 and 9223372036854775807";
+const UINT32: Reason = "expected an integer between 0 and 4294967295";
+const UINT64: Reason = "expected an integer between 0 and 18446744073709551615";
+
+/// What a value of this kind must be, for a value of another JSON type.
+pub(super) fn expectation(scalar: Scalar) -> Reason {
+    match scalar {
+        Scalar::Bool => "expected true or false",
+        Scalar::Bytes => "expected a string in base64",
+        Scalar::Double | Scalar::Float => "expected a number",
+        Scalar::Enum(_) => "expected the name of an enum value",
+        Scalar::Fixed32 | Scalar::Uint32 => UINT32,
+        Scalar::Fixed64 | Scalar::Uint64 => UINT64,
+        Scalar::Int32 | Scalar::Sfixed32 | Scalar::Sint32 => INT32,
+        Scalar::Int64 | Scalar::Sfixed64 | Scalar::Sint64 => INT64,
+        Scalar::String => "expected a string",
+    }
+}
+
+#[inline]
+pub(super) fn integer<T: TryFrom<i128> + TryFrom<i64>>(text: &str, integers: Integers) -> Option<T> {
+    // Nearly every integer is a few digits; eighteen always fit.
+    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    let plain = matches!(digits, [b'1'..=b'9', rest @ ..] if rest.len() < 18 && rest.iter().all(u8::is_ascii_digit));
+    if plain {
+        let value = digits.iter().fold(0_i64, |value, it| value * 10 + i64::from(it & 0x0f));
+        return T::try_from(if digits.len() == text.len() { value } else { -value }).ok();
+    }
+    match integers {
+        Integers::Integral => number::parse_integral(text),
+        Integers::Plain => number::parse_integer(text),
+    }
+}
+
+/// Reads a double, `NaN` and the infinities by name included.
+pub(super) fn double(text: &str) -> Result<f64, Reason> {
+    match text {
+        "NaN" => Ok(f64::NAN),
+        "Infinity" => Ok(f64::INFINITY),
+        "-Infinity" => Ok(f64::NEG_INFINITY),
+        _ => number::parse_double(text).ok_or("expected a number within the range of a double"),
+    }
+}
+
+fn float(text: &str) -> Result<f32, Reason> {
+    match text {
+        "NaN" => Ok(f32::NAN),
+        "Infinity" => Ok(f32::INFINITY),
+        "-Infinity" => Ok(f32::NEG_INFINITY),
+        _ => number::parse_float(text).ok_or("expected a number within the range of a float"),
+    }
+}
+
+/// Appends the bytes that base64 text means, with their length before them: standard or URL-safe, padded or not. Bits
+/// beyond the last whole byte do not matter.
+pub(in crate::codec) fn write_base64(text: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+    const REASON: Reason = "expected base64";
+    let unpadded = match text {
+        [start @ .., b'=', b'='] | [start @ .., b'='] => {
+            if text.len() % 4 != 0 {
+                return Err(REASON);
+            }
+            start
+        }
+        _ => text,
+    };
+    let url_safe = unpadded.iter().any(|it| matches!(it, b'-' | b'_'));
+    let (whole, rest) = unpadded.split_at_checked(unpadded.len() & !3).ok_or(REASON)?;
+    let digit = |it: u8| match it {
+        b'A'..=b'Z' => Some(it - b'A'),
+        b'a'..=b'z' => Some(it - b'a' + 26),
+        b'0'..=b'9' => Some(it - b'0' + 52),
+        b'+' if !url_safe => Some(62),
+        b'/' if !url_safe => Some(63),
+        b'-' => Some(62),
+        b'_' => Some(63),
+        _ => None,
+    };
+    let mut tail = [0; 2];
+    let n_tail = match *rest {
+        [] => 0,
+        [a, b] => {
+            let (a, b) = (digit(a).ok_or(REASON)?, digit(b).ok_or(REASON)?);
+            tail = [a << 2 | b >> 4, 0];
+            1
+        }
+        [a, b, c] => {
+            let (a, b, c) = (
+                digit(a).ok_or(REASON)?,
+                digit(b).ok_or(REASON)?,
+                digit(c).ok_or(REASON)?,
+            );
+            tail = [a << 2 | b >> 4, b << 4 | c >> 2];
+            2
+        }
+        _ => return Err(REASON),
+    };
+    let length = whole.len() / 4 * 3 + n_tail;
+    wire::put_varint(out, length as u64);
+    let codec = if url_safe {
+        base64_simd::URL_SAFE_NO_PAD
+    } else {
+        base64_simd::STANDARD_NO_PAD
+    };
+    codec.decode_append(whole, out).map_err(|_| REASON)?;
+    out.extend_from_slice(tail.get(..n_tail).unwrap_or_default());
+    Ok(())
+}
+
+/// Appends text with its length before it.
+pub(in crate::codec) fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    wire::put_varint(out, text.len() as u64);
+    out.extend_from_slice(text);
+}
+
+/// True where what was written of a scalar is its zero: one zero byte, or fixed-width zero bits (−0.0 is not zero).
+#[inline]
+pub(in crate::codec) fn is_zero(scalar: Scalar, written: &[u8]) -> bool {
+    match scalar.wire_type() {
+        wire::WireType::Fixed32 | wire::WireType::Fixed64 => written.iter().all(|it| *it == 0),
+        _ => written.first() == Some(&0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_read_in_every_dress() {
+        for (text, bytes) in [
+            ("", Some(&b""[..])),
+            ("YQ==", Some(b"a")),
+            ("YQ", Some(b"a")),
+            ("YR", Some(b"a")),
+            ("YWI=", Some(b"ab")),
+            ("YWI", Some(b"ab")),
+            ("YWJj", Some(b"abc")),
+            ("-_", Some(b"\xfb")),
+            ("+/+/", Some(b"\xfb\xff\xbf")),
+            ("-_-_", Some(b"\xfb\xff\xbf")),
+            ("+_-_", None),
+            ("Y", None),
+            ("Y===", None),
+            ("YQ=", None),
+            ("YQ==YQ==", None),
+            ("Y Q", None),
+            ("=", None),
+            ("YWJjY!", None),
+        ] {
+            let mut out = Vec::new();
+            let result = write_base64(text.as_bytes(), &mut out);
+            match bytes {
+                Some(bytes) => {
+                    assert_eq!(result, Ok(()), "{text}");
+                    assert_eq!(&out[1..], bytes, "{text}");
+                    assert_eq!(usize::from(out[0]), bytes.len(), "{text}");
+                }
+                None => assert!(result.is_err(), "{text}"),
+            }
+        }
+    }
+
+    #[test]
+    fn integers_are_exact_and_in_range() {
+        for (text, plain, integral) in [
+            ("0", Some(0), Some(0)),
+            ("-0", Some(0), Some(0)),
+            ("007", None, None),
+            ("1e3", None, Some(1000)),
+            ("1.0", None, Some(1)),
+            ("1.5", None, None),
+            ("9223372036854775807", Some(i64::MAX), Some(i64::MAX)),
+            ("9223372036854775808", None, None),
+            ("-9223372036854775808", Some(i64::MIN), Some(i64::MIN)),
+            ("1e999999999999", None, None),
+            ("0e999999999999", None, Some(0)),
+            ("+1", None, None),
+            (" 1", None, None),
+            ("", None, None),
+            ("-", None, None),
+        ] {
+            assert_eq!(integer::<i64>(text, Integers::Plain), plain, "{text}");
+            assert_eq!(integer::<i64>(text, Integers::Integral), integral, "{text}");
+        }
+        assert_eq!(integer::<i32>("2147483648", Integers::Plain), None);
+        assert_eq!(integer::<u32>("-1", Integers::Plain), None);
+    }
+}
