@@ -12,6 +12,7 @@ pub mod load;
 pub mod path_template;
 pub mod reflection;
 pub mod types;
+pub mod well_known;
 
 pub use types::{
     Behavior, Cardinality, Enum, EnumIndex, EnumRef, EnumValue, Field, Kind, MapTypes, Message, MessageIndex,

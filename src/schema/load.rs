@@ -1,1 +1,385 @@
-//! Descriptors from files: `.proto` trees (import root = the directory) and descriptor sets (`*.binpb`, `*.pb`, `*.protoset`).
+//! Descriptors from files: `.proto` trees (import root = the directory) and descriptor sets (`*.binpb`, `*.pb`,
+//! `*.protoset`, `*.fds`).
+//!
+//! Every mistake of every file is reported, each with the file as the user wrote it. What the files mean is
+//! `schema::build`'s part; imports that nobody brings but everybody uses come from `schema::well_known`.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use miette::{Diagnostic, LabeledSpan};
+use prost::Message as _;
+use protox::Compiler;
+use protox::file::{ChainFileResolver, DescriptorSetFileResolver, File, FileResolver, GoogleFileResolver};
+
+use super::build::{SchemaError, build};
+use super::descriptor::FileDescriptorSet;
+use super::types::Schema;
+use super::well_known::EmbeddedResolver;
+
+/// What is wrong with a file of descriptors.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LoadError {
+    /// The file or directory, as the user wrote it.
+    pub path: PathBuf,
+    /// Line and column, from 1, for mistakes in a .proto file.
+    pub position: Option<(u32, u32)>,
+    /// One sentence.
+    pub message: String,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.path.display())?;
+        if let Some((line, column)) = self.position {
+            write!(f, "{line}:{column}:")?;
+        }
+        write!(f, " {}", self.message)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl LoadError {
+    fn new(path: &Path, message: impl Into<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            position: None,
+            message: message.into(),
+        }
+    }
+}
+
+/// Reads descriptors: directories, `.proto` files (import root = the file's directory) and descriptor sets.
+///
+/// A directory gives its `.proto` files and descriptor sets, at any depth; hidden entries are left out. Imports are looked
+/// up in the file's own root, in the other roots, among the well-known files, in the descriptor sets. A file that two paths
+/// lead to is there once, under the root that was named first; roots that are directories go before single files.
+pub fn load(paths: &[PathBuf]) -> Result<FileDescriptorSet, Vec<LoadError>> {
+    let mut errors = Vec::new();
+    let mut sources = Sources::default();
+    for path in paths {
+        sources.add(path, &mut errors);
+    }
+    let mut loaded = Loaded::default();
+    let mut sets = Vec::new();
+    for path in &sources.sets {
+        match read_set(path) {
+            Ok((set, bytes)) => {
+                loaded.set.file.extend(set.file);
+                sets.push(bytes);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    sources.trees.sort_by_key(|it| it.single);
+    for (at, tree) in sources.trees.iter().enumerate() {
+        compile(tree, at, &sources.trees, &sets, &mut loaded, &mut errors);
+    }
+    if errors.is_empty() {
+        return Ok(loaded.set);
+    }
+    errors.sort();
+    errors.dedup();
+    Err(errors)
+}
+
+/// Reads descriptors and builds their schema.
+pub fn schema(paths: &[PathBuf]) -> Result<Arc<Schema>, Vec<LoadError>> {
+    build(&load(paths)?).map_err(|error| {
+        vec![match error {
+            SchemaError::UnknownType { name, file } => {
+                LoadError::new(Path::new(&file), format!("`{name}` is declared nowhere"))
+            }
+            SchemaError::Invalid { file, reason } => LoadError::new(Path::new(&file), reason),
+        }]
+    })
+}
+
+// === what the paths lead to ===
+
+/// `.proto` files below one import root, by the names under which they are imported.
+#[derive(Debug)]
+struct Tree {
+    root: PathBuf,
+    names: Vec<String>,
+    /// A file that was named by itself: a directory above it knows better what its name is.
+    single: bool,
+}
+
+#[derive(Debug, Default)]
+struct Sources {
+    trees: Vec<Tree>,
+    sets: Vec<PathBuf>,
+}
+
+const SET_EXTENSIONS: [&str; 4] = ["binpb", "fds", "pb", "protoset"];
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|it| it.to_str()).unwrap_or_default()
+}
+
+impl Sources {
+    fn add(&mut self, path: &Path, errors: &mut Vec<LoadError>) {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                return errors.push(LoadError::new(path, format!("cannot be read: {error}")));
+            }
+        };
+        if metadata.is_dir() {
+            let mut tree = Tree {
+                root: path.to_owned(),
+                names: Vec::new(),
+                single: false,
+            };
+            let n_sets = self.sets.len();
+            self.walk(path, "", &mut tree.names, &mut HashSet::new(), errors);
+            if tree.names.is_empty() && self.sets.len() == n_sets {
+                errors.push(LoadError::new(path, "holds neither .proto files nor descriptor sets"));
+            }
+            self.trees.push(tree);
+        } else if extension(path) == "proto" {
+            let Some(name) = path.file_name().and_then(|it| it.to_str()) else {
+                return errors.push(LoadError::new(path, "has a name that is not UTF-8"));
+            };
+            let root = path.parent().unwrap_or(Path::new("")).to_owned();
+            self.trees.push(Tree {
+                root,
+                names: vec![name.to_owned()],
+                single: true,
+            });
+        } else if SET_EXTENSIONS.contains(&extension(path)) {
+            self.sets.push(path.to_owned());
+        } else {
+            errors.push(LoadError::new(
+                path,
+                "is neither a directory, a .proto file nor a descriptor set (.binpb, .fds, .pb, .protoset)",
+            ));
+        }
+    }
+
+    /// Collects what lies below a directory, in order of names. `seen` guards against links that lead back up.
+    fn walk(
+        &mut self,
+        directory: &Path,
+        prefix: &str,
+        names: &mut Vec<String>,
+        seen: &mut HashSet<PathBuf>,
+        errors: &mut Vec<LoadError>,
+    ) {
+        let canonical = fs::canonicalize(directory);
+        let entries = canonical.and_then(|it| {
+            if seen.insert(it) {
+                fs::read_dir(directory)?.collect()
+            } else {
+                Ok(Vec::new())
+            }
+        });
+        let mut entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                return errors.push(LoadError::new(directory, format!("cannot be read: {error}")));
+            }
+        };
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let (path, name) = (entry.path(), entry.file_name());
+            let Some(name) = name.to_str() else {
+                errors.push(LoadError::new(&path, "has a name that is not UTF-8"));
+                continue;
+            };
+            // Hidden entries are editors' and Kubernetes' (`..data` holds what the visible links lead to).
+            if name.starts_with('.') {
+                continue;
+            }
+            let full_name = if prefix.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{prefix}/{name}")
+            };
+            if path.is_dir() {
+                self.walk(&path, &full_name, names, seen, errors);
+            } else if extension(&path) == "proto" {
+                names.push(full_name);
+            } else if SET_EXTENSIONS.contains(&extension(&path)) {
+                self.sets.push(path);
+            }
+        }
+    }
+}
+
+/// Reads a descriptor set; gives its bytes too, which still have what is not read here.
+fn read_set(path: &Path) -> Result<(FileDescriptorSet, Vec<u8>), LoadError> {
+    let bytes = fs::read(path).map_err(|error| LoadError::new(path, format!("cannot be read: {error}")))?;
+    let set = FileDescriptorSet::decode(bytes.as_slice())
+        .map_err(|error| LoadError::new(path, format!("is no FileDescriptorSet: {error}")))?;
+    if set.file.is_empty() || set.file.iter().any(|it| it.name().is_empty()) {
+        return Err(LoadError::new(
+            path,
+            "is no FileDescriptorSet: it has no files with names",
+        ));
+    }
+    Ok((from_outside(set), bytes))
+}
+
+/// A set without what only this module may say.
+pub(super) fn from_outside(mut set: FileDescriptorSet) -> FileDescriptorSet {
+    for file in &mut set.file {
+        file.path = None;
+    }
+    set
+}
+
+// === .proto files ===
+
+/// What was read so far.
+#[derive(Default)]
+struct Loaded {
+    set: FileDescriptorSet,
+    /// The real places of the files that were compiled.
+    places: HashSet<PathBuf>,
+    /// The names of the compiled files that lie nowhere.
+    embedded: HashSet<String>,
+}
+
+/// Compiles the files of one tree that were not compiled yet.
+fn compile(tree: &Tree, at: usize, trees: &[Tree], sets: &[Vec<u8>], loaded: &mut Loaded, errors: &mut Vec<LoadError>) {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(RootResolver {
+        root: tree.root.clone(),
+    });
+    for (_, other) in trees.iter().enumerate().filter(|(it, _)| *it != at) {
+        resolver.add(RootResolver {
+            root: other.root.clone(),
+        });
+    }
+    resolver.add(EmbeddedResolver);
+    resolver.add(GoogleFileResolver::new());
+    for set in sets {
+        // The sets were decoded before: this cannot fail on what they say.
+        if let Ok(set) = DescriptorSetFileResolver::decode(set.as_slice()) {
+            resolver.add(set);
+        }
+    }
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).include_source_info(true);
+    let roots: Vec<&Path> = std::iter::once(tree).chain(trees).map(|it| it.root.as_path()).collect();
+    for name in &tree.names {
+        let path = tree.root.join(name);
+        if fs::canonicalize(&path).is_ok_and(|it| loaded.places.contains(&it)) {
+            continue;
+        }
+        if let Err(error) = compiler.open_file(name) {
+            errors.extend(explain(&error, &path, &roots));
+        }
+    }
+    let places: HashMap<&str, Option<&Path>> = compiler.files().map(|it| (it.name(), it.path())).collect();
+    let set = match FileDescriptorSet::decode(compiler.encode_file_descriptor_set().as_slice()) {
+        Ok(set) => from_outside(set),
+        Err(error) => {
+            return errors.push(LoadError::new(&tree.root, format!("cannot be compiled: {error}")));
+        }
+    };
+    let in_sets: HashSet<String> = loaded
+        .set
+        .file
+        .iter()
+        .filter(|it| it.path.is_none())
+        .map(|it| it.name().to_owned())
+        .collect();
+    for mut file in set.file {
+        let is_new = match places.get(file.name()).copied().flatten() {
+            Some(place) => {
+                file.path = Some(place.display().to_string());
+                loaded
+                    .places
+                    .insert(fs::canonicalize(place).unwrap_or_else(|_| place.to_owned()))
+            }
+            None => !in_sets.contains(file.name()) && loaded.embedded.insert(file.name().to_owned()),
+        };
+        if is_new {
+            loaded.set.file.push(file);
+        }
+    }
+}
+
+/// Finds files below one directory, and none outside of it.
+#[derive(Debug)]
+struct RootResolver {
+    root: PathBuf,
+}
+
+impl FileResolver for RootResolver {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        if Path::new(name)
+            .components()
+            .all(|it| matches!(it, Component::Normal(_)))
+        {
+            File::open(name, &self.root.join(name))
+        } else {
+            Err(protox::Error::file_not_found(name))
+        }
+    }
+}
+
+/// protox's error as ours: a mistake may stand in a file that the compiled one imports, and there may be several.
+fn explain(error: &protox::Error, compiled: &Path, roots: &[&Path]) -> Vec<LoadError> {
+    let path = error
+        .file()
+        .and_then(|name| roots.iter().map(|it| it.join(name)).find(|it| it.is_file()));
+    let path = path.unwrap_or_else(|| compiled.to_owned());
+    if error.is_parse() && is_of_edition(&path) {
+        let message = "editions are not read from .proto files; give a descriptor set, as `buf build -o all.binpb` or `protoc --include_imports -o all.binpb` writes it";
+        return vec![LoadError::new(&path, message)];
+    }
+    let one = |it: &dyn Diagnostic| {
+        let help = it.help().map(|help| format!("; {help}")).unwrap_or_default();
+        LoadError {
+            path: path.clone(),
+            position: position(error, it),
+            message: format!("{it}{help}"),
+        }
+    };
+    // An I/O error says what happened in its source only.
+    let mut first = one(error);
+    if error.is_io() {
+        first.message = format!("{error:?}");
+    }
+    std::iter::once(first)
+        .chain(error.related().into_iter().flatten().map(one))
+        .collect()
+}
+
+/// Line and column of the place that a mistake is about.
+fn position(error: &protox::Error, mistake: &dyn Diagnostic) -> Option<(u32, u32)> {
+    let labels: Vec<LabeledSpan> = mistake.labels()?.collect();
+    // Of two labels, one shows the earlier declaration that the later is at odds with.
+    let is_earlier = |it: &&LabeledSpan| {
+        it.label()
+            .is_some_and(|it| it.contains("first") || it.contains("defined"))
+    };
+    let label = labels.iter().find(|it| !is_earlier(it)).or(labels.last())?;
+    let contents = error.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+    let from_one = |it: usize| u32::try_from(it).ok()?.checked_add(1);
+    Some((from_one(contents.line())?, from_one(contents.column())?))
+}
+
+/// Whether a .proto file begins with an edition, which protox does not read.
+fn is_of_edition(path: &Path) -> bool {
+    let Ok(text) = fs::read_to_string(path) else {
+        return false;
+    };
+    let statement = |it: &str| {
+        it.trim_start()
+            .strip_prefix("edition")
+            .is_some_and(|it| it.trim_start().starts_with('='))
+    };
+    text.lines().any(statement)
+}
+
+#[cfg(test)]
+mod tests;

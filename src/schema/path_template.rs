@@ -1,12 +1,51 @@
 //! Path templates of google.api.http (`/v1/{name=shelves/*}/books/{id}:verb`): parsing, matching, precedence (semantics.md 6).
+//!
+//! The grammar is http.proto's, with `**` in the last place only and no `:` in literals; `/` alone is the root. Whether a
+//! variable names anything is for others to say.
+//! Invariant: a template prints as it was written, and parses to itself again.
+
+mod route;
+mod syntax;
 
 use std::fmt;
+use std::ops::Range;
 
-use http::Method;
+pub use self::route::{Match, RouteTable};
 
 /// A parsed path template. Prints as it was written.
+///
+/// ```
+/// use weft::schema::path_template::PathTemplate;
+///
+/// let template = PathTemplate::parse("/v1/{name=shelves/*}/books/{id}:archive")?;
+/// assert_eq!(template.variables().iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["name", "id"]);
+/// assert_eq!(template.verb(), Some("archive"));
+/// assert_eq!(template.to_string(), "/v1/{name=shelves/*}/books/{id}:archive");
+///
+/// let error = PathTemplate::parse("/v1/**/books").unwrap_err();
+/// assert_eq!((error.range, error.reason.as_str()), (4..6, "`**` may stand in the last place only"));
+/// # Ok::<(), weft::schema::path_template::PathTemplateError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathTemplate {}
+pub struct PathTemplate {
+    text: Box<str>,
+    segments: Box<[Segment]>,
+    /// Decoded.
+    verb: Option<Box<str>>,
+    variables: Box<[Variable]>,
+    captures: Box<[Range<usize>]>,
+}
+
+/// One segment of a template.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Segment {
+    /// This text, decoded.
+    Literal(Box<str>),
+    /// `*`: any text but none.
+    One,
+    /// `**`: any number of segments, none too.
+    Rest,
+}
 
 /// A variable of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +53,7 @@ pub struct Variable {
     /// Its name; dotted for a field path: `book.name`.
     pub name: String,
     /// Byte range of the name in the template's text.
-    pub range: std::ops::Range<usize>,
+    pub range: Range<usize>,
 }
 
 /// Why text is not a path template.
@@ -22,66 +61,90 @@ pub struct Variable {
 #[error("{reason}")]
 pub struct PathTemplateError {
     /// Byte range in the text.
-    pub range: std::ops::Range<usize>,
+    pub range: Range<usize>,
     /// One sentence, lower case, no full stop.
     pub reason: String,
-}
-
-/// Which of many templates answers a method and path: a verb before none; then segment by segment literal before `*` before `**`.
-#[derive(Clone, Debug)]
-pub struct RouteTable<T> {
-    routes: Vec<T>,
-}
-
-/// What a lookup found.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Match<'t, T> {
-    /// Malformed path: bad escapes, dot segments, NUL, not UTF-8. 400.
-    BadPath,
-    /// Nothing has this path. 404.
-    NotFound,
-    /// A template has this path, but not this method. 405 with these.
-    OtherMethods(Vec<Method>),
-    /// This one, with the values of its variables in template order, decoded as semantics.md 6.3 says.
-    Route(&'t T, Vec<String>),
 }
 
 impl PathTemplate {
     /// Parses a template.
     pub fn parse(text: &str) -> Result<Self, PathTemplateError> {
-        let _ = text;
-        todo!()
+        syntax::parse(text)
     }
 
     /// The variables in order.
     pub fn variables(&self) -> &[Variable] {
-        todo!()
+        &self.variables
+    }
+
+    /// The verb behind the last segment, decoded.
+    pub fn verb(&self) -> Option<&str> {
+        self.verb.as_deref()
+    }
+
+    /// Whether two templates take the same paths in the same way: they differ in the names of variables at most.
+    pub fn same_shape(&self, other: &Self) -> bool {
+        self.segments == other.segments && self.verb == other.verb
+    }
+
+    /// Whether some path is taken by both templates.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (&self.verb, &other.verb) {
+            (None, None) => meet(&self.segments, &other.segments),
+            (Some(a), Some(b)) => a == b && meet(&self.segments, &other.segments),
+            (Some(verb), None) => meet_with_verb(&self.segments, verb, &other.segments),
+            (None, Some(verb)) => meet_with_verb(&other.segments, verb, &self.segments),
+        }
     }
 }
 
 impl fmt::Display for PathTemplate {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
-impl<T> Default for RouteTable<T> {
-    fn default() -> Self {
-        Self { routes: Vec::new() }
+/// Whether some list of segments is taken by both.
+fn meet(a: &[Segment], b: &[Segment]) -> bool {
+    match (a, b) {
+        ([], []) => true,
+        // `**` is last and takes whatever the other one goes on with.
+        ([Segment::Rest, ..], _) | (_, [Segment::Rest, ..]) => true,
+        ([], _) | (_, []) => false,
+        ([Segment::Literal(a), ..], [Segment::Literal(b), ..]) if a != b => false,
+        ([_, a @ ..], [_, b @ ..]) => meet(a, b),
     }
 }
 
-impl<T> RouteTable<T> {
-    /// Adds a route; `None` takes every method. `Err` holds the route that has the same shape and method already.
-    pub fn insert(&mut self, method: Option<Method>, template: &PathTemplate, route: T) -> Result<(), &T> {
-        let _ = (method, template, &self.routes);
-        drop(route);
-        todo!()
-    }
-
-    /// Finds the route of a request. `path` is the raw path of the request line, without the query. HEAD finds GET.
-    pub fn find(&self, method: &Method, path: &str) -> Match<'_, T> {
-        let _ = (method, path);
-        todo!()
-    }
+/// Whether some path of `with` and its verb is, verb and all, taken by `without`, where it is text of the last segment.
+fn meet_with_verb(with: &[Segment], verb: &str, without: &[Segment]) -> bool {
+    let [prefix @ .., Segment::Rest] = with else {
+        return fixed_meets_with_verb(with.to_vec(), verb, without);
+    };
+    // As many segments for `**` as the other one can tell apart.
+    (0..=without.len()).any(|n| {
+        let rest = std::iter::repeat_n(Segment::One, n);
+        fixed_meets_with_verb(prefix.iter().cloned().chain(rest).collect(), verb, without)
+    })
 }
+
+fn fixed_meets_with_verb(mut with: Vec<Segment>, verb: &str, without: &[Segment]) -> bool {
+    let last = match (with.pop(), without.get(with.len())) {
+        (None, _) => Segment::Literal(format!(":{verb}").into()),
+        (Some(Segment::Literal(text)), _) => Segment::Literal(format!("{text}:{verb}").into()),
+        (Some(_), Some(Segment::Literal(text))) if ends_with_verb(text, verb).is_some_and(|it| !it.is_empty()) => {
+            Segment::Literal(text.clone())
+        }
+        (Some(_), Some(Segment::Literal(_))) => return false,
+        (Some(_), _) => Segment::One,
+    };
+    with.push(last);
+    meet(&with, without)
+}
+
+fn ends_with_verb<'a>(text: &'a str, verb: &str) -> Option<&'a str> {
+    text.strip_suffix(verb)?.strip_suffix(':')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+//! Which of many templates answers a request: a trie, walked by preference, so that the first route found is the right one.
+//!
+//! Invariant: a template takes one segment of a path for each of its own, except `**`, which is last; so the way down to a
+//! node says how much of the path is taken, each node is visited once at most, and captures are cut out after the search.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use super::{PathTemplate, Segment};
+
+/// Which of many templates answers a method and path: a verb before none; then segment by segment literal before `*` before `**`.
+///
+/// ```
+/// use http::Method;
+/// use weft::schema::path_template::{Match, PathTemplate, RouteTable};
+///
+/// let mut routes = RouteTable::default();
+/// for text in ["/v1/{parent=shelves/*}/books", "/v1/{name=shelves/*/books/*}", "/v1/{rest=**}"] {
+///     routes.insert(Some(Method::GET), &PathTemplate::parse(text)?, text).unwrap();
+/// }
+/// let find = |path| routes.find(&Method::GET, path);
+/// assert_eq!(find("/v1/shelves/7/books"), Match::Route(&"/v1/{parent=shelves/*}/books", vec!["shelves/7".into()]));
+/// assert_eq!(find("/v1/racks/a%2Fb"), Match::Route(&"/v1/{rest=**}", vec!["racks/a%2Fb".into()]));
+/// assert_eq!(find("/v1/../etc"), Match::BadPath);
+/// assert_eq!(routes.find(&Method::PUT, "/v1/racks"), Match::OtherMethods(vec![Method::GET, Method::HEAD]));
+/// # Ok::<(), weft::schema::path_template::PathTemplateError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RouteTable<T> {
+    routes: Vec<Route<T>>,
+    nodes: Vec<Node>,
+    /// The tries of the templates with a verb, by verb, in order; [`ROOT`] is that of the others.
+    verbs: Vec<(Box<str>, NodeIndex)>,
+}
+
+/// What a lookup found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Match<'t, T> {
+    /// Malformed path: bad escapes, dot segments, NUL, not UTF-8. 400.
+    BadPath,
+    /// Nothing has this path. 404.
+    NotFound,
+    /// A template has this path, but not this method. 405 with these: sorted, each once, HEAD wherever GET is.
+    OtherMethods(Vec<Method>),
+    /// This one, with the values of its variables in template order, decoded as semantics.md 6.3 says.
+    Route(&'t T, Vec<String>),
+}
+
+#[derive(Clone, Debug)]
+struct Route<T> {
+    method: Option<Method>,
+    template: PathTemplate,
+    value: T,
+}
+
+type NodeIndex = usize;
+type RouteIndex = usize;
+
+const ROOT: NodeIndex = 0;
+
+/// What may follow a number of segments.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// The path ends: the routes of one shape, one for each method.
+    end: Vec<RouteIndex>,
+    /// By decoded text, in order.
+    literals: Vec<(Box<str>, NodeIndex)>,
+    /// `*`.
+    one: Option<NodeIndex>,
+    /// `**`, behind which nothing follows.
+    rest: Vec<RouteIndex>,
+}
+
+impl<T> Default for RouteTable<T> {
+    fn default() -> Self {
+        Self {
+            routes: Vec::new(),
+            nodes: vec![Node::default()],
+            verbs: Vec::new(),
+        }
+    }
+}
+
+impl<T> RouteTable<T> {
+    /// Adds a route; `None` takes every method. `Err` holds the route that has the same shape and method already.
+    pub fn insert(&mut self, method: Option<Method>, template: &PathTemplate, route: T) -> Result<(), &T> {
+        let mut node = self.trie(template.verb());
+        let mut is_rest = false;
+        for segment in &template.segments {
+            node = match segment {
+                Segment::Literal(text) => self.literal(node, text),
+                Segment::One => self.one(node),
+                // `**` is the last segment.
+                Segment::Rest => {
+                    is_rest = true;
+                    node
+                }
+            };
+        }
+        let index = self.routes.len();
+        let node = &mut self.nodes[node];
+        let ends = if is_rest { &mut node.rest } else { &mut node.end };
+        if let Some(&earlier) = ends.iter().find(|it| self.routes[**it].method == method) {
+            return Err(&self.routes[earlier].value);
+        }
+        ends.push(index);
+        self.routes.push(Route {
+            method,
+            template: template.clone(),
+            value: route,
+        });
+        Ok(())
+    }
+
+    fn trie(&mut self, verb: Option<&str>) -> NodeIndex {
+        let Some(verb) = verb else { return ROOT };
+        match self.verbs.binary_search_by(|(it, _)| (**it).cmp(verb)) {
+            Ok(at) => self.verbs[at].1,
+            Err(at) => {
+                let node = self.node();
+                self.verbs.insert(at, (verb.into(), node));
+                node
+            }
+        }
+    }
+
+    fn literal(&mut self, node: NodeIndex, text: &str) -> NodeIndex {
+        match self.nodes[node].literals.binary_search_by(|(it, _)| (**it).cmp(text)) {
+            Ok(at) => self.nodes[node].literals[at].1,
+            Err(at) => {
+                let child = self.node();
+                self.nodes[node].literals.insert(at, (text.into(), child));
+                child
+            }
+        }
+    }
+
+    fn one(&mut self, node: NodeIndex) -> NodeIndex {
+        if let Some(child) = self.nodes[node].one {
+            return child;
+        }
+        let child = self.node();
+        self.nodes[node].one = Some(child);
+        child
+    }
+
+    fn node(&mut self) -> NodeIndex {
+        self.nodes.push(Node::default());
+        self.nodes.len() - 1
+    }
+
+    /// Finds the route of a request. `path` is the raw path of the request line, without the query. HEAD finds GET.
+    pub fn find(&self, method: &Method, path: &str) -> Match<'_, T> {
+        match check(path) {
+            Shape::Bad => return Match::BadPath,
+            Shape::EmptySegment => return Match::NotFound,
+            Shape::Good => {}
+        }
+        // Behind the first slash; the root has no segments.
+        let whole = Some(&path[1..]).filter(|it| !it.is_empty());
+        let with_verb = match self.split_verb(path) {
+            Verb::BadPath => return Match::BadPath,
+            Verb::None => None,
+            Verb::Split(trie, rest) => Some((trie, Some(rest).filter(|it| !it.is_empty()))),
+        };
+        let tries = || with_verb.into_iter().chain([(ROOT, whole)]);
+        for (trie, path) in tries() {
+            if let Some(route) = self.search(trie, path, &mut |ends| self.choose(ends, method)) {
+                let route = &self.routes[route];
+                return Match::Route(&route.value, captures(&route.template, path));
+            }
+        }
+        let mut methods: Vec<Method> = Vec::new();
+        for (trie, path) in tries() {
+            self.search(trie, path, &mut |ends| {
+                methods.extend(ends.iter().filter_map(|it| self.routes[*it].method.clone()));
+                None
+            });
+        }
+        if methods.contains(&Method::GET) {
+            methods.push(Method::HEAD);
+        }
+        methods.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        methods.dedup();
+        if methods.is_empty() {
+            Match::NotFound
+        } else {
+            Match::OtherMethods(methods)
+        }
+    }
+
+    /// The trie of the verb at the end of a path and what stands between the first slash and the verb.
+    fn split_verb<'p>(&self, path: &'p str) -> Verb<'p> {
+        let last = path.rfind('/').map_or(0, |it| it + 1);
+        let Some(colon) = path[last..]
+            .rfind(':')
+            .map(|it| last + it)
+            .filter(|_| !self.verbs.is_empty())
+        else {
+            return Verb::None;
+        };
+        let verb = decode(&path[colon + 1..]);
+        let Ok(at) = self.verbs.binary_search_by(|(it, _)| (**it).cmp(&verb)) else {
+            return Verb::None;
+        };
+        if is_dots(&path[last..colon]) {
+            return Verb::BadPath;
+        }
+        // `/a/:verb` would be `/a/` without its verb, which nothing has; `/:verb` would be the root.
+        if colon == last && last > 1 {
+            return Verb::None;
+        }
+        Verb::Split(self.verbs[at].1, &path[1..colon])
+    }
+
+    /// Walks the templates that take the rest of a path, best first, until one has what is wanted.
+    fn search(
+        &self,
+        node: NodeIndex,
+        rest: Option<&str>,
+        wanted: &mut dyn FnMut(&[RouteIndex]) -> Option<RouteIndex>,
+    ) -> Option<RouteIndex> {
+        let node = &self.nodes[node];
+        if let Some(path) = rest {
+            let (segment, rest) = path
+                .split_once('/')
+                .map_or((path, None), |(segment, rest)| (segment, Some(rest)));
+            if !node.literals.is_empty() {
+                let text = decode(segment);
+                if let Ok(at) = node.literals.binary_search_by(|(it, _)| (**it).cmp(&text))
+                    && let Some(found) = self.search(node.literals[at].1, rest, wanted)
+                {
+                    return Some(found);
+                }
+            }
+            if let Some(child) = node.one
+                && let Some(found) = self.search(child, rest, wanted)
+            {
+                return Some(found);
+            }
+        } else if let Some(found) = wanted(&node.end) {
+            return Some(found);
+        }
+        wanted(&node.rest)
+    }
+
+    /// Of the routes of one shape, the one that has a method.
+    fn choose(&self, ends: &[RouteIndex], method: &Method) -> Option<RouteIndex> {
+        let find = |method: Option<&Method>| {
+            ends.iter()
+                .copied()
+                .find(|it| self.routes[*it].method.as_ref() == method)
+        };
+        let get = || {
+            if method == Method::HEAD {
+                find(Some(&Method::GET))
+            } else {
+                None
+            }
+        };
+        find(Some(method)).or_else(get).or_else(|| find(None))
+    }
+}
+
+enum Verb<'p> {
+    BadPath,
+    None,
+    Split(NodeIndex, &'p str),
+}
+
+// === paths ===
+
+enum Shape {
+    Bad,
+    EmptySegment,
+    Good,
+}
+
+/// Judges a path before anything is looked up, so that a malformed one is malformed everywhere.
+fn check(path: &str) -> Shape {
+    let Some(segments) = path.strip_prefix('/') else {
+        return Shape::Bad;
+    };
+    let mut shape = Shape::Good;
+    for segment in segments.split('/') {
+        if segment.is_empty() {
+            if !segments.is_empty() {
+                shape = Shape::EmptySegment;
+            }
+        } else if !is_well_formed(segment) {
+            return Shape::Bad;
+        }
+    }
+    shape
+}
+
+/// Whether a segment decodes to text without NUL and is no dot segment.
+fn is_well_formed(segment: &str) -> bool {
+    if segment.contains('\0') || is_dots(segment) {
+        return false;
+    }
+    if !segment.contains('%') {
+        return true;
+    }
+    let mut rest = segment.as_bytes();
+    while let Some(at) = rest.iter().position(|it| *it == b'%') {
+        match rest[at + 1..] {
+            [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() && (a, b) != (b'0', b'0') => {
+                rest = &rest[at + 3..]
+            }
+            _ => return false,
+        }
+    }
+    percent_decode_str(segment).decode_utf8().is_ok()
+}
+
+/// Whether a segment is `.` or `..`, raw or encoded.
+fn is_dots(segment: &str) -> bool {
+    // The longest is `%2e%2e`.
+    segment.len() <= 6
+        && (segment.starts_with('.') || segment.starts_with('%'))
+        && matches!(&*decode(segment), "." | "..")
+}
+
+/// Text that was found well formed, decoded.
+fn decode(text: &str) -> Cow<'_, str> {
+    if text.contains('%') {
+        percent_decode_str(text).decode_utf8_lossy()
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The values of a template's variables in a path that it takes.
+fn captures(template: &PathTemplate, path: Option<&str>) -> Vec<String> {
+    template
+        .captures
+        .iter()
+        .map(|range| capture(&template.segments, range.clone(), path))
+        .collect()
+}
+
+fn capture(segments: &[Segment], range: Range<usize>, path: Option<&str>) -> String {
+    let Some(path) = path else {
+        return String::new();
+    };
+    // Where the nth segment begins; one that is not there would begin behind a slash at the end.
+    let start_of = |n: usize| {
+        n.checked_sub(1).map_or(0, |it| {
+            path.match_indices('/').nth(it).map_or(path.len(), |(at, _)| at) + 1
+        })
+    };
+    let rest = segments[range.clone()].last() == Some(&Segment::Rest);
+    let start = start_of(range.start).min(path.len());
+    let end = if rest { path.len() } else { start_of(range.end) - 1 };
+    let text = path.get(start..end).unwrap_or_default();
+    if range.len() == 1 && !rest {
+        decode(text).into_owned()
+    } else {
+        decode_keeping_slashes(text)
+    }
+}
+
+/// Decodes everything but `%2F`, which would be taken for a border between segments.
+fn decode_keeping_slashes(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest
+        .as_bytes()
+        .windows(3)
+        .position(|it| it.eq_ignore_ascii_case(b"%2f"))
+    {
+        decoded.push_str(&decode(&rest[..at]));
+        decoded.push_str(&rest[at..at + 3]);
+        rest = &rest[at + 3..];
+    }
+    decoded.push_str(&decode(rest));
+    decoded
+}
