@@ -2,7 +2,8 @@
 //!
 //! Deadlines and durations use tokio's clock, so that tests pause it; calendar time is derived from it, so that it moves with it.
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 pub use tokio::time::Instant;
 
@@ -31,4 +32,20 @@ impl Deadline {
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
+}
+
+/// The time since 1970, as the system clock said when it was first asked, moved on by tokio's clock.
+pub fn since_epoch() -> Duration {
+    static START: OnceLock<(Instant, Duration)> = OnceLock::new();
+    let now = Instant::now();
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
+    let (then, at) = START.get_or_init(|| {
+        (
+            now,
+            SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default(),
+        )
+    });
+    *at + now.saturating_duration_since(*then)
 }

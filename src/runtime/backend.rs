@@ -112,6 +112,11 @@ impl Sent {
         self.0.set(true);
     }
 
+    /// Says that it did not leave after all.
+    pub fn clear(&self) {
+        self.0.set(false);
+    }
+
     /// True once the request may have left.
     pub fn is_marked(&self) -> bool {
         self.0.get()

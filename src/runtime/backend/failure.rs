@@ -253,8 +253,8 @@ impl Failure {
         .into()
     }
 
-    /// An HTTP backend's 4xx or 5xx.
-    pub fn http_status(status: StatusCode) -> Self {
+    /// An HTTP backend's 4xx or 5xx, and its own text.
+    pub fn http_status(status: StatusCode, message: String) -> Self {
         let retry = if status == StatusCode::SERVICE_UNAVAILABLE {
             Retry::IfIdempotent
         } else {
@@ -262,6 +262,7 @@ impl Failure {
         };
         Facts {
             http_status: Some(status),
+            message,
             ..Self::new(
                 FailureKind::HttpStatus,
                 Fault::Backend,

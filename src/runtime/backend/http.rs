@@ -1,26 +1,287 @@
-//! HTTP/1.1, with a pool of our own.
+//! HTTP/1.1 backends: a small pool of connections for each target, and replies checked once.
+//!
+//! `reply` says what a reply must look like, `directives` reads what it says about keeping it. Redirects are failures.
+//! Invariant: a request is sent twice only where the first was provably not seen, or where RFC 9112 §9.3.1 allows it: an
+//! idempotent method on a connection that was used before and closed without a byte of reply.
+
+mod directives;
+mod reply;
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::LocalBoxFuture;
+use futures::future::{FutureExt, LocalBoxFuture};
+use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Method, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
 
-use super::{Attempt, Backend, Failure, Reply, Request};
-use crate::plan;
+use super::{Attempt, Backend, Failure, Reply, Request, target};
+use crate::plan::{self, Accept, Target};
+use crate::time::Instant;
+
+/// How long a connection may lie idle before it is no longer trusted.
+const MAX_IDLE: Duration = Duration::from_secs(60);
+/// Idle connections for one target of one worker.
+const MAX_POOLED: usize = 256;
+/// How long a target that could not be reached is tried last.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// An HTTP backend, as one worker sees it.
 #[derive(Debug)]
-pub struct HttpBackend {}
+pub struct HttpBackend {
+    pools: Vec<Pool>,
+    /// Whose turn it is.
+    turn: Cell<usize>,
+    /// What every request carries.
+    headers: HeaderMap,
+    max_message: usize,
+}
+
+/// The connections to one target.
+#[derive(Debug)]
+struct Pool {
+    target: Target,
+    idle: RefCell<Vec<Idle>>,
+    down_until: Cell<Option<Instant>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    sender: SendRequest<Full<Bytes>>,
+    since: Instant,
+}
+
+/// A connection that a call uses, and whether it was used before.
+#[derive(Debug)]
+struct Taken<'p> {
+    pool: &'p Pool,
+    sender: SendRequest<Full<Bytes>>,
+    used: bool,
+}
+
+/// Which connections will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Any,
+    Fresh,
+}
 
 impl HttpBackend {
     /// Connects nothing yet.
     pub fn new(backend: &plan::Backend) -> Self {
-        let _ = backend;
-        Self {}
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("weft/", env!("CARGO_PKG_VERSION"))),
+        );
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut own = HeaderMap::new();
+        for (name, value) in &backend.headers {
+            own.append(name, value.clone());
+        }
+        headers.extend(own);
+        let pool = |target: &Target| Pool {
+            target: target.clone(),
+            idle: RefCell::default(),
+            down_until: Cell::new(None),
+        };
+        Self {
+            pools: backend.targets.iter().map(pool).collect(),
+            turn: Cell::new(0),
+            headers,
+            max_message: backend.max_message,
+        }
+    }
+
+    async fn exchange(
+        &self,
+        mut request: http::Request<Full<Bytes>>,
+        accept: Accept,
+        attempt: Attempt,
+    ) -> Result<Reply, Failure> {
+        let repeatable = matches!(
+            *request.method(),
+            Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+        );
+        let head = request.method() == Method::HEAD;
+        let again = repeatable.then(|| request.clone());
+        let mut wanted = Wanted::Any;
+        loop {
+            let mut taken = self.take(wanted).await?;
+            let host = HeaderValue::try_from(&*taken.pool.target.authority);
+            let host = host.map_err(|_| Failure::bug("an authority that is no header value"))?;
+            request.headers_mut().insert(HOST, host);
+            attempt.sent.mark();
+            let mut error = match taken.sender.try_send_request(request).await {
+                Ok(response) => {
+                    let reply = reply::read(response, accept, head, self.max_message).await?;
+                    taken.put_back();
+                    return Ok(reply);
+                }
+                Err(error) => error,
+            };
+            let unsent = error.take_message();
+            if unsent.is_some() {
+                attempt.sent.clear();
+            }
+            let error = error.into_error();
+            let unanswered = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+            request = match (unsent, &again) {
+                (Some(unsent), _) if wanted == Wanted::Any => unsent,
+                (Some(_), _) => return Err(Failure::connect(error)),
+                (None, Some(again)) if taken.used && unanswered => again.clone(),
+                (None, _) => return Err(Failure::connection(error)),
+            };
+            // A second connection is made for it, so that it cannot have died unnoticed as well.
+            wanted = Wanted::Fresh;
+        }
+    }
+
+    /// A connection to the next target that has or takes one.
+    async fn take(&self, wanted: Wanted) -> Result<Taken<'_>, Failure> {
+        let n_pools = self.pools.len();
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let now = Instant::now();
+        let in_turn = (0..n_pools).filter_map(|it| self.pools.get((turn.wrapping_add(it)) % n_pools));
+        let (mut order, down): (Vec<&Pool>, Vec<&Pool>) =
+            in_turn.partition(|it| it.down_until.get().is_none_or(|it| it <= now));
+        order.extend(down);
+        let mut failure = None;
+        for pool in order {
+            match pool.take(wanted).await {
+                Ok(taken) => return Ok(taken),
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Failure::bug("a backend without targets")))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path_and_query: String,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+        accept: Accept,
+    ) -> Result<http::Request<Full<Bytes>>, Failure> {
+        let uri = Uri::try_from(path_and_query).map_err(|_| Failure::bad_path(None))?;
+        let mut request = http::Request::new(Full::new(body.unwrap_or_default()));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        let all = request.headers_mut();
+        *all = self.headers.clone();
+        all.insert(ACCEPT, HeaderValue::from_static(media_types(accept)));
+        all.extend(headers);
+        Ok(request)
     }
 }
 
 impl Backend for HttpBackend {
     fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>> {
-        let _ = (request, attempt, Bytes::new());
-        todo!()
+        async move {
+            match request {
+                Request::Http {
+                    method,
+                    path_and_query,
+                    headers,
+                    body,
+                    accept,
+                } => {
+                    let request = self.request(method, path_and_query, headers, body, accept)?;
+                    self.exchange(request, accept, attempt).await
+                }
+                Request::Grpc { .. } => Err(Failure::bug("a gRPC call for an HTTP backend")),
+            }
+        }
+        .boxed_local()
     }
 }
+
+/// What is asked for.
+fn media_types(accept: Accept) -> &'static str {
+    match accept {
+        Accept::Bytes => "*/*",
+        Accept::Json => "application/json",
+        Accept::Text => "text/plain, text/*;q=0.9, */*;q=0.1",
+        Accept::Xml => "application/xml, text/xml;q=0.9",
+    }
+}
+
+// === impl Pool ===
+
+impl Pool {
+    async fn take(&self, wanted: Wanted) -> Result<Taken<'_>, Failure> {
+        while wanted == Wanted::Any
+            && let Some(mut idle) = self.pop()
+        {
+            // Waits for the connection's task to have seen the end of the last reply; fails where it was closed.
+            if idle.sender.ready().await.is_ok() {
+                return Ok(Taken {
+                    pool: self,
+                    sender: idle.sender,
+                    used: true,
+                });
+            }
+        }
+        match self.connect().await {
+            Ok(sender) => {
+                self.down_until.set(None);
+                Ok(Taken {
+                    pool: self,
+                    sender,
+                    used: false,
+                })
+            }
+            Err(failure) => {
+                self.down_until.set(Some(Instant::now() + PAUSE));
+                Err(failure)
+            }
+        }
+    }
+
+    /// The connection that was used last; what has lain too long is closed.
+    fn pop(&self) -> Option<Idle> {
+        let mut idle = self.idle.borrow_mut();
+        let last = idle.pop()?;
+        if last.since.elapsed() > MAX_IDLE {
+            // Those below it lay there longer.
+            idle.clear();
+            return None;
+        }
+        Some(last)
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
+        let stream = target::connect(&self.target).await.map_err(Failure::connect)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::connect)?;
+        tokio::task::spawn_local(async move {
+            // How it ended is known to the call that was under way.
+            let _ended = connection.await.is_ok();
+        });
+        Ok(sender)
+    }
+}
+
+impl Taken<'_> {
+    /// Keeps the connection for another call. Only after the whole reply was read.
+    fn put_back(self) {
+        let mut idle = self.pool.idle.borrow_mut();
+        if !self.sender.is_closed() && idle.len() < MAX_POOLED {
+            idle.push(Idle {
+                sender: self.sender,
+                since: Instant::now(),
+            });
+        }
+    }
+}
+
+/// The reply of a backend while it is read.
+type Response = http::Response<Incoming>;
+
+#[cfg(test)]
+mod tests;

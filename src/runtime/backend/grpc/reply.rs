@@ -1,0 +1,135 @@
+//! A gRPC reply: headers, one message, trailers (grpc/doc/PROTOCOL-HTTP2.md).
+
+use bytes::{Bytes, BytesMut};
+use h2::RecvStream;
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{Response, StatusCode};
+use percent_encoding::percent_decode;
+use tonic::Code;
+
+use super::super::{Directives, Failure, Reply};
+use super::{PREFIX, channel};
+
+/// Reads a whole reply. Fails with `Status` where the backend says so, with `BadReply` where it is no unary gRPC reply.
+pub(super) async fn read(response: Response<RecvStream>, max_message: usize) -> Result<Reply, Failure> {
+    let (head, mut body) = response.into_parts();
+    if let Some(status) = head.headers.get("grpc-status") {
+        // Trailers only: there is no message, so that even OK is a failure.
+        return Err(failed(status.as_bytes(), &head.headers)
+            .unwrap_or_else(|| Failure::bad_reply("the reply says OK without a message")));
+    }
+    if head.status != StatusCode::OK || !is_grpc(&head.headers) {
+        return Err(Failure::foreign_reply(head.status));
+    }
+    let received = receive(&mut body, max_message).await;
+    let trailers = match &received {
+        Ok(_) => body.trailers().await.map_err(channel::failure_of)?,
+        // Whatever was wrong with the message: what the backend itself says is not awaited.
+        Err(_) => None,
+    };
+    let received = received?;
+    let trailers = trailers.ok_or_else(|| Failure::bad_reply("the reply ended without a status"))?;
+    let status = trailers
+        .get("grpc-status")
+        .ok_or_else(|| Failure::bad_reply("the reply ended without a status"))?;
+    if let Some(failure) = failed(status.as_bytes(), &trailers) {
+        return Err(failure);
+    }
+    Ok(Reply {
+        body: message(received)?,
+        directives: Directives::default(),
+    })
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(content_type) = headers.get(CONTENT_TYPE) else {
+        return false;
+    };
+    let content_type = content_type.as_bytes();
+    let Some(rest) = content_type.strip_prefix(b"application/grpc") else {
+        return false;
+    };
+    matches!(rest.first(), None | Some(b'+' | b';'))
+}
+
+/// All bytes of the body, as long as they can still be one message of at most `max_message` bytes.
+async fn receive(body: &mut RecvStream, max_message: usize) -> Result<Bytes, Failure> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk.map_err(channel::failure_of)?;
+        // The window is ours to give back: what was received is about to be kept or refused as a whole.
+        let given_back = body.flow_control().release_capacity(chunk.len());
+        given_back.map_err(channel::failure_of)?;
+        let so_far = if all.is_empty() { first.len() } else { all.len() };
+        if so_far + chunk.len() > PREFIX + max_message {
+            return Err(Failure::reply_too_large());
+        }
+        if so_far == 0 {
+            first = chunk;
+        } else {
+            if all.is_empty() {
+                all.reserve(
+                    expected(&first)
+                        .unwrap_or(0)
+                        .min(PREFIX + max_message)
+                        .max(so_far + chunk.len()),
+                );
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// How long prefix and message are, where the prefix is there.
+fn expected(bytes: &[u8]) -> Option<usize> {
+    let &[_, a, b, c, d] = bytes.first_chunk::<PREFIX>()?;
+    usize::try_from(u32::from_be_bytes([a, b, c, d]))
+        .ok()?
+        .checked_add(PREFIX)
+}
+
+/// The one message.
+fn message(received: Bytes) -> Result<Bytes, Failure> {
+    let Some(length) = expected(&received) else {
+        return Err(Failure::bad_reply("the reply says OK without a message"));
+    };
+    if received.first() != Some(&0) {
+        return Err(Failure::bad_reply("the reply is compressed, which was not offered"));
+    }
+    if received.len() != length {
+        return Err(Failure::bad_reply("the reply is not exactly one message"));
+    }
+    Ok(received.slice(PREFIX..))
+}
+
+/// The failure that a `grpc-status` other than OK stands for.
+fn failed(status: &[u8], headers: &HeaderMap) -> Option<Failure> {
+    // Code 2 is what the protocol says for numbers that nobody knows.
+    let code = std::str::from_utf8(status)
+        .ok()
+        .and_then(|it| it.parse().ok())
+        .map_or(Code::Unknown, Code::from_i32);
+    if code == Code::Ok {
+        return None;
+    }
+    let text = headers.get("grpc-message").map(|it| it.as_bytes()).unwrap_or_default();
+    let message = percent_decode(text).decode_utf8_lossy().into_owned();
+    let details = headers
+        .get("grpc-status-details-bin")
+        .map(|it| decode_base64(it.as_bytes()))
+        .unwrap_or_default();
+    Some(Failure::status(code, message, details))
+}
+
+/// Binary metadata, padded or not; empty where it is malformed.
+fn decode_base64(text: &[u8]) -> Bytes {
+    let unpadded = text.iter().rposition(|&it| it != b'=').map_or(0, |it| it + 1);
+    let digits = text.get(..unpadded).unwrap_or_default();
+    base64_simd::STANDARD_NO_PAD
+        .decode_to_vec(digits)
+        .unwrap_or_default()
+        .into()
+}
