@@ -8,6 +8,7 @@ pub mod ast;
 pub mod check;
 pub mod decode;
 pub mod encode;
+mod enum_table;
 pub mod eval;
 pub mod function;
 pub mod input;

@@ -1,24 +1,328 @@
-//! Values → JSON text, by type and options.
+//! Values → JSON text, by type and options; and scalars → plain text.
+//!
+//! Owns how each type looks in a response. Leaves the inside of messages to `codec::ToJson`. Invariant: options change what
+//! is rendered and nothing else (semantics.md 2.2): text in interpolations, requests and keys is made without them.
+
+mod text;
+
+use std::sync::Arc;
 
 use super::program::Fault;
-use super::types::Type;
-use super::value::Value;
-use crate::codec::JsonOptions;
+use super::types::{Type, TypeKind};
+use super::value::{Value, fault};
+use crate::codec::wire_to_json::enum_value_names;
+use crate::codec::{DecodeError, Enums, Int64, JsonOptions, Selection, ToJson, escape, number, time_text};
+use crate::schema::Enum;
+
+pub use text::as_text;
 
 /// Writes values of one type as JSON. Compiled when a plan is made; holds the codec programs that it needs.
 #[derive(Clone, Debug)]
-pub struct Renderer {}
+pub struct Renderer {
+    writer: Arc<Writer>,
+}
+
+#[derive(Debug)]
+enum Writer {
+    Any,
+    Bool,
+    Bytes,
+    Double {
+        single: bool,
+    },
+    Duration,
+    /// Every name by its number, ascending, as JSON; a number without a name is written as it is.
+    Enum(Box<[(i32, Box<[u8]>)]>),
+    Int {
+        quoted: bool,
+    },
+    List(Box<Writer>),
+    /// Keys of whatever kind are strings.
+    Map(Box<Writer>),
+    Message(Arc<ToJson>),
+    Null,
+    Object(Box<[MemberWriter]>),
+    String,
+    Timestamp,
+}
+
+#[derive(Debug)]
+struct MemberWriter {
+    name: Arc<str>,
+    /// `"name":`.
+    key: Box<[u8]>,
+    writer: Writer,
+}
+
+// === impl Renderer ===
 
 impl Renderer {
     /// Compiles a renderer for values of `ty`.
     pub fn compile(ty: &Type, options: JsonOptions) -> Self {
-        let _ = (ty, options);
-        todo!()
+        Self {
+            writer: Arc::new(Writer::compile(ty, options)),
+        }
     }
 
-    /// Appends the JSON of `value` to `out`; null is `null`.
+    /// Appends the JSON of `value` to `out`; null is `null`. On failure `out` may hold a part of it.
     pub fn render(&self, value: &Value, out: &mut Vec<u8>) -> Result<(), Fault> {
-        let _ = (value, out);
-        todo!()
+        self.writer.write(value, out)
     }
+
+    /// The value as JSON of unknown shape: for places of type `any`. Null stays null.
+    pub fn to_json(&self, value: &Value) -> Result<Value, Fault> {
+        match value {
+            Value::Null => Ok(Value::Null),
+            Value::Json(json) if matches!(*self.writer, Writer::Any) => Ok(Value::Json(json.clone())),
+            value => {
+                let mut out = Vec::new();
+                self.render(value, &mut out)?;
+                Ok(if out == b"null" {
+                    Value::Null
+                } else {
+                    Value::Json(out.into())
+                })
+            }
+        }
+    }
+}
+
+// === impl Writer ===
+
+impl Writer {
+    fn compile(ty: &Type, options: JsonOptions) -> Self {
+        match &ty.kind {
+            // The poison never reaches a plan; it is written as what it holds.
+            TypeKind::Any | TypeKind::Unknown => Self::Any,
+            TypeKind::Bool => Self::Bool,
+            TypeKind::Bytes => Self::Bytes,
+            TypeKind::Double { single } => Self::Double { single: *single },
+            TypeKind::Duration => Self::Duration,
+            // google.protobuf.NullValue is JSON null whatever its number.
+            TypeKind::Enum(it) if it.null_value => Self::Null,
+            TypeKind::Enum(it) => Self::Enum(enum_table(it, options)),
+            TypeKind::Int(range) => Self::Int {
+                quoted: range.wide && options.int64 == Int64::String,
+            },
+            TypeKind::List(element) => Self::List(Box::new(Self::compile(element, options))),
+            TypeKind::Map(entry) => Self::Map(Box::new(Self::compile(&entry.1, options))),
+            TypeKind::Message(it) | TypeKind::ProtoAny(it) => {
+                Self::Message(ToJson::compile(it, &Selection::All, options))
+            }
+            TypeKind::Null => Self::Null,
+            TypeKind::Object(members) => {
+                let members = members.iter().map(|it| {
+                    let mut key = Vec::new();
+                    escape::write_string(&it.name, &mut key);
+                    key.push(b':');
+                    MemberWriter {
+                        name: it.name.clone(),
+                        key: key.into(),
+                        writer: Self::compile(&it.ty, options),
+                    }
+                });
+                Self::Object(members.collect())
+            }
+            TypeKind::String => Self::String,
+            TypeKind::Timestamp => Self::Timestamp,
+        }
+    }
+
+    fn write(&self, value: &Value, out: &mut Vec<u8>) -> Result<(), Fault> {
+        match (self, value) {
+            (_, Value::Null) | (Self::Null, _) => out.extend_from_slice(b"null"),
+            (Self::Any, value) => write_any(value, out)?,
+            (Self::Bool, Value::Bool(_))
+            | (Self::Bytes, Value::Bytes(_))
+            | (Self::String, Value::String(_))
+            | (Self::Duration, Value::Duration(..))
+            | (Self::Timestamp, Value::Timestamp(..)) => write_any(value, out)?,
+            (Self::Double { single }, Value::Double(value)) => write_double(*value, *single, out),
+            (Self::Enum(names), Value::Int(number)) => write_enum(names, *number, out),
+            (Self::Int { quoted }, Value::Int(_) | Value::Uint(_)) => {
+                let quote: &[u8] = if *quoted { b"\"" } else { b"" };
+                out.extend_from_slice(quote);
+                write_any(value, out)?;
+                out.extend_from_slice(quote);
+            }
+            (Self::List(writer), Value::List(list)) => {
+                out.push(b'[');
+                for (at, element) in list.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    writer.write(&element, out)?;
+                }
+                out.push(b']');
+            }
+            (Self::Map(writer), Value::Map(map)) => {
+                out.push(b'{');
+                for (at, (key, value)) in map.entries().iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    write_key(key, out)?;
+                    writer.write(value, out)?;
+                }
+                out.push(b'}');
+            }
+            (Self::Message(program), Value::Message(wire)) => program.write(wire, out).map_err(decode_fault)?,
+            (Self::Object(writers), Value::Object(members)) => write_object(writers, members, out)?,
+            _ => return Err(fault("a value is not of its type")),
+        }
+        Ok(())
+    }
+}
+
+fn write_object(writers: &[MemberWriter], members: &[(Arc<str>, Value)], out: &mut Vec<u8>) -> Result<(), Fault> {
+    out.push(b'{');
+    // Members that are there stand in the type's order, so the writer of the next one is the next or soon behind it.
+    let mut at = 0;
+    for (position, (name, value)) in members.iter().enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        let behind = writers
+            .iter()
+            .skip(at)
+            .position(|it| it.name == *name)
+            .map(|offset| at + offset);
+        let found = behind.or_else(|| writers.iter().position(|it| it.name == *name));
+        match found.and_then(|it| writers.get(it)) {
+            Some(member) => {
+                at = found.unwrap_or(0) + 1;
+                out.extend_from_slice(&member.key);
+                member.writer.write(value, out)?;
+            }
+            // Members that JSON brought along when it was spread.
+            None => {
+                escape::write_string(name, out);
+                out.push(b':');
+                write_any(value, out)?;
+            }
+        }
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Writes a value of no known type as what it looks like. Integers and enums are numbers.
+fn write_any(value: &Value, out: &mut Vec<u8>) -> Result<(), Fault> {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+        Value::Bytes(bytes) => escape::write_base64(bytes, out),
+        Value::Double(value) => number::write_double(*value, out),
+        Value::Duration(seconds, nanos) => {
+            out.push(b'"');
+            time_text::write_duration(*seconds, *nanos, out).map_err(decode_fault)?;
+            out.push(b'"');
+        }
+        Value::Int(value) => number::write_i64(*value, out),
+        Value::Json(json) => out.extend_from_slice(json),
+        Value::List(list) => {
+            out.push(b'[');
+            for (at, element) in list.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                write_any(&element, out)?;
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            out.push(b'{');
+            for (at, (key, value)) in map.entries().iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                write_key(key, out)?;
+                write_any(value, out)?;
+            }
+            out.push(b'}');
+        }
+        Value::Message(_) => return Err(fault("a message of unknown type has no JSON form")),
+        Value::Object(members) => write_object(&[], members, out)?,
+        Value::String(text) => escape::write_string(text, out),
+        Value::Timestamp(seconds, nanos) => {
+            out.push(b'"');
+            time_text::write_timestamp(*seconds, *nanos, out).map_err(decode_fault)?;
+            out.push(b'"');
+        }
+        Value::Uint(value) => number::write_u64(*value, out),
+    }
+    Ok(())
+}
+
+fn write_double(value: f64, single: bool, out: &mut Vec<u8>) {
+    if single {
+        number::write_float(narrowed(value), out);
+    } else {
+        number::write_double(value, out);
+    }
+}
+
+/// The float that a value of a `float` field was widened from.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "it is a float that was widened, or is to be the nearest one"
+)]
+pub(super) fn narrowed(value: f64) -> f32 {
+    value as f32
+}
+
+fn write_key(key: &Value, out: &mut Vec<u8>) -> Result<(), Fault> {
+    match key {
+        Value::String(text) => escape::write_string(text, out),
+        Value::Bool(_) | Value::Int(_) | Value::Uint(_) => {
+            out.push(b'"');
+            write_any(key, out)?;
+            out.push(b'"');
+        }
+        _ => return Err(fault("a map key is neither text nor a whole number nor a bool")),
+    }
+    out.push(b':');
+    Ok(())
+}
+
+fn write_enum(names: &[(i32, Box<[u8]>)], number: i64, out: &mut Vec<u8>) {
+    let name = i32::try_from(number)
+        .ok()
+        .and_then(|number| names.binary_search_by_key(&number, |(it, _)| *it).ok())
+        .and_then(|at| names.get(at));
+    match name {
+        Some((_, json)) => out.extend_from_slice(json),
+        None => number::write_i64(number, out),
+    }
+}
+
+fn enum_table(declared: &Enum, options: JsonOptions) -> Box<[(i32, Box<[u8]>)]> {
+    if options.enums == Enums::Number {
+        return Box::default();
+    }
+    let mut table: Vec<(i32, Box<[u8]>)> = Vec::with_capacity(declared.values.len());
+    for (value, name) in declared
+        .values
+        .iter()
+        .zip(enum_value_names(declared, options.enum_prefix))
+    {
+        let mut json = Vec::new();
+        escape::write_string(&name, &mut json);
+        table.push((value.number, json.into()));
+    }
+    // Stable, so that of aliases the first that was declared stays.
+    table.sort_by_key(|(number, _)| *number);
+    table.dedup_by_key(|(number, _)| *number);
+    table.into()
+}
+
+/// Why bytes could not be rendered.
+pub(super) fn decode_fault(error: DecodeError) -> Fault {
+    fault(match error {
+        DecodeError::Depth => "a message is nested too deeply",
+        DecodeError::Malformed => "a message is malformed",
+        DecodeError::Range => "a value has no JSON form",
+        DecodeError::TooLarge => "the JSON is too large",
+        DecodeError::Utf8 => "a string is not UTF-8",
+    })
 }

@@ -15,7 +15,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Span;
+use super::program::Fault;
+
 pub use field::{FieldReader, read_field};
+pub(super) use list::message_value;
 pub use list::{ClosedEnum, ListIter, ListValue, MapValue, WireField};
 
 /// A value. Meaningless without its [`super::Type`], which says what an `Int` or a `Message` is.
@@ -195,6 +199,14 @@ impl Value {
                 out.extend_from_slice(&value.to_le_bytes());
             }
         }
+    }
+}
+
+/// A failure without a place within the expression.
+pub(super) fn fault(reason: &'static str) -> Fault {
+    Fault {
+        reason,
+        span: Span::default(),
     }
 }
 
