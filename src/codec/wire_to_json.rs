@@ -7,7 +7,9 @@
 
 mod compile;
 mod enum_names;
+mod indexed;
 mod map;
+mod message_set;
 mod program;
 mod run;
 mod validate;
@@ -53,7 +55,7 @@ impl ToJson {
     /// Compiles the program. Names in `selection` that the message does not have are ignored (the checker has refused them).
     pub fn compile(message: &MessageRef, selection: &Selection, options: JsonOptions) -> Arc<Self> {
         let program = compile::compile(message.schema(), message.index(), selection, options);
-        let any = program.holds_any.then(|| AnyTypes::new(message.schema(), options));
+        let any = program.holds_any().then(|| AnyTypes::new(message.schema(), options));
         Arc::new(Self {
             message: message.clone(),
             program,

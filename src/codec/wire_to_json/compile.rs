@@ -28,7 +28,6 @@ pub(super) fn compile(schema: &Schema, message: MessageIndex, selection: &Select
         enum_at: HashMap::new(),
         whole: HashMap::new(),
         pending: Vec::new(),
-        holds_any: false,
     };
     let root = compiler.message(message, selection);
     // A list of what is left, not a recursion: types may nest as deep as they like.
@@ -45,7 +44,6 @@ pub(super) fn compile(schema: &Schema, message: MessageIndex, selection: &Select
         maps: compiler.maps.into(),
         quote_64: options.int64 == Int64::String,
         emit: options.defaults == Defaults::Emit,
-        holds_any: compiler.holds_any,
         special: schema.message(message).well_known.is_some(),
     }
 }
@@ -92,7 +90,6 @@ struct Compiler<'s> {
     /// The plans of messages that are written whole.
     whole: HashMap<MessageIndex, u32>,
     pending: Vec<(usize, MessageIndex, &'s Selection)>,
-    holds_any: bool,
 }
 
 const WHOLE: &Selection = &Selection::All;
@@ -189,10 +186,7 @@ impl<'s> Compiler<'s> {
     fn message(&mut self, message: MessageIndex, selection: &'s Selection) -> Form {
         match self.schema.message(message).well_known {
             None | Some(WellKnown::Empty) => Form::Message(self.plan_of(message, selection)),
-            Some(WellKnown::Any) => {
-                self.holds_any = true;
-                Form::Any
-            }
+            Some(WellKnown::Any) => Form::Any,
             Some(WellKnown::BoolValue) => Form::Wrapper(Scalar::Bool),
             Some(WellKnown::BytesValue) => Form::Wrapper(Scalar::Bytes),
             Some(WellKnown::DoubleValue) => Form::Wrapper(Scalar::Double),

@@ -76,7 +76,7 @@ pub(super) struct EnumNames {
     closed: bool,
     /// The value of an absent map value: the first that was declared.
     pub(super) default: i32,
-    /// NullValue: every number is null.
+    /// `NullValue`: every number is null.
     null: bool,
 }
 

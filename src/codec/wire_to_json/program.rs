@@ -17,8 +17,6 @@ pub(super) struct Program {
     pub(super) quote_64: bool,
     /// Fields that hold their default are written.
     pub(super) emit: bool,
-    /// Some form is [`Form::Any`].
-    pub(super) holds_any: bool,
     /// The root has a JSON form of its own, so that inside an Any it stands behind `"value"`.
     pub(super) special: bool,
 }
@@ -122,6 +120,14 @@ pub(super) struct MapOp {
 }
 
 impl Program {
+    /// True where an Any can be met.
+    pub(super) fn holds_any(&self) -> bool {
+        let mut fields = self.plans.iter().flat_map(|plan| plan.ops.iter());
+        self.root == Form::Any
+            || fields.any(|op| op.form == Form::Any)
+            || self.maps.iter().any(|map| map.value == Form::Any)
+    }
+
     #[expect(
         clippy::indexing_slicing,
         reason = "the index was handed out by the compiler of this program"

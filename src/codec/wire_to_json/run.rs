@@ -10,6 +10,7 @@
 use super::OUTPUT_LIMIT;
 use super::compile::AnyTypes;
 use super::map::Entry;
+use super::message_set;
 use super::program::{Count, Form, Op, Plan, Program, Scalar};
 use crate::codec::wire::{self, DEPTH_LIMIT, RawValue, Reader, Tag, WireType};
 use crate::codec::{DecodeError, escape, number};
@@ -28,6 +29,25 @@ pub(super) struct Writer<'p> {
     allowance: usize,
 }
 
+/// The object whose members are being written.
+#[derive(Clone, Copy)]
+pub(super) struct Frame<'p> {
+    pub(super) plan: &'p Plan,
+    /// The length of `out` at which a member is the first, so that no comma stands before it.
+    pub(super) start: usize,
+    /// How many levels may be opened within the object.
+    pub(super) depth: u32,
+}
+
+/// The list whose elements are being written.
+#[derive(Clone, Copy)]
+pub(super) struct List {
+    /// The length of `out` at which an element is the first.
+    pub(super) start: usize,
+    /// How many levels may be opened within the list.
+    pub(super) depth: u32,
+}
+
 /// Why the ordered path ended.
 enum Stop {
     /// The fields are not in ascending order, or something must be merged.
@@ -44,19 +64,6 @@ pub(super) enum Written {
     Unknown,
     /// Written.
     Value,
-}
-
-/// Where an occurrence of a field begins, its tag included.
-struct Slot {
-    op: u32,
-    at: u32,
-}
-
-/// The member of a oneof that was seen last, and since where it was the only one.
-#[derive(Clone, Copy)]
-struct Winner {
-    op: u32,
-    since: u32,
 }
 
 impl<'p> Writer<'p> {
@@ -88,7 +95,12 @@ impl<'p> Writer<'p> {
     pub(super) fn root_members(&mut self, wire: &[u8]) -> Result<(), DecodeError> {
         if let Form::Message(plan) = self.program.root {
             let start = self.out.len();
-            self.members(self.program.plan(plan), wire, start, DEPTH_LIMIT)?;
+            let frame = Frame {
+                plan: self.program.plan(plan),
+                start,
+                depth: DEPTH_LIMIT,
+            };
+            self.members(frame, wire)?;
         }
         self.check_limit()
     }
@@ -108,7 +120,12 @@ impl<'p> Writer<'p> {
             Form::Message(plan) => {
                 self.out.push(b'{');
                 let start = self.out.len();
-                self.members(self.program.plan(plan), wire, start, depth)?;
+                let frame = Frame {
+                    plan: self.program.plan(plan),
+                    start,
+                    depth,
+                };
+                self.members(frame, wire)?;
                 self.out.push(b'}');
                 Ok(())
             }
@@ -116,20 +133,20 @@ impl<'p> Writer<'p> {
         }
     }
 
-    /// Writes the members of a message. The first has no comma before it if `out` is `start` bytes long.
-    pub(super) fn members(&mut self, plan: &'p Plan, wire: &[u8], start: usize, depth: u32) -> Result<(), DecodeError> {
+    /// Writes the members of a message.
+    pub(super) fn members(&mut self, frame: Frame<'p>, wire: &[u8]) -> Result<(), DecodeError> {
         self.check_limit()?;
-        if plan.message_set {
-            let fields = message_set_fields(wire)?;
-            return self.fields(plan, &fields, start, depth);
+        if frame.plan.message_set {
+            let fields = message_set::fields(wire)?;
+            return self.fields(frame, &fields);
         }
-        self.fields(plan, wire, start, depth)
+        self.fields(frame, wire)
     }
 
-    fn fields(&mut self, plan: &'p Plan, wire: &[u8], start: usize, depth: u32) -> Result<(), DecodeError> {
+    fn fields(&mut self, frame: Frame<'p>, wire: &[u8]) -> Result<(), DecodeError> {
         if self.wasted <= self.allowance {
             let before = self.out.len();
-            match self.ordered(plan, wire, start, depth) {
+            match self.ordered(frame, wire) {
                 Ok(()) => return Ok(()),
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::Disorder) => {
@@ -138,12 +155,13 @@ impl<'p> Writer<'p> {
                 }
             }
         }
-        self.indexed(plan, wire, start, depth)
+        self.indexed(frame, wire)
     }
 
     // === The ordered path ===
 
-    fn ordered(&mut self, plan: &'p Plan, wire: &[u8], start: usize, depth: u32) -> Result<(), Stop> {
+    fn ordered(&mut self, frame: Frame<'p>, wire: &[u8]) -> Result<(), Stop> {
+        let plan = frame.plan;
         let emit = self.program.emit;
         let mut reader = Reader::new(wire);
         let mut next = 0;
@@ -159,9 +177,9 @@ impl<'p> Writer<'p> {
             }
             let before = self.out.len();
             if emit {
-                self.defaults(plan, next..at, start);
+                self.defaults(frame, next..at);
             }
-            if self.occurrence(plan, op, tag, &mut reader, start, depth)? == Written::Unknown {
+            if self.occurrence(frame, op, tag, &mut reader)? == Written::Unknown {
                 self.out.truncate(before);
                 continue;
             }
@@ -169,21 +187,19 @@ impl<'p> Writer<'p> {
             next = at.saturating_add(1);
         }
         if emit {
-            self.defaults(plan, next..plan.ops.len(), start);
+            self.defaults(frame, next..plan.ops.len());
         }
         Ok(())
     }
 
     /// Writes a field of which the first tag was read, with all occurrences that follow immediately where it can have many.
     #[inline]
-    fn occurrence(
+    pub(super) fn occurrence(
         &mut self,
-        plan: &'p Plan,
-        op: &'p Op,
+        frame: Frame<'p>,
+        op: &Op,
         tag: Tag,
         reader: &mut Reader<'_>,
-        start: usize,
-        depth: u32,
     ) -> Result<Written, DecodeError> {
         if op.hidden {
             let value = reader.value(tag)?;
@@ -194,10 +210,10 @@ impl<'p> Writer<'p> {
             });
         }
         let before = self.out.len();
-        self.key(plan, op, start);
+        self.key(frame, op);
         match op.count {
             Count::One => {
-                let written = self.value(op.form, tag, reader, depth)?;
+                let written = self.value(op.form, tag, reader, frame.depth)?;
                 if written == Written::Default && op.skip_default {
                     self.out.truncate(before);
                 }
@@ -205,12 +221,15 @@ impl<'p> Writer<'p> {
             }
             Count::Many => {
                 self.out.push(b'[');
-                let first = self.out.len();
-                self.elements(op, tag, reader, first, depth)?;
+                let list = List {
+                    start: self.out.len(),
+                    depth: frame.depth,
+                };
+                self.elements(op, tag, reader, list)?;
                 while let Some(tag) = next_tag(op, reader)? {
-                    self.elements(op, tag, reader, first, depth)?;
+                    self.elements(op, tag, reader, list)?;
                 }
-                self.end_list(before, first, b']');
+                self.end_list(before, list.start, b']');
                 Ok(Written::Value)
             }
             Count::Map(map) => {
@@ -218,20 +237,16 @@ impl<'p> Writer<'p> {
                 self.out.push(b'{');
                 let first = self.out.len();
                 let entry = self.entry(map, reader.bytes()?)?;
-                match next_tag(op, reader)? {
-                    None => {
-                        if let Some(entry) = entry {
-                            self.write_entry(map, entry, depth)?;
-                        }
-                    }
-                    Some(_) => {
-                        let mut entries: Vec<Entry<'_>> = entry.into_iter().collect();
+                if next_tag(op, reader)?.is_some() {
+                    let mut entries: Vec<Entry<'_>> = entry.into_iter().collect();
+                    entries.extend(self.entry(map, reader.bytes()?)?);
+                    while next_tag(op, reader)?.is_some() {
                         entries.extend(self.entry(map, reader.bytes()?)?);
-                        while next_tag(op, reader)?.is_some() {
-                            entries.extend(self.entry(map, reader.bytes()?)?);
-                        }
-                        self.write_entries(map, entries, depth)?;
                     }
+                    self.write_entries(map, entries, frame.depth)?;
+                } else if let Some(entry) = entry {
+                    // One entry, the usual map of a list of small messages, needs no list of its own.
+                    self.write_entry(map, entry, frame.depth)?;
                 }
                 self.end_list(before, first, b'}');
                 Ok(Written::Value)
@@ -239,145 +254,31 @@ impl<'p> Writer<'p> {
         }
     }
 
-    // === The indexed path ===
-
-    #[cold]
-    fn indexed(&mut self, plan: &'p Plan, wire: &[u8], start: usize, depth: u32) -> Result<(), DecodeError> {
-        let (mut slots, winners) = self.index(plan, wire)?;
-        slots.sort_unstable_by_key(|it| (it.op, it.at));
-        let mut rest = &*slots;
-        for (at, op) in plan.ops.iter().enumerate() {
-            let n_slots = rest.iter().take_while(|it| it.op as usize == at).count();
-            let Some((mut slots, others)) = rest.split_at_checked(n_slots) else {
-                break;
-            };
-            rest = others;
-            if let Some(winner) = op.oneof.and_then(|it| winners.get(usize::from(it))) {
-                let n_lost = slots.partition_point(|it| winner.op != it.op || it.at < winner.since);
-                slots = slots.get(n_lost..).unwrap_or_default();
-            }
-            if slots.is_empty() {
-                if self.program.emit {
-                    self.defaults(plan, at..at.saturating_add(1), start);
-                }
-            } else {
-                self.indexed_field(plan, op, wire, slots, start, depth)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes where each field that is written stands, and which member of each oneof was last.
-    fn index(&self, plan: &'p Plan, wire: &[u8]) -> Result<(Vec<Slot>, Vec<Winner>), DecodeError> {
-        // Positions have 32 bits; nothing of that size is ever received.
-        if u32::try_from(wire.len()).is_err() {
-            return Err(DecodeError::TooLarge);
-        }
-        let mut slots = Vec::new();
-        let mut winners = vec![Winner { op: u32::MAX, since: 0 }; plan.n_oneofs];
-        let mut reader = Reader::new(wire);
-        while !reader.is_empty() {
-            let at = position(wire, &reader);
-            let tag = reader.tag()?;
-            let Some((op_at, op)) = plan.op(tag, 0) else {
-                reader.skip(tag)?;
-                continue;
-            };
-            let value = reader.value(tag)?;
-            if matches!(op.count, Count::One) && self.is_unknown(op, value) {
-                continue;
-            }
-            let op_at = u32::try_from(op_at).unwrap_or(u32::MAX);
-            if let Some(winner) = op.oneof.and_then(|it| winners.get_mut(usize::from(it)))
-                && winner.op != op_at
-            {
-                *winner = Winner { op: op_at, since: at };
-            }
-            if !op.hidden {
-                slots.push(Slot { op: op_at, at });
-            }
-        }
-        Ok((slots, winners))
-    }
-
-    fn indexed_field(
-        &mut self,
-        plan: &'p Plan,
-        op: &'p Op,
-        wire: &[u8],
-        slots: &[Slot],
-        start: usize,
-        depth: u32,
-    ) -> Result<(), DecodeError> {
-        let readers = slots
-            .iter()
-            .map(|it| Reader::new(wire.get(it.at as usize..).unwrap_or_default()));
-        let before = self.out.len();
-        match op.count {
-            Count::One if op.form.is_message() && slots.len() > 1 => {
-                // The format defines merging so that the parts, one behind the other, are the merged message.
-                let mut merged = Vec::new();
-                for mut reader in readers {
-                    let tag = reader.tag()?;
-                    merged.extend_from_slice(reader.value(tag)?.bytes());
-                }
-                self.key(plan, op, start);
-                self.body(op.form, &merged, depth)
-            }
-            Count::One => {
-                let Some(mut reader) = readers.last() else {
-                    return Ok(());
-                };
-                let tag = reader.tag()?;
-                self.occurrence(plan, op, tag, &mut reader, start, depth).map(drop)
-            }
-            Count::Many => {
-                self.key(plan, op, start);
-                self.out.push(b'[');
-                let first = self.out.len();
-                for mut reader in readers {
-                    let tag = reader.tag()?;
-                    self.elements(op, tag, &mut reader, first, depth)?;
-                }
-                self.end_list(before, first, b']');
-                Ok(())
-            }
-            Count::Map(map) => {
-                let map = self.program.map(map);
-                let mut entries = Vec::new();
-                for mut reader in readers {
-                    let tag = reader.tag()?;
-                    entries.extend(self.entry(map, reader.value(tag)?.bytes())?);
-                }
-                self.key(plan, op, start);
-                self.out.push(b'{');
-                let first = self.out.len();
-                self.write_entries(map, entries, depth)?;
-                self.end_list(before, first, b'}');
-                Ok(())
-            }
-        }
-    }
-
     // === One field ===
 
     #[inline]
-    fn key(&mut self, plan: &Plan, op: &Op, start: usize) {
-        let key = plan.key(op);
+    pub(super) fn key(&mut self, frame: Frame<'_>, op: &Op) {
+        let key = frame.plan.key(op);
         let without_comma = key.get(1..).unwrap_or_default();
-        self.out
-            .extend_from_slice(if self.out.len() == start { without_comma } else { key });
+        self.out.extend_from_slice(if self.out.len() == frame.start {
+            without_comma
+        } else {
+            key
+        });
     }
 
-    fn defaults(&mut self, plan: &Plan, ops: std::ops::Range<usize>, start: usize) {
-        let text = plan.defaults(ops.start, ops.end);
+    pub(super) fn defaults(&mut self, frame: Frame<'_>, ops: std::ops::Range<usize>) {
+        let text = frame.plan.defaults(ops.start, ops.end);
         let without_comma = text.get(1..).unwrap_or_default();
-        self.out
-            .extend_from_slice(if self.out.len() == start { without_comma } else { text });
+        self.out.extend_from_slice(if self.out.len() == frame.start {
+            without_comma
+        } else {
+            text
+        });
     }
 
     /// True where a value is a number that the field's closed enum does not have.
-    fn is_unknown(&self, op: &Op, value: RawValue<'_>) -> bool {
+    pub(super) fn is_unknown(&self, op: &Op, value: RawValue<'_>) -> bool {
         match (op.form, value) {
             (Form::Enum(at), RawValue::Varint(bits)) => self.program.enumeration(at).refuses(wire::int32(bits)),
             _ => false,
@@ -386,31 +287,30 @@ impl<'p> Writer<'p> {
 
     /// Writes the elements of one occurrence of a repeated field: one, or a packed run of them.
     #[inline]
-    fn elements(
+    pub(super) fn elements(
         &mut self,
         op: &Op,
         tag: Tag,
         reader: &mut Reader<'_>,
-        first: usize,
-        depth: u32,
+        list: List,
     ) -> Result<(), DecodeError> {
         if tag == op.tag {
-            return self.element(op, reader, first, depth);
+            return self.element(op, reader, list);
         }
         let mut run = Reader::new(reader.bytes()?);
         while !run.is_empty() {
-            self.element(op, &mut run, first, depth)?;
+            self.element(op, &mut run, list)?;
         }
         Ok(())
     }
 
     #[inline]
-    fn element(&mut self, op: &Op, reader: &mut Reader<'_>, first: usize, depth: u32) -> Result<(), DecodeError> {
+    fn element(&mut self, op: &Op, reader: &mut Reader<'_>, list: List) -> Result<(), DecodeError> {
         let before = self.out.len();
-        if before != first {
+        if before != list.start {
             self.out.push(b',');
         }
-        if self.value(op.form, op.tag, reader, depth)? == Written::Unknown {
+        if self.value(op.form, op.tag, reader, list.depth)? == Written::Unknown {
             self.out.truncate(before);
         }
         Ok(())
@@ -419,7 +319,7 @@ impl<'p> Writer<'p> {
     /// Closes a list or map that began, with its key, at `before` and has its content from `first` on. An empty one is
     /// taken back, unless defaults are written.
     #[inline]
-    fn end_list(&mut self, before: usize, first: usize, bracket: u8) {
+    pub(super) fn end_list(&mut self, before: usize, first: usize, bracket: u8) {
         if self.out.len() == first && !self.program.emit {
             self.out.truncate(before);
         } else {
@@ -550,39 +450,6 @@ fn next_tag(op: &Op, reader: &mut Reader<'_>) -> Result<Option<Tag>, DecodeError
     }
     *reader = ahead;
     Ok(Some(tag))
-}
-
-/// How far a reader has come. The caller has checked that positions fit into 32 bits.
-fn position(wire: &[u8], reader: &Reader<'_>) -> u32 {
-    u32::try_from(wire.len().saturating_sub(reader.rest().len())).unwrap_or(u32::MAX)
-}
-
-/// Rewrites the items of a message set, groups of a type number and a message, as the fields that they stand for.
-pub(super) fn message_set_fields(wire: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    const ITEM: Tag = Tag::new(1, WireType::StartGroup);
-    const TYPE: Tag = Tag::new(2, WireType::Varint);
-    const MESSAGE: Tag = Tag::new(3, WireType::Len);
-    let mut fields = Vec::with_capacity(wire.len());
-    let mut reader = Reader::new(wire);
-    while let Some((tag, value)) = reader.field()? {
-        if tag != ITEM {
-            wire::put_value(&mut fields, tag.number(), value);
-            continue;
-        }
-        let mut item = Reader::new(value.bytes());
-        let (mut number, mut message) = (None, None);
-        while let Some((tag, value)) = item.field()? {
-            match tag {
-                TYPE => number = Some(wire::uint32(value.bits())),
-                MESSAGE => message = Some(value.bytes()),
-                _ => {}
-            }
-        }
-        if let (Some(number @ 1..=wire::MAX_NUMBER), Some(message)) = (number, message) {
-            wire::put_bytes(&mut fields, number, message);
-        }
-    }
-    Ok(fields)
 }
 
 impl From<DecodeError> for Stop {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::run::message_set_fields;
+use super::message_set;
 use crate::codec::DecodeError;
 use crate::codec::wire::{DEPTH_LIMIT, Reader, Tag, WireType};
 use crate::schema::{Cardinality, Kind, MessageIndex, MessageRef};
@@ -75,7 +75,7 @@ impl Validator {
     fn message(&self, at: usize, wire: &[u8], depth: u32) -> Result<(), DecodeError> {
         let Some(of) = self.types.get(at) else { return Ok(()) };
         if of.message_set {
-            self.fields(of, &message_set_fields(wire)?, depth)
+            self.fields(of, &message_set::fields(wire)?, depth)
         } else {
             self.fields(of, wire, depth)
         }

@@ -5,14 +5,14 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::program::{Form, Scalar};
-use super::run::Writer;
+use super::run::{Frame, Writer};
 use crate::codec::wire::{self, RawValue, Reader, Tag, WireType};
 use crate::codec::{DecodeError, escape, number, time_text};
 
 const LIST_VALUES: Tag = Tag::new(1, WireType::Len);
 const STRUCT_FIELDS: Tag = Tag::new(1, WireType::Len);
 
-impl<'p> Writer<'p> {
+impl Writer<'_> {
     /// Writes a message with a form of its own. `depth` is how many levels may be opened within it.
     pub(super) fn well_known(&mut self, form: Form, wire: &[u8], depth: u32) -> Result<(), DecodeError> {
         match form {
@@ -210,17 +210,14 @@ impl<'p> Writer<'p> {
         escape::write_utf8(url, &mut self.out)?;
         let url = std::str::from_utf8(url).map_err(|_| DecodeError::Utf8)?;
         let program = url.rsplit_once('/').and_then(|(_, name)| self.any?.find(name));
-        match program {
-            Some(program) => {
-                let outer = std::mem::replace(&mut self.program, program);
-                let result = self.any_content(content, depth);
-                self.program = outer;
-                result?;
-            }
-            None => {
-                self.out.extend_from_slice(b",\"value\":");
-                escape::write_base64(content, &mut self.out);
-            }
+        if let Some(program) = program {
+            let outer = std::mem::replace(&mut self.program, program);
+            let result = self.any_content(content, depth);
+            self.program = outer;
+            result?;
+        } else {
+            self.out.extend_from_slice(b",\"value\":");
+            escape::write_base64(content, &mut self.out);
         }
         self.out.push(b'}');
         Ok(())
@@ -231,7 +228,12 @@ impl<'p> Writer<'p> {
             Form::Message(plan) if !self.program.special => {
                 let depth = depth.checked_sub(1).ok_or(DecodeError::Depth)?;
                 // `@type` stands before the members, so that the first of them has its comma.
-                self.members(self.program.plan(plan), content, 0, depth)
+                let frame = Frame {
+                    plan: self.program.plan(plan),
+                    start: 0,
+                    depth,
+                };
+                self.members(frame, content)
             }
             form => {
                 self.out.extend_from_slice(b",\"value\":");
@@ -256,7 +258,7 @@ fn struct_member(wire: &[u8]) -> Result<(&[u8], Vec<&[u8]>), DecodeError> {
     Ok((name, parts))
 }
 
-/// Appends a path of a FieldMask in lowerCamelCase. Refuses what would not become the same path again.
+/// Appends a path of a `FieldMask` in lowerCamelCase. Refuses what would not become the same path again.
 fn push_camel_case(path: &str, out: &mut String) -> Result<(), DecodeError> {
     let mut characters = path.chars();
     while let Some(character) = characters.next() {
