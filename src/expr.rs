@@ -17,6 +17,8 @@ pub mod parse;
 pub mod program;
 pub mod render;
 pub mod suggest;
+#[cfg(test)]
+mod testing;
 pub mod types;
 pub mod value;
 

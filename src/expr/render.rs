@@ -326,3 +326,6 @@ pub(super) fn decode_fault(error: DecodeError) -> Fault {
         DecodeError::Utf8 => "a string is not UTF-8",
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -342,9 +342,10 @@ impl Type {
     /// int literal beside a double is a double by then. Where the join is `any` and a side is not, that side's values are to be
     /// turned into JSON.
     pub fn join(&self, other: &Self) -> Option<Self> {
-        let either_any = matches!((&self.kind, &other.kind), (TypeKind::Any, _) | (_, TypeKind::Any));
-        let unknown = self.is_unknown() || other.is_unknown();
-        if either_any && !unknown {
+        if self.is_unknown() || other.is_unknown() {
+            return Some(Self::unknown());
+        }
+        if self.is_any() || other.is_any() {
             return Some(Self {
                 kind: TypeKind::Any,
                 nullable: self.nullable || other.nullable,
@@ -357,7 +358,8 @@ impl Type {
     fn join_alike(&self, other: &Self) -> Option<Self> {
         let nullable = self.nullable || other.nullable;
         let kind = match (&self.kind, &other.kind) {
-            (TypeKind::Unknown, _) | (_, TypeKind::Unknown) => return Some(Self::unknown()),
+            // The elements of an empty list literal are of no type yet.
+            (TypeKind::Unknown, kind) | (kind, TypeKind::Unknown) => kind.clone(),
             (TypeKind::Null, kind) | (kind, TypeKind::Null) => kind.clone(),
             (TypeKind::Int(a), TypeKind::Int(b)) => TypeKind::Int(a.union(*b)),
             (TypeKind::Double { single: a }, TypeKind::Double { single: b }) => TypeKind::Double { single: *a && *b },
@@ -426,3 +428,6 @@ impl fmt::Display for Type {
 
 /// How many members of an object type a message names.
 const MEMBERS_SHOWN: usize = 6;
+
+#[cfg(test)]
+mod tests;

@@ -205,18 +205,4 @@ fn unescape(text: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn defaults_of_bytes_are_unescaped() {
-        for (text, expected) in [
-            ("", &b""[..]),
-            ("abc", b"abc"),
-            (r"\001\xfe\377\n\\\'", b"\x01\xfe\xff\n\\'"),
-            (r"\0a", b"\0a"),
-        ] {
-            assert_eq!(unescape(text), expected, "{text}");
-        }
-    }
-}
+mod tests;
