@@ -4,6 +4,7 @@
 //! Invariant: a diagnostic has a code of the list, a place, and a title that is true when read alone.
 
 pub mod codes;
+pub mod marker;
 pub mod render;
 pub mod suggest;
 

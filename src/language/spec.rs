@@ -6,17 +6,59 @@ pub mod call;
 pub mod composition;
 pub mod gateway;
 pub mod keys;
+mod reader;
 pub mod scalar;
 pub mod template;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::source::{FileIndex, Span, Spanned, Text};
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::source::{Document, FileIndex, SourceMap, Span, Spanned, Text, yaml};
 use crate::codec;
-use crate::expr::Ast;
+use crate::expr::{Ast, ExprError};
 
 pub use gateway::{Admin, Backend, BackendDescriptors, Expose, Gateway, Limits, LogAccess, LogFormat};
+pub use reader::Outside;
+
+/// Reads a file as YAML; its mistakes go into `diagnostics`. `None` where it cannot be read at all.
+pub fn document(sources: &SourceMap, file: FileIndex, diagnostics: &mut Diagnostics) -> Option<Document> {
+    let (document, mistakes) = yaml::parse(sources, file);
+    for mistake in mistakes {
+        diagnostics.push(mistake);
+    }
+    document
+}
+
+/// Reads a composition or a fragment as written. Says everything that is wrong, and gives what could be read; `None` where
+/// not even the head could.
+pub fn composition(document: &Document, sources: &SourceMap, diagnostics: &mut Diagnostics) -> Option<Composition> {
+    let mut reader = reader::Reader {
+        sources,
+        file: document.file,
+        diagnostics,
+        outside: None,
+        depth: 0,
+    };
+    reader.composition(document)
+}
+
+/// Reads weft.yaml as written, with what comes from outside filled in.
+pub fn gateway(
+    document: &Document,
+    sources: &SourceMap,
+    outside: Outside<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Gateway> {
+    let mut reader = reader::Reader {
+        sources,
+        file: document.file,
+        diagnostics,
+        outside: Some(outside),
+        depth: 0,
+    };
+    reader.gateway(document)
+}
 
 /// A name, and where it was written.
 pub type Name = Spanned<Arc<str>>;
@@ -475,6 +517,12 @@ impl Expression {
     /// The place of the whole expression, without its `$`.
     pub fn whole(&self) -> Span {
         self.text.span(self.file, self.offset, self.end)
+    }
+
+    /// The diagnostic of a mistake in the expression, at its place in the file.
+    pub fn diagnostic(&self, error: ExprError) -> Diagnostic {
+        let span = self.span(error.span);
+        template::from_error(error, span)
     }
 
     /// The expression as written, without its `$`.

@@ -89,6 +89,8 @@ pub const CODES: &[Code] = &[
         "An expression begins with `$`, here as everywhere: `when: $x > 1`."),
     code("file-too-large", "the file is larger than 1 MiB",
         "Put parts of it into fragments."),
+    code("lone-dollar", "a `$` with nothing behind it",
+        "An expression begins right behind its `$`. For the sign itself write `$$`."),
     code("root-if", "`$if` has nothing to leave out here",
         "`$if` leaves out the member or the element that holds it. The whole of a response, request or value is held by nothing: use a conditional expression, or `when` on the call."),
     code("maybe-null", "this may be null, and nothing says what then",

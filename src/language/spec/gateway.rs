@@ -1,10 +1,13 @@
-//! `weft.yaml` as written.
+//! `weft.yaml` as written. Values that came from the environment are filled in; messages never show them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Errors, Json, Literal, Name};
-use crate::language::source::{FileIndex, Span, Spanned};
+use super::keys::Place;
+use super::reader::{Fields, Reader, Zero};
+use super::{Errors, Json, Literal, Name, scalar};
+use crate::language::diagnostic::Diagnostic;
+use crate::language::source::{Document, FileIndex, Node, NodeKind, Span, Spanned};
 
 /// The gateway file.
 #[derive(Clone, Debug, Default)]
@@ -136,4 +139,401 @@ pub enum LogAccess {
     Errors,
     /// Nothing.
     None,
+}
+
+impl Reader<'_> {
+    pub(super) fn gateway(&mut self, document: &Document) -> Option<Gateway> {
+        let root = &document.root;
+        let NodeKind::Map(members) = &root.kind else {
+            self.wrong("gateway file", root, "a map");
+            return None;
+        };
+        let known = members.iter().filter(|(key, _)| !key.value.starts_with("x-"));
+        let mut fields = self.fields_of(root.span, known.map(|(key, value)| (key, value)), Place::Gateway);
+        let mut gateway = Gateway {
+            file: document.file,
+            ..Gateway::default()
+        };
+        if let Some((_, node)) = fields.take("language") {
+            // There is one version; what is written is only checked.
+            self.integer("language", node, 1, 1);
+        }
+        if let Some((_, node)) = fields.take("listen") {
+            gateway.listen = match node.kind {
+                NodeKind::List(_) => self.texts("listen", node),
+                _ => self.text("listen", node).into_iter().collect(),
+            };
+        }
+        gateway.workers = fields.take("workers").and_then(|(_, node)| self.workers(node));
+        gateway.admin = fields.take("admin").and_then(|(_, node)| self.admin(node));
+        gateway.compositions = fields
+            .take("compositions")
+            .map(|(_, node)| self.texts("compositions", node))
+            .unwrap_or_default();
+        gateway.descriptors = fields
+            .take("descriptors")
+            .map(|(_, node)| self.texts("descriptors", node))
+            .unwrap_or_default();
+        gateway.expose = fields.take("expose").and_then(|(_, node)| self.expose(node));
+        match fields.take("backends") {
+            Some((_, node)) => gateway.backends = self.backends(node),
+            None => self.missing(
+                "backends",
+                Span {
+                    end: root.span.start,
+                    ..root.span
+                },
+                Place::Gateway,
+            ),
+        }
+        if let Some((_, node)) = fields.take("defaults") {
+            self.defaults(node, &mut gateway);
+        }
+        gateway.vars = fields.take("vars").map(|(_, node)| self.vars(node)).unwrap_or_default();
+        gateway.limits = fields
+            .take("limits")
+            .and_then(|(_, node)| self.limits(node))
+            .unwrap_or_default();
+        if let Some(mut storage) = fields
+            .take("cache")
+            .and_then(|(_, node)| self.fields("cache", node, Place::Storage))
+        {
+            gateway.cache_memory = storage.take("memory").and_then(|(_, node)| self.size("memory", node));
+            storage.finish();
+        }
+        gateway.errors = fields
+            .take("errors")
+            .map(|(_, node)| self.errors(node))
+            .unwrap_or_default();
+        if let Some((_, node)) = fields.take("telemetry") {
+            self.telemetry(node, &mut gateway);
+        }
+        if let Some(mut shutdown) = fields
+            .take("shutdown")
+            .and_then(|(_, node)| self.fields("shutdown", node, Place::Shutdown))
+        {
+            gateway.drain = shutdown
+                .take("drain")
+                .and_then(|(_, node)| self.duration("drain", node, Zero::Allow));
+            shutdown.finish();
+        }
+        fields.finish();
+        Some(gateway)
+    }
+
+    fn workers(&mut self, node: &Node) -> Option<Spanned<u32>> {
+        let read = self.integer_or("workers", node, "auto", 1, 1024)?;
+        Some(Spanned::new(u32::try_from(read.value).ok()?, read.span))
+    }
+
+    fn admin(&mut self, node: &Node) -> Option<Admin> {
+        let mut fields = self.fields("admin", node, Place::Admin)?;
+        let listen = match fields.take("listen") {
+            Some((_, node)) => self.text("listen", node),
+            None => {
+                self.missing("listen", node.span, Place::Admin);
+                None
+            }
+        };
+        fields.finish();
+        Some(Admin { listen: listen? })
+    }
+
+    fn expose(&mut self, node: &Node) -> Option<Expose> {
+        if let NodeKind::List(_) = node.kind {
+            return Some(Expose {
+                services: self.services("expose", node),
+                headers: Vec::new(),
+            });
+        }
+        let mut fields = self.fields("expose", node, Place::Expose)?;
+        let services = match fields.take("services") {
+            Some((_, node)) => self.services("services", node),
+            None => {
+                self.missing("services", node.span, Place::Expose);
+                Vec::new()
+            }
+        };
+        let headers = fields
+            .take("headers")
+            .map(|(_, node)| self.texts("headers", node))
+            .unwrap_or_default();
+        let headers = headers.iter().filter_map(|it| self.header_name(it)).collect();
+        fields.finish();
+        Some(Expose { services, headers })
+    }
+
+    fn services(&mut self, key: &str, node: &Node) -> Vec<Name> {
+        let mut services = self.texts(key, node);
+        services.retain(|it| {
+            let is_sound = scalar::is_dotted(&it.value);
+            if !is_sound {
+                let title = format!("`{}` is not the full name of a service", self.written(it.span));
+                self.error("wrong-value", it.span, title);
+            }
+            is_sound
+        });
+        services
+    }
+
+    // === backends ===
+
+    fn backends(&mut self, node: &Node) -> Vec<Backend> {
+        let members = self.map("backends", node).unwrap_or_default();
+        let mut backends = Vec::new();
+        for (key, value) in members {
+            let name = self.label(key);
+            let backend = self.backend_of(key, value);
+            backends.extend(backend.filter(|_| name.is_some()));
+        }
+        backends
+    }
+
+    fn backend_of(&mut self, name: &Name, node: &Node) -> Option<Backend> {
+        let mut fields = self.fields(&name.value, node, Place::Backend)?;
+        match (fields.key("grpc"), fields.key("http")) {
+            (Some(grpc), Some(http)) => {
+                let title = format!("the backend `{}` speaks two protocols", name.value);
+                let diagnostic = Diagnostic::new("conflicting-keys", http.span, title);
+                self.push(
+                    diagnostic
+                        .label("make it a backend of its own")
+                        .other(grpc.span, "gRPC here"),
+                );
+            }
+            (None, None) => {
+                let title = format!("the backend `{}` has no targets", name.value);
+                let diagnostic = Diagnostic::new("missing-key", name.span, title);
+                self.push(diagnostic.label("`grpc: [\"http://host:port\"]`, or `http:`"));
+            }
+            _ => {}
+        }
+        let grpc_only = if fields.has("grpc") {
+            &[][..]
+        } else {
+            &["descriptors", "services", "safe", "max_message"][..]
+        };
+        for key in grpc_only.iter().filter_map(|it| fields.key(it)) {
+            if fields.has("http") && &*key.value != "max_message" {
+                let title = format!("`{}` belongs to gRPC backends", key.value);
+                self.error("misplaced-key", key.span, title);
+            }
+        }
+        let backend = Backend {
+            name: name.clone(),
+            grpc: fields
+                .take("grpc")
+                .map(|(_, node)| self.targets("grpc", node))
+                .unwrap_or_default(),
+            http: fields
+                .take("http")
+                .map(|(_, node)| self.targets("http", node))
+                .unwrap_or_default(),
+            descriptors: fields
+                .take("descriptors")
+                .and_then(|(_, node)| self.backend_descriptors(node)),
+            services: fields
+                .take("services")
+                .map(|(_, node)| self.patterns("services", node))
+                .unwrap_or_default(),
+            safe: fields.take("safe").map(|(_, node)| self.patterns("safe", node)),
+            timeout: fields
+                .take("timeout")
+                .and_then(|(_, node)| self.duration("timeout", node, Zero::Refuse)),
+            headers: fields
+                .take("headers")
+                .map(|(_, node)| self.backend_headers(node))
+                .unwrap_or_default(),
+            max_message: fields
+                .take("max_message")
+                .and_then(|(_, node)| self.size("max_message", node)),
+            span: Span {
+                start: name.span.start,
+                ..node.span
+            },
+        };
+        fields.finish();
+        Some(backend)
+    }
+
+    fn targets(&mut self, key: &str, node: &Node) -> Vec<Name> {
+        let targets = self.texts(key, node);
+        if targets.is_empty() && matches!(&node.kind, NodeKind::List(items) if items.is_empty()) {
+            self.error("wrong-value", node.span, format!("`{key}` names at least one target"));
+        }
+        targets.into_iter().filter(|it| self.is_target(it)).collect()
+    }
+
+    fn is_target(&mut self, target: &Name) -> bool {
+        const LATER: [&str; 3] = ["https://", "dns+http://", "dns+https://"];
+        if let Some(scheme) = LATER.iter().find(|it| target.value.starts_with(**it)) {
+            let diagnostic = Diagnostic::new(
+                "not-yet",
+                target.span,
+                format!("`{scheme}` is not available in this version"),
+            );
+            self.push(diagnostic.label("targets are `http://host:port`"));
+            return false;
+        }
+        let host = target
+            .value
+            .strip_prefix("http://")
+            .map(|it| it.strip_suffix('/').unwrap_or(it));
+        let is_sound = host.is_some_and(|it| {
+            it.parse::<http::uri::Authority>()
+                .is_ok_and(|it| !it.host().is_empty() && !it.as_str().contains('@'))
+        });
+        if !is_sound {
+            let title = format!(
+                "`{}` is not a target",
+                self.written(target.span).trim_matches(['"', '\''])
+            );
+            let mut diagnostic =
+                Diagnostic::new("bad-target", target.span, title).label("a target is `http://host:port`");
+            let guess = format!("http://{}", self.written(target.span).trim_matches(['"', '\'']));
+            let is_bare = !target.value.contains("://") && target.value.parse::<http::uri::Authority>().is_ok();
+            diagnostic.help = is_bare.then_some(format!("\"{guess}\""));
+            self.push(diagnostic);
+        }
+        is_sound
+    }
+
+    fn backend_descriptors(&mut self, node: &Node) -> Option<BackendDescriptors> {
+        if let NodeKind::List(_) = node.kind {
+            return Some(BackendDescriptors::Paths(self.texts("descriptors", node)));
+        }
+        let read = self.choice("descriptors", node, &[("reflection", ())])?;
+        Some(BackendDescriptors::Reflection(read.span))
+    }
+
+    /// Names with `*` in them.
+    fn patterns(&mut self, key: &str, node: &Node) -> Vec<Name> {
+        let mut patterns = self.texts(key, node);
+        patterns.retain(|it| {
+            let is_sound = !it.value.is_empty()
+                && it
+                    .value
+                    .bytes()
+                    .all(|it| it.is_ascii_alphanumeric() || b"._*".contains(&it));
+            if !is_sound {
+                let title = format!("`{}` is not a pattern of names", self.written(it.span));
+                self.error("wrong-value", it.span, title);
+            }
+            is_sound
+        });
+        patterns
+    }
+
+    fn backend_headers(&mut self, node: &Node) -> Vec<(Name, Spanned<Arc<str>>)> {
+        let members = self.map("headers", node).unwrap_or_default();
+        let mut headers = Vec::new();
+        for (key, value) in members {
+            let name = self.header_name(key);
+            let text = self.text(&key.value, value);
+            let (Some(name), Some(text)) = (name, text) else {
+                continue;
+            };
+            if http::HeaderValue::from_str(&text.value).is_err() {
+                let title = format!(
+                    "the value of the header `{}` holds bytes that no header may hold",
+                    name.value
+                );
+                self.error("bad-header", text.span, title);
+                continue;
+            }
+            headers.push((name, text));
+        }
+        headers
+    }
+
+    // === the rest ===
+
+    fn defaults(&mut self, node: &Node, gateway: &mut Gateway) {
+        let Some(mut fields) = self.fields("defaults", node, Place::Defaults) else {
+            return;
+        };
+        gateway.timeout = fields
+            .take("timeout")
+            .and_then(|(_, node)| self.duration("timeout", node, Zero::Refuse));
+        gateway.json = fields.take("json").map(|(_, node)| self.json(node)).unwrap_or_default();
+        fields.finish();
+    }
+
+    fn vars(&mut self, node: &Node) -> Vec<(Name, Spanned<Literal>)> {
+        let members = self.map("vars", node).unwrap_or_default();
+        let mut vars = Vec::new();
+        for (key, value) in members {
+            // Behind `vars.` only the literals of CEL are no names.
+            let is_name = scalar::is_name(&key.value) && !matches!(&*key.value, "false" | "in" | "null" | "true");
+            if !is_name {
+                let title = format!("`{}` is not a name", key.value);
+                let mut diagnostic = Diagnostic::new("bad-name", key.span, title)
+                    .label("names are lower-case letters, digits and `_`, a letter first");
+                diagnostic.help = scalar::as_name(&key.value);
+                self.push(diagnostic);
+            }
+            let literal = self.literal(&key.value, value);
+            if let (true, Some(literal)) = (is_name, literal) {
+                vars.push((key.clone(), literal));
+            }
+        }
+        vars
+    }
+
+    fn limits(&mut self, node: &Node) -> Option<Limits> {
+        let mut fields = self.fields("limits", node, Place::Limits)?;
+        let count = |reader: &mut Self, fields: &mut Fields<'_>, key: &str, greatest: u64| {
+            let (_, node) = fields.take(key)?;
+            reader.integer(key, node, 1, greatest)
+        };
+        let connections = count(self, &mut fields, "connections", 10_000_000);
+        let in_flight = count(self, &mut fields, "in_flight", 10_000_000);
+        let for_elements = count(self, &mut fields, "for_elements", 1_000_000);
+        let limits = Limits {
+            headers: fields.take("headers").and_then(|(_, node)| self.size("headers", node)),
+            body: fields.take("body").and_then(|(_, node)| self.size("body", node)),
+            connections,
+            header_timeout: fields
+                .take("header_timeout")
+                .and_then(|(_, node)| self.duration("header_timeout", node, Zero::Refuse)),
+            idle_timeout: fields
+                .take("idle_timeout")
+                .and_then(|(_, node)| self.duration("idle_timeout", node, Zero::Refuse)),
+            in_flight,
+            for_elements,
+        };
+        fields.finish();
+        Some(limits)
+    }
+
+    fn telemetry(&mut self, node: &Node, gateway: &mut Gateway) {
+        let Some(mut fields) = self.fields("telemetry", node, Place::Telemetry) else {
+            return;
+        };
+        let log = fields.take("log");
+        fields.finish();
+        let Some(mut fields) = log.and_then(|(_, node)| self.fields("log", node, Place::Log)) else {
+            return;
+        };
+        gateway.log_format = fields.take("format").and_then(|(_, node)| {
+            Some(
+                self.choice("format", node, &[("json", LogFormat::Json), ("text", LogFormat::Text)])?
+                    .value,
+            )
+        });
+        gateway.log_level = fields.take("level").and_then(|(_, node)| {
+            let levels = ["error", "warn", "info", "debug", "trace"].map(|it| (it, it));
+            let level = self.choice("level", node, &levels)?;
+            Some(Spanned::new(Arc::from(level.value), level.span))
+        });
+        gateway.log_access = fields.take("access").and_then(|(_, node)| {
+            let choices = [
+                ("all", LogAccess::All),
+                ("errors", LogAccess::Errors),
+                ("none", LogAccess::None),
+            ];
+            Some(self.choice("access", node, &choices)?.value)
+        });
+        fields.finish();
+    }
 }

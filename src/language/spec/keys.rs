@@ -1,1 +1,396 @@
-//! Every key of both kinds of file, once: the parser, the nearest-name help and the JSON Schema read this list.
+//! The vocabulary: every key of both kinds of file, where it may stand, what it holds, one line about it.
+//!
+//! The parser, the nearest-name help and the JSON Schema read this list; a key that is not in it does not exist.
+//! A key that is promised for a later version is in it with [`Availability::Later`], and is refused by name.
+
+use Availability::{Later, Now};
+use Form::{
+    Bool, Condition, Duration, Either, Expression, Integer, List, Literal, Loop, Map, Method, Name, Null, Object,
+    OneOf, Scalar, Size, Template, Text, Version,
+};
+use Place::{
+    Admin, Backend, Body, CallCache, CallCompose, CallFor, CallGrpc, CallHttp, CallValue, Cookie, Defaults, Deprecated,
+    Endpoint, EndpointCache, ErrorRule, Errors, Expose, Fragment, Gateway, Json, Limits, Log, Param, Require, Shutdown,
+    Storage, Telemetry,
+};
+
+/// A map with keys of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `admin:` of weft.yaml.
+    Admin,
+    /// An entry of `backends:`.
+    Backend,
+    /// `body: {…}` of an endpoint.
+    Body,
+    /// `cache: {…}` of a call.
+    CallCache,
+    /// A call with `compose:`.
+    CallCompose,
+    /// A call with `for:` whose `calls:` and `response:` are nested.
+    CallFor,
+    /// A call with `grpc:`.
+    CallGrpc,
+    /// A call with `http:`.
+    CallHttp,
+    /// A call with `value:`.
+    CallValue,
+    /// An entry of `cookies:`.
+    Cookie,
+    /// `defaults:` of weft.yaml.
+    Defaults,
+    /// `deprecated:`.
+    Deprecated,
+    /// The root of a file with `endpoint:`.
+    Endpoint,
+    /// `cache: {…}` of an endpoint.
+    EndpointCache,
+    /// What a failure is said in.
+    ErrorRule,
+    /// `errors:` of an endpoint or of weft.yaml.
+    Errors,
+    /// `expose: {…}`.
+    Expose,
+    /// The root of a file with `fragment:`.
+    Fragment,
+    /// The root of weft.yaml.
+    Gateway,
+    /// `json:`.
+    Json,
+    /// `limits:` of weft.yaml.
+    Limits,
+    /// `telemetry: { log: {…} }`.
+    Log,
+    /// An entry of `params:`.
+    Param,
+    /// An entry of `require:`.
+    Require,
+    /// `shutdown:` of weft.yaml.
+    Shutdown,
+    /// `cache:` of weft.yaml.
+    Storage,
+    /// `telemetry:` of weft.yaml.
+    Telemetry,
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    /// `true` or `false`.
+    Bool,
+    /// An expression that gives a bool.
+    Condition,
+    /// `250ms`.
+    Duration,
+    /// One of these.
+    Either(&'static [Form]),
+    /// An expression.
+    Expression,
+    /// A whole number, in these bounds.
+    Integer(u64, u64),
+    /// A list of these.
+    List(&'static Form),
+    /// A scalar or a list of scalars, never an expression.
+    Literal,
+    /// `NAME in $LIST`.
+    Loop,
+    /// Names of the user's own, each with one of these.
+    Map(&'static Form),
+    /// `package.Service/Method`.
+    Method,
+    /// A name of section 10.
+    Name,
+    /// `null`.
+    Null,
+    /// The keys of a place.
+    Object(Place),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A scalar that is not null.
+    Scalar,
+    /// `64KiB`.
+    Size,
+    /// JSON with expressions in it.
+    Template,
+    /// Text without expressions.
+    Text,
+    /// The version of the language.
+    Version,
+}
+
+/// Whether this version carries a key out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// In a later version: refused by name.
+    Later,
+    /// In this one.
+    Now,
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As written.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub places: &'static [Place],
+    /// What it holds.
+    pub form: Form,
+    /// One line about it.
+    pub doc: &'static str,
+    /// Whether it is carried out.
+    pub availability: Availability,
+}
+
+/// The key of a name at a place.
+pub fn find(name: &str, place: Place) -> Option<&'static Key> {
+    KEYS.iter().find(|it| it.name == name && it.places.contains(&place))
+}
+
+/// The keys that may stand at a place and are carried out.
+pub fn names(place: Place) -> impl Iterator<Item = &'static str> {
+    KEYS.iter()
+        .filter(move |it| it.availability == Now && it.places.contains(&place))
+        .map(|it| it.name)
+}
+
+// === impl Place ===
+
+impl Place {
+    /// In a sentence: "a `grpc:` call".
+    pub fn words(self) -> &'static str {
+        match self {
+            Admin => "`admin`",
+            Backend => "a backend",
+            Body => "`body`",
+            CallCache => "the `cache` of a call",
+            CallCompose => "a `compose:` call",
+            CallFor => "a `for:` call with nested `calls:`",
+            CallGrpc => "a `grpc:` call",
+            CallHttp => "an `http:` call",
+            CallValue => "a `value:` call",
+            Cookie => "a cookie",
+            Defaults => "`defaults`",
+            Deprecated => "`deprecated`",
+            Endpoint => "an endpoint",
+            EndpointCache => "the `cache` of an endpoint",
+            ErrorRule => "an entry of `errors`",
+            Errors => "`errors`",
+            Expose => "`expose`",
+            Fragment => "a fragment",
+            Gateway => "the gateway file",
+            Json => "`json`",
+            Limits => "`limits`",
+            Log => "`log`",
+            Param => "a param",
+            Require => "an entry of `require`",
+            Shutdown => "`shutdown`",
+            Storage => "`cache`",
+            Telemetry => "`telemetry`",
+        }
+    }
+
+    /// The kinds of calls.
+    pub const CALLS: [Self; 5] = [CallCompose, CallFor, CallGrpc, CallHttp, CallValue];
+}
+
+const fn key(name: &'static str, places: &'static [Place], form: Form, doc: &'static str) -> Key {
+    Key {
+        name,
+        places,
+        form,
+        doc,
+        availability: Now,
+    }
+}
+
+const fn later(name: &'static str, places: &'static [Place], form: Form, doc: &'static str) -> Key {
+    Key {
+        name,
+        places,
+        form,
+        doc,
+        availability: Later,
+    }
+}
+
+/// What no version reads yet is not described either.
+const ANY: Form = Either(&[Literal, Map(&Literal)]);
+
+/// Every key, by place and in the order of the pages that describe them.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    // Compositions: what they are.
+    key("endpoint", &[Endpoint], Text, "Method and path that are served: `GET /pages/{id}`."),
+    key("fragment", &[Fragment], Name, "Makes the file a part that others compose, by this name."),
+    key("summary", &[Endpoint], Text, "One line for people, published in OpenAPI."),
+    key("timeout", &[Endpoint], Duration, "For the whole page; calls inherit what is left of it."),
+    key("params", &[Endpoint, Fragment], Map(&Object(Param)), "Inputs, where path, type or default have to be said."),
+    key("body", &[Endpoint], Either(&[OneOf(&["bytes", "*"]), Text, Object(Body)]), "How the request's body is read; for `call:` the field that it fills."),
+    key("json", &[Endpoint, CallGrpc], Object(Json), "How protobuf values are written as JSON."),
+    key("call", &[Endpoint, Fragment], Method, "The one call whose reply is the response."),
+    key("backend", &[Endpoint, Fragment, CallGrpc], Name, "The backend of a gRPC call, where several serve its service."),
+    key("request", &[Endpoint, Fragment, CallGrpc], Template, "The message that is sent."),
+    key("calls", &[Endpoint, Fragment, CallFor], Map(&Either(&[Object(CallGrpc), Object(CallHttp), Object(CallCompose), Object(CallFor), Object(CallValue)])), "The calls, by name; those that mention another wait for it."),
+    key("require", &[Endpoint, Fragment], List(&Object(Require)), "Conditions without which the endpoint fails."),
+    key("response", &[Endpoint, Fragment, CallFor], Template, "What is answered; without it one member for each call."),
+    key("status", &[Endpoint], Either(&[Integer(200, 399), Expression]), "The status of the response; 200, or 204 where it is null."),
+    key("headers", &[Endpoint, CallGrpc, CallHttp], Map(&Template), "Headers (for gRPC: metadata) by name; null leaves one out."),
+    key("cookies", &[Endpoint], Map(&Object(Cookie)), "Cookies of the response, by name."),
+    key("cache", &[Endpoint], Either(&[Duration, Object(EndpointCache)]), "How long the response is kept."),
+    key("errors", &[Endpoint, Gateway], Object(Errors), "How failures are said."),
+    key("deprecated", &[Endpoint], Object(Deprecated), "Sends the headers of RFC 9745 and RFC 8594."),
+    later("select", &[Endpoint], Bool, "Lets a client choose fields with `?fields=`."),
+    later("stream", &[Endpoint], Expression, "Sends a server-streaming call's replies as events."),
+    later("proxy", &[Endpoint], Text, "Hands the request to an HTTP backend as it is."),
+    later("forward", &[Endpoint], ANY, "Headers that `proxy` hands over."),
+    later("auth", &[Endpoint], ANY, "Who may ask."),
+    later("allow", &[Endpoint], Condition, "A condition over claims; 403 where it is false."),
+    later("rate_limit", &[Endpoint], ANY, "How often one may ask."),
+    later("invalidate", &[Endpoint], List(&Template), "Tags of cached responses that this endpoint drops."),
+
+    // Calls: what they are.
+    key("grpc", &[CallGrpc], Method, "A unary call: `package.Service/Method`."),
+    key("http", &[CallHttp], Text, "An HTTP call: `METHOD backend:/path`."),
+    key("compose", &[CallCompose], Name, "A fragment, in the same process."),
+    key("for", &[CallFor], Loop, "The same composition for each element of a list."),
+    key("value", &[CallValue, Cookie], Template, "A named expression or template; the value of a cookie."),
+    key("with", &[CallCompose], Map(&Template), "What the fragment sees, by name."),
+    key("query", &[CallHttp], Map(&Template), "Query parameters; null leaves one out."),
+    key("body", &[CallHttp], Template, "The JSON that is sent."),
+    key("accept", &[CallHttp], OneOf(&["json", "xml", "text", "bytes"]), "What the reply is read as."),
+    key("max_concurrency", &[CallFor], Integer(1, 1000), "Calls in flight under this loop at once; 16."),
+    // Calls: how they are made.
+    key("when", &Place::CALLS, Condition, "Where this is false the call is not made and is null."),
+    key("after", &Place::CALLS, List(&Name), "Calls to wait for where no data flows."),
+    key("timeout", &[CallCompose, CallFor, CallGrpc, CallHttp], Duration, "For this call, attempts included."),
+    key("optional", &Place::CALLS, Bool, "A failure makes it null, and the response degraded."),
+    key("fallback", &Place::CALLS, Template, "Stands in place of a failure."),
+    key("cache", &[CallCompose, CallGrpc, CallHttp], Either(&[Duration, Object(CallCache)]), "How long the reply is kept; only for safe calls."),
+    key("index_by", &[CallCompose, CallGrpc, CallHttp], Text, "`list_field.key_field`: the result is that list as a map by that key."),
+    key("effect", &[CallCompose, CallGrpc, CallHttp], Bool, "This call changes something: it is made although nobody reads it."),
+    key("safe", &[CallGrpc, CallHttp], Bool, "This call changes nothing, or does, whatever its name says."),
+    key("errors", &[CallGrpc, CallHttp], Map(&Object(ErrorRule)), "A failure of this call in other words."),
+    later("schema", &[CallHttp, Body], Text, "A JSON Schema or OpenAPI operation that types it."),
+    later("retry", &[CallCompose, CallGrpc, CallHttp, CallFor, Backend], ANY, "Attempts after a failure."),
+    later("hedge", &[CallCompose, CallGrpc, CallHttp, CallFor, Backend], ANY, "A second attempt where the first is slow."),
+    later("defer", &[CallCompose, CallGrpc, CallHttp, CallFor, CallValue], Bool, "Comes after the rest, as an event."),
+    later("stream", &[CallGrpc], Bool, "Reads a server-streaming method."),
+
+    // Params.
+    key("in", &[Param], OneOf(&["path", "query", "header", "cookie"]), "Where it comes from."),
+    key("name", &[Param], Text, "Its name on the wire, where it is another."),
+    key("type", &[Param], Either(&[Text, List(&Text)]), "`string int double bool timestamp duration bytes any`, a message or enum, or a list: `[int]`."),
+    key("default", &[Param], Literal, "Its value where it is absent."),
+    key("optional", &[Param], Bool, "It may be absent."),
+    key("pattern", &[Param], Text, "A regular expression (RE2) that it matches."),
+    key("minimum", &[Param], Scalar, "Its least value."),
+    key("maximum", &[Param], Scalar, "Its greatest value."),
+    key("min_length", &[Param], Integer(0, 1_048_576), "Its least length, in characters."),
+    key("max_length", &[Param], Integer(0, 1_048_576), "Its greatest length, in characters."),
+    key("enum", &[Param], List(&Scalar), "The values that it may have."),
+
+    // Parts of compositions.
+    key("names", &[Json], OneOf(&["json", "proto"]), "Member names: lowerCamelCase, or as in the .proto file."),
+    key("int64", &[Json], OneOf(&["string", "number"]), "64-bit integers."),
+    key("enums", &[Json], OneOf(&["name", "number"]), "Enum values."),
+    key("defaults", &[Json], OneOf(&["omit", "emit"]), "Fields that hold their default."),
+    key("enum_prefix", &[Json], OneOf(&["keep", "strip"]), "The common prefix of an enum's value names."),
+    key("that", &[Require], Condition, "What has to hold."),
+    key("else", &[Require], Either(&[Text, Integer(400, 599)]), "The gRPC code or HTTP status where it does not; FAILED_PRECONDITION."),
+    key("detail", &[Require], Template, "One sentence for the client."),
+    key("max_age", &[Cookie], Duration, "How long the client keeps it."),
+    key("path", &[Cookie], Text, "The paths that it is sent to."),
+    key("domain", &[Cookie], Text, "The domain that it is sent to."),
+    key("same_site", &[Cookie], OneOf(&["Lax", "Strict", "None"]), "Whether other sites send it along."),
+    key("secure", &[Cookie], Bool, "Only over TLS; true unless said."),
+    key("http_only", &[Cookie], Bool, "Not for scripts; true unless said."),
+    key("ttl", &[EndpointCache, CallCache], Duration, "How long it is fresh."),
+    key("scope", &[EndpointCache], OneOf(&["user"]), "Each user has entries of their own."),
+    later("stale_while_revalidate", &[EndpointCache, CallCache], Duration, "How long an old entry is given while a fresh one is fetched."),
+    later("stale_if_error", &[EndpointCache, CallCache], Duration, "How long an old entry stands in for a failure."),
+    later("tags", &[EndpointCache, CallCache], List(&Template), "Names by which entries are dropped."),
+    later("backend", &[CallCache], OneOf(&["ignore"]), "Whether the backend's own cache headers count."),
+    key("details", &[Errors], OneOf(&["hide", "expose"]), "Whether google.rpc details reach the client."),
+    key("in_body", &[Errors], Either(&[Text, Null]), "The member of the response that says what is degraded."),
+    key("map", &[Errors], Map(&Object(ErrorRule)), "Failures in other words, by gRPC code or HTTP status."),
+    key("status", &[ErrorRule], Integer(400, 599), "The status of the problem."),
+    key("title", &[ErrorRule], Text, "The title of the problem."),
+    key("since", &[Deprecated], Text, "A date: since when."),
+    key("sunset", &[Deprecated], Text, "A date: when it goes."),
+    key("link", &[Deprecated], Text, "Where to read on."),
+
+    // weft.yaml.
+    key("language", &[Gateway], Version, "The version of the language; 1."),
+    key("listen", &[Gateway], Either(&[Text, List(&Text)]), "Addresses; 127.0.0.1:8080."),
+    key("workers", &[Gateway], Either(&[OneOf(&["auto"]), Integer(1, 1024)]), "Threads that serve; one for each core."),
+    key("admin", &[Gateway], Object(Admin), "Health, metrics, registry; never on the public listener."),
+    key("compositions", &[Gateway], List(&Text), "Files or directories, recursive, *.yaml."),
+    key("descriptors", &[Gateway], List(&Text), ".proto trees and descriptor sets."),
+    key("expose", &[Gateway], Either(&[List(&Text), Object(Expose)]), "Services whose google.api.http annotations become endpoints."),
+    key("backends", &[Gateway], Map(&Object(Backend)), "Whom we call, by name."),
+    key("defaults", &[Gateway], Object(Defaults), "What holds where nothing else is said."),
+    key("vars", &[Gateway], Map(&Literal), "Constants, in expressions as `vars.name`."),
+    key("limits", &[Gateway], Object(Limits), "What a client may use up."),
+    key("cache", &[Gateway], Object(Storage), "Where cached responses and replies are kept."),
+    key("telemetry", &[Gateway], Object(Telemetry), "Logs, metrics and traces."),
+    key("shutdown", &[Gateway], Object(Shutdown), "How the gateway ends."),
+    later("tls", &[Gateway, Backend], ANY, "Certificates."),
+    later("auth", &[Gateway, Backend], ANY, "Providers of identity; credentials for a backend."),
+    later("cors", &[Gateway], ANY, "Requests from other origins."),
+    later("access", &[Gateway], ANY, "Networks that may ask."),
+    later("rate_limits", &[Gateway], ANY, "Named limits."),
+    later("compression", &[Gateway], ANY, "Compressed responses."),
+    key("listen", &[Admin], Text, "The address of the admin listener."),
+    key("services", &[Expose, Backend], List(&Text), "Services by full name; for a backend `*` stands for any rest."),
+    key("headers", &[Expose], List(&Text), "Headers of the request that are forwarded."),
+    key("grpc", &[Backend], List(&Text), "Targets of a gRPC backend: `http://host:port`."),
+    key("http", &[Backend], List(&Text), "Targets of an HTTP backend: `http://host:port`."),
+    key("descriptors", &[Backend], Either(&[OneOf(&["reflection"]), List(&Text)]), "Where its types come from."),
+    key("safe", &[Backend], List(&Text), "Methods that change nothing: `Get* List* BatchGet*`."),
+    key("timeout", &[Backend, Defaults], Duration, "For one call, attempts included."),
+    key("headers", &[Backend], Map(&Text), "Sent with each call."),
+    key("max_message", &[Backend], Size, "The largest reply; 4MiB."),
+    later("balance", &[Backend], ANY, "How targets are chosen."),
+    later("breaker", &[Backend], ANY, "When to stop asking."),
+    later("limit", &[Backend], ANY, "How many calls at once."),
+    later("health", &[Backend], ANY, "How targets are watched."),
+    later("schema", &[Backend], Text, "An OpenAPI file that types the results of its calls."),
+    key("json", &[Defaults], Object(Json), "How protobuf values are written as JSON."),
+    key("headers", &[Limits], Size, "The largest head of a request; 32KiB."),
+    key("body", &[Limits], Size, "The largest body of a request; 1MiB."),
+    key("connections", &[Limits], Integer(1, 10_000_000), "Connections of clients at once; 10000."),
+    key("header_timeout", &[Limits], Duration, "How long a head may take; 10s."),
+    key("idle_timeout", &[Limits], Duration, "How long a connection may be idle; 75s."),
+    key("in_flight", &[Limits], Integer(1, 10_000_000), "Requests at once; 4096."),
+    key("for_elements", &[Limits], Integer(1, 1_000_000), "Elements of one `for` call; 1000."),
+    key("memory", &[Storage], Size, "Memory for cached entries; 256MiB."),
+    later("redis", &[Storage], Text, "A cache that all gateways share."),
+    key("log", &[Telemetry], Object(Log), "What is logged, and how."),
+    later("otlp", &[Telemetry], Text, "Where traces are sent."),
+    later("sample", &[Telemetry], Text, "Which part of the requests is traced."),
+    key("format", &[Log], OneOf(&["json", "text"]), "One JSON object a line, or for people."),
+    key("level", &[Log], OneOf(&["error", "warn", "info", "debug", "trace"]), "The least level that is logged."),
+    key("access", &[Log], OneOf(&["all", "errors", "none"]), "Which requests get a line."),
+    key("drain", &[Shutdown], Duration, "How long requests in flight may still take; 20s."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stands_once_at_each_place() {
+        for (at, one) in KEYS.iter().enumerate() {
+            for other in &KEYS[at + 1..] {
+                let both = one.places.iter().find(|it| other.places.contains(it));
+                assert!(
+                    one.name != other.name || both.is_none(),
+                    "`{}` stands twice in {both:?}",
+                    one.name
+                );
+            }
+            assert!(one.doc.ends_with('.') && one.doc.len() < 120, "{}", one.name);
+        }
+    }
+}

@@ -1,0 +1,600 @@
+//! Reads nodes as what their keys hold, and says what is wrong where they do not.
+//!
+//! Owns scalars and maps with known keys; templates and expressions are `template`'s. In weft.yaml it fills `${env.X}` and
+//! `${file.PATH}` in. Invariant: messages show values as they are written in the file, never what they were filled in with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::keys::{self, Availability, Place};
+use super::{Literal, Name, scalar};
+use crate::language::diagnostic::suggest::did_you_mean;
+use crate::language::diagnostic::{Diagnostic, Diagnostics};
+use crate::language::source::{FileIndex, Node, NodeKind, SourceMap, Span, Spanned, Text};
+
+/// What lies outside the files: only weft.yaml may look there.
+#[derive(Clone, Copy)]
+pub struct Outside<'o> {
+    /// The value of an environment variable.
+    pub env: &'o dyn Fn(&str) -> Option<String>,
+    /// The text of a file; `${file.PATH}` is given as a path from the folder of the gateway file. The error is one sentence.
+    pub file: &'o dyn Fn(&Path) -> Result<String, String>,
+}
+
+impl std::fmt::Debug for Outside<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outside").finish_non_exhaustive()
+    }
+}
+
+/// Reads the nodes of one file.
+pub(super) struct Reader<'r> {
+    pub(super) sources: &'r SourceMap,
+    pub(super) file: FileIndex,
+    pub(super) diagnostics: &'r mut Diagnostics,
+    /// `Some` in weft.yaml.
+    pub(super) outside: Option<Outside<'r>>,
+    /// How deep the template is that is being read.
+    pub(super) depth: usize,
+}
+
+/// The members of a map whose keys are known.
+#[derive(Debug)]
+pub(super) struct Fields<'n> {
+    pub(super) place: Place,
+    pub(super) span: Span,
+    members: Vec<Member<'n>>,
+}
+
+/// A key and its value.
+pub(super) type Member<'n> = (&'n Spanned<Arc<str>>, &'n Node);
+
+/// A scalar of a literal-only place.
+enum Scalar {
+    Bool(bool),
+    /// A list or a map.
+    Collection,
+    Null,
+    Number(Arc<str>),
+    Text {
+        value: Arc<str>,
+        /// Something in it came from outside, so that digits may be meant as a number.
+        is_filled_in: bool,
+    },
+}
+
+const ZERO: &str = "is more than zero here";
+
+/// A duration that may be nothing, or not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Zero {
+    Allow,
+    Refuse,
+}
+
+// === impl Fields ===
+
+impl<'n> Fields<'n> {
+    /// Takes a key's value out.
+    pub(super) fn take(&mut self, name: &str) -> Option<Member<'n>> {
+        debug_assert!(
+            keys::find(name, self.place).is_some_and(|it| it.availability == Availability::Now),
+            "`{name}` is not a key of {}",
+            self.place.words()
+        );
+        let at = self.members.iter().position(|(key, _)| &*key.value == name)?;
+        Some(self.members.remove(at))
+    }
+
+    /// The value of a key that this place may not have.
+    pub(super) fn take_if_any(&mut self, name: &str) -> Option<&'n Node> {
+        let at = self.members.iter().position(|(key, _)| &*key.value == name)?;
+        Some(self.members.remove(at).1)
+    }
+
+    /// Whether a key is still there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(key, _)| &*key.value == name)
+    }
+
+    /// The key that is still there.
+    pub(super) fn key(&self, name: &str) -> Option<&'n Spanned<Arc<str>>> {
+        self.members
+            .iter()
+            .find(|(key, _)| &*key.value == name)
+            .map(|(key, _)| *key)
+    }
+
+    /// Every key was taken: nothing is read and then ignored.
+    pub(super) fn finish(self) {
+        debug_assert!(
+            self.members.is_empty(),
+            "unread keys of {}: {:?}",
+            self.place.words(),
+            self.members
+        );
+    }
+}
+
+// === impl Reader ===
+
+impl Reader<'_> {
+    pub(super) fn push(&mut self, diagnostic: impl Into<Diagnostic>) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub(super) fn error(&mut self, code: &'static str, span: Span, title: impl Into<String>) {
+        self.push(Diagnostic::new(code, span, title));
+    }
+
+    /// The text at a place as it was written.
+    pub(super) fn written(&self, span: Span) -> &str {
+        self.sources.written(span)
+    }
+
+    /// The place of a part of a text.
+    pub(super) fn part(&self, text: &Text, start: usize, end: usize) -> Span {
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        text.span(self.file, offset(start), offset(end))
+    }
+
+    /// A map with the keys of a place: unknown keys and those of later versions are said and left out.
+    pub(super) fn fields<'n>(&mut self, key: &str, node: &'n Node, place: Place) -> Option<Fields<'n>> {
+        let members = self.map(key, node)?;
+        Some(self.fields_of(node.span, members.iter().map(|(key, value)| (key, value)), place))
+    }
+
+    pub(super) fn fields_of<'n>(
+        &mut self,
+        span: Span,
+        members: impl Iterator<Item = Member<'n>>,
+        place: Place,
+    ) -> Fields<'n> {
+        let mut fields = Fields {
+            place,
+            span,
+            members: Vec::new(),
+        };
+        for (key, value) in members {
+            match keys::find(&key.value, place) {
+                Some(known) if known.availability == Availability::Now => fields.members.push((key, value)),
+                Some(_) => self.not_yet(key),
+                None => self.unknown_key(key, place),
+            }
+        }
+        fields
+    }
+
+    /// A key of a later version.
+    pub(super) fn not_yet(&mut self, key: &Spanned<Arc<str>>) {
+        let title = format!("`{}` is not available in this version", key.value);
+        self.error("not-yet", key.span, title);
+    }
+
+    fn unknown_key(&mut self, key: &Spanned<Arc<str>>, place: Place) {
+        let name = &*key.value;
+        let others: Vec<&str> = Place::CALLS
+            .iter()
+            .filter(|it| Place::CALLS.contains(&place) && keys::find(name, **it).is_some())
+            .map(|it| it.words())
+            .collect();
+        if !others.is_empty() {
+            let title = format!("`{name}` cannot stand in {}", place.words());
+            let label = format!("it belongs to {}", others.join(" or "));
+            self.push(Diagnostic::new("misplaced-key", key.span, title).label(label));
+            return;
+        }
+        let label = did_you_mean(name, keys::names(place));
+        let title = format!("{} has no key `{name}`", place.words());
+        let mut diagnostic = Diagnostic::new("unknown-key", key.span, title).label(label);
+        if diagnostic.label.is_empty() {
+            let known: Vec<&str> = keys::names(place).collect();
+            diagnostic = diagnostic.note(format!("its keys are {}", known.join(", ")));
+        }
+        self.push(diagnostic);
+    }
+
+    /// A key that is needed.
+    pub(super) fn missing(&mut self, key: &str, span: Span, place: Place) {
+        let title = format!("{} needs `{key}`", place.words());
+        let help = keys::find(key, place).map(|it| it.doc.to_owned());
+        let mut diagnostic = Diagnostic::new("missing-key", span, title);
+        diagnostic.note = help;
+        self.push(diagnostic);
+    }
+
+    // === kinds of nodes ===
+
+    /// The node is something else than what the key holds.
+    pub(super) fn wrong(&mut self, key: &str, node: &Node, wanted: &str) {
+        let found = match &node.kind {
+            NodeKind::List(_) => "a list",
+            NodeKind::Map(_) => "a map",
+            NodeKind::Bool(_) => "true or false",
+            NodeKind::Number(_) => "a number",
+            NodeKind::Null => "null",
+            NodeKind::Text(_) => "text",
+            // Something was said already.
+            NodeKind::Unknown => return,
+        };
+        let title = format!("`{key}` is {wanted}, not {found}");
+        self.push(Diagnostic::new("wrong-type", node.span, title));
+    }
+
+    pub(super) fn map<'n>(&mut self, key: &str, node: &'n Node) -> Option<&'n [(Spanned<Arc<str>>, Node)]> {
+        if let NodeKind::Map(members) = &node.kind {
+            return Some(members);
+        }
+        self.wrong(key, node, "a map");
+        None
+    }
+
+    pub(super) fn list<'n>(&mut self, key: &str, node: &'n Node) -> Option<&'n [Node]> {
+        if let NodeKind::List(items) = &node.kind {
+            return Some(items);
+        }
+        self.wrong(key, node, "a list");
+        None
+    }
+
+    /// The scalar of a literal-only place; `None` where something was said to be wrong.
+    fn scalar(&mut self, key: &str, node: &Node) -> Option<Scalar> {
+        match &node.kind {
+            NodeKind::Bool(it) => Some(Scalar::Bool(*it)),
+            NodeKind::Null => Some(Scalar::Null),
+            NodeKind::Number(digits) => Some(Scalar::Number(digits.clone())),
+            NodeKind::Text(text) => {
+                let (value, is_filled_in) = self.literal_text(key, text, node.span)?;
+                Some(Scalar::Text { value, is_filled_in })
+            }
+            NodeKind::List(_) | NodeKind::Map(_) => Some(Scalar::Collection),
+            NodeKind::Unknown => None,
+        }
+    }
+
+    /// Text of a literal-only place, `$$` undone and, in weft.yaml, filled in.
+    fn literal_text(&mut self, key: &str, text: &Text, span: Span) -> Option<(Arc<str>, bool)> {
+        let value = &*text.value;
+        if !value.contains('$') {
+            return Some((text.value.clone(), false));
+        }
+        let mut filled = String::with_capacity(value.len());
+        let mut is_filled_in = false;
+        let mut at = 0;
+        while let Some(found) = value.get(at..).and_then(|rest| rest.find('$')) {
+            let dollar = at + found;
+            filled.push_str(value.get(at..dollar)?);
+            let behind = value.get(dollar + 1..)?;
+            if behind.starts_with('$') {
+                filled.push('$');
+                at = dollar + 2;
+            } else if behind.starts_with('{') {
+                let Some(outside) = self.outside else {
+                    return self.no_expression(key, text, dollar, span);
+                };
+                let Some(length) = behind.find('}') else {
+                    let place = self.part(text, dollar, value.len());
+                    let diagnostic = Diagnostic::new("unclosed-hole", place, "`${` is never closed");
+                    self.push(diagnostic.help("for the two characters themselves write `$${`"));
+                    return None;
+                };
+                let end = dollar + 1 + length + 1;
+                let place = self.part(text, dollar, end);
+                filled.push_str(&self.from_outside(outside, behind.get(1..length)?.trim(), place)?);
+                is_filled_in = true;
+                at = end;
+            } else if dollar == 0 {
+                return self.no_expression(key, text, 0, span);
+            } else {
+                filled.push('$');
+                at = dollar + 1;
+            }
+        }
+        filled.push_str(value.get(at..)?);
+        Some((filled.into(), is_filled_in))
+    }
+
+    fn no_expression<T>(&mut self, key: &str, text: &Text, dollar: usize, span: Span) -> Option<T> {
+        let place = if dollar == 0 {
+            span
+        } else {
+            self.part(text, dollar, text.value.len())
+        };
+        let label = if self.outside.is_some() {
+            "in weft.yaml only `${env.NAME}` and `${file.PATH}` are filled in; for a dollar write `$$`"
+        } else {
+            "it is read when the file is loaded; for a dollar write `$$`"
+        };
+        self.push(Diagnostic::new("no-expression-here", place, format!("`{key}` takes no expression")).label(label));
+        None
+    }
+
+    fn from_outside(&mut self, outside: Outside<'_>, what: &str, place: Span) -> Option<String> {
+        if let Some(name) = what.strip_prefix("env.") {
+            if let Some(value) = (outside.env)(name) {
+                return Some(value);
+            }
+            let title = format!("the environment variable `{name}` is not set");
+            self.push(Diagnostic::new("unset-variable", place, title));
+            return None;
+        }
+        if let Some(path) = what.strip_prefix("file.") {
+            return match (outside.file)(Path::new(path)) {
+                // Editors end a file with a line break that nobody means.
+                Ok(text) => Some(
+                    text.strip_suffix('\n')
+                        .map_or(text.as_str(), |it| it.strip_suffix('\r').unwrap_or(it))
+                        .to_owned(),
+                ),
+                Err(reason) => {
+                    let title = format!("the file `{path}` cannot be read: {reason}");
+                    self.push(Diagnostic::new("unreadable-file", place, title));
+                    None
+                }
+            };
+        }
+        let diagnostic = Diagnostic::new("no-expression-here", place, "weft.yaml holds no expressions");
+        self.push(diagnostic.label("only `${env.NAME}` and `${file.PATH}` are filled in; for a dollar write `$$`"));
+        None
+    }
+
+    // === scalars of literal-only places ===
+
+    /// Text; numbers and bools have to be quoted.
+    pub(super) fn text(&mut self, key: &str, node: &Node) -> Option<Name> {
+        self.text_as(key, node, "text")
+    }
+
+    fn text_as(&mut self, key: &str, node: &Node, wanted: &str) -> Option<Name> {
+        match self.scalar(key, node)? {
+            Scalar::Text { value, .. } => Some(Spanned::new(value, node.span)),
+            Scalar::Number(_) | Scalar::Bool(_) if wanted == "text" => {
+                let title = format!("`{key}` is text");
+                let help = format!("\"{}\"", self.written(node.span));
+                self.push(
+                    Diagnostic::new("wrong-type", node.span, title)
+                        .label("quote it")
+                        .help(help),
+                );
+                None
+            }
+            _ => {
+                self.wrong(key, node, wanted);
+                None
+            }
+        }
+    }
+
+    /// The text node of a literal-only place, for whoever has to know where its parts stand. Nothing is filled in.
+    pub(super) fn plain_text<'n>(&mut self, key: &str, node: &'n Node, wanted: &str) -> Option<&'n Text> {
+        let NodeKind::Text(text) = &node.kind else {
+            self.wrong(key, node, wanted);
+            return None;
+        };
+        self.literal_text(key, text, node.span)?;
+        Some(text)
+    }
+
+    pub(super) fn texts(&mut self, key: &str, node: &Node) -> Vec<Name> {
+        let items = self.list(key, node).unwrap_or_default();
+        items.iter().filter_map(|it| self.text(key, it)).collect()
+    }
+
+    pub(super) fn bool(&mut self, key: &str, node: &Node) -> Option<Spanned<bool>> {
+        let value = match self.scalar(key, node)? {
+            Scalar::Bool(it) => Some(it),
+            Scalar::Text {
+                value,
+                is_filled_in: true,
+            } => value.parse().ok(),
+            _ => None,
+        };
+        if value.is_none() {
+            self.wrong(key, node, "true or false");
+        }
+        value.map(|it| Spanned::new(it, node.span))
+    }
+
+    /// A whole number in bounds.
+    pub(super) fn integer(&mut self, key: &str, node: &Node, least: u64, greatest: u64) -> Option<Spanned<u64>> {
+        let digits = match self.scalar(key, node)? {
+            Scalar::Number(digits)
+            | Scalar::Text {
+                value: digits,
+                is_filled_in: true,
+            } => digits,
+            _ => {
+                self.wrong(key, node, "a whole number");
+                return None;
+            }
+        };
+        match digits.parse() {
+            Ok(value) if (least..=greatest).contains(&value) => Some(Spanned::new(value, node.span)),
+            _ => {
+                let title = format!("`{key}` is a whole number from {least} to {greatest}");
+                self.error("wrong-value", node.span, title);
+                None
+            }
+        }
+    }
+
+    /// A whole number in bounds, or a word; `None` for the word.
+    pub(super) fn integer_or(
+        &mut self,
+        key: &str,
+        node: &Node,
+        word: &str,
+        least: u64,
+        greatest: u64,
+    ) -> Option<Spanned<u64>> {
+        let is_word = matches!(self.scalar(key, node)?, Scalar::Text { value, .. } if &*value == word);
+        if is_word {
+            None
+        } else {
+            self.integer(key, node, least, greatest)
+        }
+    }
+
+    pub(super) fn duration(&mut self, key: &str, node: &Node, zero: Zero) -> Option<Spanned<Duration>> {
+        let value = match self.scalar(key, node)? {
+            Scalar::Text { value, .. } | Scalar::Number(value) => value,
+            _ => {
+                self.wrong(key, node, "a duration");
+                return None;
+            }
+        };
+        let reason = match scalar::duration(&value) {
+            Ok(duration) if zero == Zero::Refuse && duration.is_zero() => ZERO,
+            Ok(duration) => return Some(Spanned::new(duration, node.span)),
+            Err(reason) => reason,
+        };
+        let title = if reason == ZERO {
+            format!("`{key}` is zero")
+        } else {
+            format!("`{key}` is not a duration")
+        };
+        self.push(
+            Diagnostic::new("bad-duration", node.span, title)
+                .label(format!("a duration {reason}"))
+                .help("250ms"),
+        );
+        None
+    }
+
+    /// A size in bytes, more than zero.
+    pub(super) fn size(&mut self, key: &str, node: &Node) -> Option<Spanned<u64>> {
+        let value = match self.scalar(key, node)? {
+            Scalar::Text { value, .. } | Scalar::Number(value) => value,
+            _ => {
+                self.wrong(key, node, "a size");
+                return None;
+            }
+        };
+        let reason = match scalar::size(&value) {
+            Ok(0) => ZERO,
+            Ok(bytes) => return Some(Spanned::new(bytes, node.span)),
+            Err(reason) => reason,
+        };
+        let title = format!("`{key}` is not a size");
+        self.push(
+            Diagnostic::new("bad-size", node.span, title)
+                .label(format!("a size {reason}"))
+                .help("64KiB"),
+        );
+        None
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, node: &Node, choices: &[(&str, T)]) -> Option<Spanned<T>> {
+        let text = self.text_as(key, node, "a word")?;
+        if let Some((_, value)) = choices.iter().find(|(word, _)| *word == &*text.value) {
+            return Some(Spanned::new(*value, node.span));
+        }
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let title = match words.as_slice() {
+            [only] => format!("`{key}` can only be {only}"),
+            _ => format!("`{key}` is one of {}", words.join(", ")),
+        };
+        let label = did_you_mean(&text.value, choices.iter().map(|(word, _)| *word));
+        self.push(Diagnostic::new("unknown-value", node.span, title).label(label));
+        None
+    }
+
+    /// A literal: a scalar or a list of literals.
+    pub(super) fn literal(&mut self, key: &str, node: &Node) -> Option<Spanned<Literal>> {
+        let literal = match &node.kind {
+            NodeKind::List(items) => {
+                let read: Vec<Option<Spanned<Literal>>> = items.iter().map(|it| self.literal(key, it)).collect();
+                Literal::List(
+                    read.into_iter()
+                        .map(|it| it.map(|it| it.value))
+                        .collect::<Option<_>>()?,
+                )
+            }
+            _ => match self.scalar(key, node)? {
+                Scalar::Bool(it) => Literal::Bool(it),
+                Scalar::Null => Literal::Null,
+                Scalar::Number(digits) => Literal::Number(digits),
+                Scalar::Text { value, .. } => Literal::Text(value),
+                Scalar::Collection => {
+                    self.wrong(key, node, "a scalar or a list of scalars");
+                    return None;
+                }
+            },
+        };
+        Some(Spanned::new(literal, node.span))
+    }
+
+    // === names ===
+
+    /// A name of section 10: of a param, a call, a variable.
+    pub(super) fn name(&mut self, name: &str, span: Span) -> Option<Name> {
+        match scalar::check_name(name) {
+            Ok(()) => return Some(Spanned::new(name.into(), span)),
+            Err(scalar::NameFault::Form) => {
+                let mut diagnostic = Diagnostic::new("bad-name", span, format!("`{name}` is not a name"))
+                    .label("names are lower-case letters, digits and `_`, a letter first");
+                diagnostic.help = scalar::as_name(name);
+                self.push(diagnostic);
+            }
+            Err(scalar::NameFault::OfCel) => self.reserved(name, span, "a word of the expression language"),
+            Err(scalar::NameFault::Ours) => self.reserved(name, span, "a name with a meaning of its own"),
+        }
+        None
+    }
+
+    fn reserved(&mut self, name: &str, span: Span, what: &str) {
+        let diagnostic = Diagnostic::new("reserved-name", span, format!("the name `{name}` is reserved")).label(what);
+        self.push(diagnostic.help(format!("{name}_")));
+    }
+
+    /// The name of a backend or fragment.
+    pub(super) fn label(&mut self, name: &Name) -> Option<Name> {
+        if scalar::is_label(&name.value) {
+            return Some(name.clone());
+        }
+        let title = format!("`{}` is not a name", self.written(name.span));
+        let diagnostic = Diagnostic::new("bad-name", name.span, title);
+        self.push(diagnostic.label("names are lower-case letters, digits, `_` and `-`, a letter first"));
+        None
+    }
+
+    /// The name of a header that may be set.
+    pub(super) fn header_name(&mut self, key: &Spanned<Arc<str>>) -> Option<Name> {
+        let name = &*key.value;
+        let lower = name.to_ascii_lowercase();
+        if scalar::is_own_header(&lower) {
+            let diagnostic = Diagnostic::new("bad-header", key.span, format!("the header `{name}` cannot be set"));
+            self.push(diagnostic.label("the gateway sets it, or HTTP has no place for it"));
+            return None;
+        }
+        if !scalar::is_header_name(name) {
+            let mut diagnostic =
+                Diagnostic::new("bad-header", key.span, format!("`{name}` is not the name of a header"))
+                    .label("header names are lower-case tokens");
+            diagnostic.help = scalar::is_header_name(&lower).then_some(lower);
+            self.push(diagnostic);
+            return None;
+        }
+        Some(key.clone())
+    }
+
+    /// `package.Service/Method`.
+    pub(super) fn method(&mut self, key: &str, node: &Node) -> Option<Name> {
+        let text = self.plain_text(key, node, "a gRPC method")?.value.clone();
+        if scalar::is_method(&text) {
+            return Some(Spanned::new(text, node.span));
+        }
+        let mut diagnostic = Diagnostic::new("bad-method", node.span, format!("`{text}` is not a gRPC method"))
+            .label("a method is `package.Service/Method`");
+        let guess = text.trim().trim_start_matches('/');
+        let guess = match guess.rsplit_once('.') {
+            Some((service, method)) if !guess.contains('/') => format!("{service}/{method}"),
+            _ => guess.to_owned(),
+        };
+        diagnostic.help = scalar::is_method(&guess).then_some(guess);
+        self.push(diagnostic);
+        None
+    }
+}
