@@ -365,7 +365,7 @@ pub struct Call {
     pub safe: bool,
     /// Made although nobody reads it, after every `require` that does not mention it.
     pub effect: bool,
-    /// `index_by:`, in place of the reply.
+    /// `index_by:`, in place of the reply, which it reads in the call's own slot.
     pub index_by: Option<Program>,
     /// Failures in other words.
     pub errors: Vec<ErrorRule>,

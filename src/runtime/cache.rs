@@ -31,8 +31,8 @@ pub struct Key([u8; 32]);
 #[derive(Clone, Debug)]
 pub struct KeyWriter(Sha256);
 
-/// Stored replies and responses, and who is fetching what.
-#[derive(Debug)]
+/// Stored replies and responses, and who is fetching what. Clones share everything.
+#[derive(Clone, Debug)]
 pub struct Cache {
     memory: moka::sync::Cache<Key, Stored>,
     replies: Flights<Result<Reply, Failure>>,

@@ -1,12 +1,23 @@
 //! Runs the calls of one request: references are the schedule (semantics.md 4).
 //!
 //! [`run`] takes values for the recipe's inputs and gives an [`Outcome`]: the response, or the failure that ended the
-//! endpoint, and beside either what degraded and what each call took. `graph` is the schedule, `call` one call, `each` the
-//! `for` calls, `build` the request of a call, `exchange` its way to the backend, `render` templates.
+//! endpoint, and beside either what degraded and what each call took. In reading order: `scope` holds the values of one
+//! graph, `graph` is the schedule, `call` is one call from its needs to its result, `each` a `for`, `build` makes the
+//! request, `exchange` brings it to the backend, `detach` lets unsafe calls outlive their request, `render` turns templates
+//! into bytes or values, `respond` says it.
 //! Invariant: order of arrival never shows in a success; values are stored by slot and read by slot.
 
+mod build;
+mod call;
 pub mod detach;
+mod each;
+mod exchange;
+mod graph;
+mod render;
+mod respond;
+mod scope;
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +25,11 @@ use ::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 
 pub use self::detach::Detached;
+use self::scope::{Place, Scope};
 use super::backend::{Backends, Directives, Failure};
 use super::cache::Cache;
 use crate::expr::Value;
-use crate::plan::{BackendIndex, ErrorRule, Plan, Recipe};
+use crate::plan::{BackendIndex, CallKind, ErrorRule, GrpcRequest, Plan, Recipe};
 use crate::time::{Deadline, Instant};
 
 /// What a worker lends to the requests that it serves.
@@ -132,13 +144,90 @@ pub async fn run(
     incoming: &Incoming,
     deadline: Deadline,
 ) -> Outcome {
-    let _ = (context, recipe, inputs, incoming, deadline);
-    todo!()
+    let run = Run {
+        context,
+        incoming,
+        n_calls: Cell::new(0),
+        degraded: RefCell::default(),
+        calls: RefCell::default(),
+        directives: Cell::default(),
+    };
+    let answer = {
+        let scope = Scope::new(&run, &recipe.graph, inputs, Place::TOP, deadline);
+        match graph::run(&scope).await {
+            Ok(()) => scope
+                .frame(|frame| respond::answer(&recipe.response, frame))
+                .map_err(Failed::of_endpoint),
+            Err(failed) => Err(failed),
+        }
+        // What is under way ends with the scope, so that the reports below are complete.
+    };
+    Outcome {
+        answer: answer.map_err(|it| *it),
+        degraded: degraded(run.degraded.into_inner()),
+        calls: run.calls.into_inner(),
+        directives: run.directives.get(),
+    }
 }
 
 /// The request bytes of the recipe's bound calls, one behind the other: they belong to the key of a stored response.
 /// Fails with [`super::backend::FailureKind::BadInput`].
 pub fn bound_requests(recipe: &Recipe, incoming: &Incoming) -> Result<Vec<u8>, Failure> {
-    let _ = (recipe, incoming);
-    todo!()
+    let mut bytes = Vec::new();
+    for call in &recipe.graph.calls {
+        if let CallKind::Grpc(grpc) = &call.kind
+            && let GrpcRequest::Bound(binding) = &grpc.request
+        {
+            // Each behind its own length, so that two requests are never taken for two others.
+            let request = build::bound(binding, incoming)?;
+            bytes.extend_from_slice(&(request.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(&request);
+        }
+    }
+    Ok(bytes)
 }
+
+/// One request while it runs.
+#[derive(Debug)]
+struct Run<'r> {
+    context: Context<'r>,
+    incoming: &'r Incoming,
+    /// Sent so far, at most [`exchange::MAX_CALLS`].
+    n_calls: Cell<usize>,
+    degraded: RefCell<Vec<(Vec<usize>, Degraded)>>,
+    calls: RefCell<Vec<CallReport>>,
+    directives: Cell<Directives>,
+}
+
+/// In file order and, within a `for`, in input order; of one call only the first.
+fn degraded(mut all: Vec<(Vec<usize>, Degraded)>) -> Vec<Degraded> {
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut names: Vec<Arc<str>> = Vec::new();
+    all.into_iter()
+        .map(|(_, it)| it)
+        .filter(|it| {
+            let first = !names.contains(&it.call);
+            if first {
+                names.push(it.call.clone());
+            }
+            first
+        })
+        .collect()
+}
+
+// === impl Failed ===
+
+impl Failed {
+    /// What is no call's failure.
+    fn of_endpoint(failure: Failure) -> Box<Self> {
+        Box::new(Self {
+            failure,
+            call: None,
+            rule: None,
+            forwards_credential: false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

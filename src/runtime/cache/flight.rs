@@ -74,6 +74,14 @@ impl<T> Flights<T> {
     }
 }
 
+impl<T> Clone for Flights<T> {
+    fn clone(&self) -> Self {
+        Self {
+            under_way: self.under_way.clone(),
+        }
+    }
+}
+
 impl<T> Default for Flights<T> {
     fn default() -> Self {
         Self {

@@ -1,0 +1,183 @@
+//! One call, from its needs to its result: `when`, the request, and what stands in for a failure.
+
+use std::sync::Arc;
+
+use futures::future::{FutureExt, LocalBoxFuture};
+
+use super::scope::{Place, Scope};
+use super::{Failed, build, each, exchange, graph, render};
+use crate::expr::Value;
+use crate::plan::{Call, CallIndex, CallKind, Fallback, FragmentIndex, GrpcCall, HttpCall, Start, Template};
+use crate::runtime::backend::{Failure, code};
+use crate::time::Deadline;
+
+/// Runs a call and settles it. Fails where the call fails and nothing stands in for it.
+pub(super) async fn run(scope: &Scope<'_>, index: CallIndex) -> Result<(), Box<Failed>> {
+    let Some(call) = scope.call(index) else {
+        return Err(Failed::of_endpoint(Failure::bug("a call that does not exist")));
+    };
+    let result = match attempt(scope, index, call).await {
+        Ok(value) => Ok(value),
+        Err(failed) => stand_in(scope, index, call, failed).await,
+    };
+    match result {
+        Ok(value) => {
+            scope.write(call.slot, value);
+            scope.settle(index);
+            Ok(())
+        }
+        // What a fallback asked for fails with the fallback, not with the endpoint.
+        Err(failed) if call.start == Start::OnFallback => {
+            scope.settle_failed(index, failed);
+            Ok(())
+        }
+        Err(failed) => Err(failed),
+    }
+}
+
+/// The result of a call, or its own failure.
+async fn attempt(scope: &Scope<'_>, index: CallIndex, call: &Call) -> Result<Value, Box<Failed>> {
+    for need in &call.needs {
+        scope.settled(*need).await?;
+    }
+    if call.effect {
+        graph::held_before(scope, index).await;
+    }
+    if let Some(when) = &call.when {
+        let made = scope
+            .eval(&when.program, &when.origin)
+            .map_err(|it| scope.failed(call, it))?;
+        if !matches!(made, Value::Bool(true)) {
+            return Ok(Value::Null);
+        }
+    }
+    let deadline = call.timeout.map_or(scope.deadline, |it| scope.deadline.capped(it));
+    let reply = match &call.kind {
+        CallKind::Compose { fragment, with } => compose(scope, index, *fragment, with, deadline).await,
+        CallKind::For(each) => each::run(scope, index, call, each, deadline).await,
+        CallKind::Grpc(grpc) => call_grpc(scope, call, grpc, deadline)
+            .await
+            .map_err(|it| scope.failed(call, it)),
+        CallKind::Http(http) => call_http(scope, call, http, deadline)
+            .await
+            .map_err(|it| scope.failed(call, it)),
+        CallKind::Value(template) => scope
+            .frame(|frame| render::value(template, frame))
+            .map_err(|it| scope.failed(call, it)),
+    };
+    // What failed within may be said in the words of the call around it.
+    let reply = reply.map_err(|mut failed| {
+        if failed.rule.is_none() {
+            failed.rule = scope.failed(call, failed.failure.clone()).rule;
+        }
+        failed
+    })?;
+    match &call.index_by {
+        None => Ok(reply),
+        Some(program) => {
+            // Invariant: `index_by` reads the reply in the slot that the result will have.
+            scope.write(call.slot, reply);
+            scope.eval(program, &call.origin).map_err(|it| scope.failed(call, it))
+        }
+    }
+}
+
+/// What stands in for a failure: the fallback, or null where the call is optional (semantics.md 3.5, 4).
+async fn stand_in(scope: &Scope<'_>, index: CallIndex, call: &Call, failed: Box<Failed>) -> Result<Value, Box<Failed>> {
+    scope.write(call.slot, Value::Null);
+    if let Some(slot) = call.error_slot {
+        scope.write(slot, describe(&failed.failure));
+    }
+    let value = match &call.fallback {
+        Some(fallback) => fall_back(scope, fallback).await,
+        None => None,
+    };
+    let value = match value {
+        Some(value) => value,
+        None if call.optional => Value::Null,
+        // A fallback that fails does not change what is reported.
+        None => return Err(failed),
+    };
+    if failed.failure.code != tonic::Code::NotFound {
+        scope.degrade(index, call, failed.failure);
+    }
+    Ok(value)
+}
+
+/// The value of a fallback; `None` where it fails too.
+async fn fall_back(scope: &Scope<'_>, fallback: &Fallback) -> Option<Value> {
+    for need in &fallback.needs {
+        scope.ask_for(*need);
+    }
+    for need in &fallback.needs {
+        scope.settled(*need).await.ok()?;
+    }
+    scope.frame(|frame| render::value(&fallback.template, frame)).ok()
+}
+
+/// The value of `error(call)`.
+fn describe(failure: &Failure) -> Value {
+    Value::object(vec![
+        (Arc::from("code"), code::name(failure.code).into()),
+        (
+            Arc::from("status"),
+            Value::Int(i64::from(failure.usual_status().as_u16())),
+        ),
+        (Arc::from("message"), failure.message.as_str().into()),
+    ])
+}
+
+async fn call_grpc(scope: &Scope<'_>, call: &Call, grpc: &GrpcCall, deadline: Deadline) -> Result<Value, Failure> {
+    let request = build::grpc(scope, call, grpc)?;
+    let wanted = exchange::Wanted {
+        call,
+        backend: grpc.backend,
+        request,
+        deadline,
+    };
+    let reply = exchange::run(scope, wanted).await?;
+    grpc.reader.read(reply.body).map_err(Failure::bad_reply_from)
+}
+
+async fn call_http(scope: &Scope<'_>, call: &Call, http: &HttpCall, deadline: Deadline) -> Result<Value, Failure> {
+    let request = build::http(scope, call, http)?;
+    let wanted = exchange::Wanted {
+        call,
+        backend: http.backend,
+        request,
+        deadline,
+    };
+    let reply = exchange::run(scope, wanted).await?;
+    build::read_http(http.accept, reply.body)
+}
+
+/// Runs a fragment: a function of its `with` values, in a frame of its own.
+fn compose<'f>(
+    scope: &'f Scope<'f>,
+    index: CallIndex,
+    fragment: FragmentIndex,
+    with: &'f [Template],
+    deadline: Deadline,
+) -> LocalBoxFuture<'f, Result<Value, Box<Failed>>> {
+    async move {
+        let own = |failure| match scope.call(index) {
+            Some(call) => scope.failed(call, failure),
+            None => Failed::of_endpoint(failure),
+        };
+        let Some(fragment) = scope.run.context.plan.fragments.get(fragment.0) else {
+            return Err(own(Failure::bug("a fragment that does not exist")));
+        };
+        let inputs: Result<Vec<Value>, Failure> =
+            scope.frame(|frame| with.iter().map(|it| render::value(it, frame)).collect());
+        let place = Place {
+            outer: Some((scope, index)),
+            element: 0,
+            fragment: true,
+            sharing: scope.place.sharing,
+        };
+        let inner = Scope::new(scope.run, &fragment.graph, inputs.map_err(own)?, place, deadline);
+        graph::run(&inner).await?;
+        inner.frame(|frame| render::value(&fragment.result, frame)).map_err(own)
+    }
+    .boxed_local()
+}

@@ -1,0 +1,370 @@
+//! The way of one request to its backend: limits, deadline, equal requests made once, stored replies, cancellation.
+//!
+//! Four ways, chosen by what the plan says of the call: `plain` for a safe one, `shared` for a safe one within a `for`,
+//! `cached` for one with a ttl, `unsafely` for one that may change something.
+//! Invariant: a safe call ends with the future that wants it, unless others want the same; an unsafe call that was sent
+//! ends by itself or at its own timeout.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use ::http::HeaderMap;
+use futures::future::{FutureExt, LocalBoxFuture};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::timeout_at;
+
+use super::detach::Detached;
+use super::each::Sharing;
+use super::scope::Scope;
+use super::{CallReport, ReplySource, Run};
+use crate::plan::{BackendIndex, Call};
+use crate::runtime::backend::{Attempt, Backend, Directives, Failure, Reply, Request, Sent, code};
+use crate::runtime::cache::{Joined, Key, KeyWriter, Landing};
+use crate::time::{Deadline, Instant};
+
+/// Requests that one request of a client may cause (semantics.md 9).
+pub(super) const MAX_CALLS: usize = 2_000;
+
+/// What is to be sent for a call.
+#[derive(Debug)]
+pub(super) struct Wanted<'c> {
+    pub(super) call: &'c Call,
+    pub(super) backend: BackendIndex,
+    pub(super) request: Request,
+    pub(super) deadline: Deadline,
+}
+
+type Answer = Result<(Reply, ReplySource), Failure>;
+
+/// Brings a request to its backend and its reply back.
+pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<Reply, Failure> {
+    if scope.is_over() {
+        // The scope is about to be dropped, and this future with it.
+        std::future::pending::<()>().await;
+    }
+    if wanted.deadline.left().is_zero() {
+        return Err(Failure::deadline());
+    }
+    let backend = scope.run.context.backends.get(wanted.backend);
+    let backend = backend.ok_or_else(|| Failure::bug("a backend that does not exist"))?;
+    let deadline = wanted.deadline;
+    let report = Report::begin(scope, &wanted);
+    let way = async {
+        let Wanted { call, request, .. } = &wanted;
+        match (call.safe, call.cache, scope.place.sharing) {
+            (false, _, _) => unsafely(scope, backend, wanted).await,
+            (true, Some(ttl), _) => {
+                let key = key(scope, wanted.backend, request);
+                cached(scope, backend, wanted, key, ttl).await
+            }
+            (true, None, Some(sharing)) => {
+                let key = key(scope, wanted.backend, request);
+                shared(scope, backend, wanted, key, sharing).await
+            }
+            (true, None, None) => plain(scope, backend, wanted).await,
+        }
+    };
+    let answer = timeout_at(deadline.instant(), way)
+        .await
+        .unwrap_or_else(|_| Err(Failure::deadline()));
+    report.end(&answer);
+    let (reply, _) = answer?;
+    if reply.directives != Directives::default() {
+        let directives = &scope.run.directives;
+        directives.set(directives.get().and(reply.directives));
+    }
+    Ok(reply)
+}
+
+/// A safe call: dropped with whoever wants it.
+async fn plain(scope: &Scope<'_>, backend: &Rc<dyn Backend>, wanted: Wanted<'_>) -> Answer {
+    let _permit = permit(scope).await?;
+    count(scope.run)?;
+    let request = traced(wanted.request, scope.run.context.trace);
+    let reply = backend.call(request, Attempt::new(wanted.deadline)).await?;
+    Ok((reply, ReplySource::Backend))
+}
+
+/// A safe call within a `for`: of equal ones under way or done, one is made (semantics.md 4.5).
+async fn shared(
+    scope: &Scope<'_>,
+    backend: &Rc<dyn Backend>,
+    wanted: Wanted<'_>,
+    key: Key,
+    sharing: &Sharing,
+) -> Answer {
+    let identity = (std::ptr::from_ref(wanted.call).addr(), key);
+    let known = sharing.equal.borrow().get(&identity).cloned();
+    if let Some(known) = known {
+        return Ok((known.await?, ReplySource::Shared));
+    }
+    count(scope.run)?;
+    let (backend, in_flight, deadline) = (backend.clone(), sharing.in_flight.clone(), wanted.deadline);
+    let request = traced(wanted.request, scope.run.context.trace);
+    // It keeps its own time, since the first who wants it may be dropped while others wait.
+    let made = async move {
+        let exchange = async {
+            let _permit = in_flight
+                .acquire_owned()
+                .await
+                .map_err(|_| Failure::bug("a closed semaphore"))?;
+            backend.call(request, Attempt::new(deadline)).await
+        };
+        timeout_at(deadline.instant(), exchange)
+            .await
+            .unwrap_or_else(|_| Err(Failure::deadline()))
+    };
+    let made = made.boxed_local().shared();
+    sharing.equal.borrow_mut().insert(identity, made.clone());
+    Ok((made.await?, ReplySource::Backend))
+}
+
+/// A safe call whose reply is kept: from the cache, from somebody who is fetching it, or from the backend.
+///
+/// Cancel safety: a fetch goes on without those who wanted it, to the call's own timeout, and stores what it gets.
+async fn cached(scope: &Scope<'_>, backend: &Rc<dyn Backend>, wanted: Wanted<'_>, key: Key, ttl: Duration) -> Answer {
+    let cache = scope.run.context.cache;
+    loop {
+        if let Some(reply) = cache.reply(key) {
+            return Ok((reply, ReplySource::Cache));
+        }
+        let leader = match cache.replies().join(key) {
+            Joined::Leader(leader) => leader,
+            Joined::Waiting(waiting) => match waiting.landed().await {
+                Landing::Shared(fetched) => return Ok((fetched?, ReplySource::Shared)),
+                Landing::Alone => return plain(scope, backend, wanted).await,
+                Landing::Vanished => continue,
+            },
+        };
+        let permit = permit(scope).await?;
+        count(scope.run)?;
+        let own = own_deadline(&wanted);
+        let request = traced(wanted.request, scope.run.context.trace);
+        let (backend, cache) = (backend.clone(), cache.clone());
+        let (sender, receiver) = oneshot::channel();
+        scope.run.context.detached.adopt(async move {
+            let exchange = backend.call(request, Attempt::new(own));
+            let fetched = timeout_at(own.instant(), exchange)
+                .await
+                .unwrap_or_else(|_| Err(Failure::deadline()));
+            match &fetched {
+                // What its backend wants nobody else to see is not handed on either.
+                Ok(reply) if reply.directives.no_store => leader.alone(),
+                Ok(reply) => {
+                    cache.store_reply(key, reply, ttl);
+                    leader.share(fetched.clone());
+                }
+                Err(_) => leader.share(fetched.clone()),
+            }
+            drop(permit);
+            // Nobody may be left to hear it.
+            let _heard = sender.send(fetched).is_ok();
+        });
+        let fetched = receiver
+            .await
+            .unwrap_or_else(|_| Err(Failure::bug("a fetch that ended without a word")));
+        return Ok((fetched?, ReplySource::Backend));
+    }
+}
+
+/// A call that may change something: once sent it goes on without whoever wanted it.
+async fn unsafely(scope: &Scope<'_>, backend: &Rc<dyn Backend>, wanted: Wanted<'_>) -> Answer {
+    let _permit = permit(scope).await?;
+    if scope.is_over() {
+        std::future::pending::<()>().await;
+    }
+    count(scope.run)?;
+    // A backend that were told the endpoint's deadline might stop half-way.
+    let own = own_deadline(&wanted);
+    let attempt = Attempt::new(own);
+    let sent = attempt.sent.clone();
+    let request = traced(wanted.request, scope.run.context.trace);
+    let backend = backend.clone();
+    let going = Going {
+        call: Some(async move { backend.call(request, attempt).await }.boxed_local()),
+        name: wanted.call.name.clone(),
+        sent,
+        own,
+        detached: scope.run.context.detached.clone(),
+    };
+    Ok((going.await?, ReplySource::Backend))
+}
+
+/// The time that a call has whatever becomes of its request.
+fn own_deadline(wanted: &Wanted<'_>) -> Deadline {
+    wanted.call.timeout.map_or(wanted.deadline, Deadline::after)
+}
+
+/// Waits for a place among the calls in flight under one `for`.
+async fn permit(scope: &Scope<'_>) -> Result<Option<OwnedSemaphorePermit>, Failure> {
+    let Some(sharing) = scope.place.sharing else {
+        return Ok(None);
+    };
+    let permit = sharing.in_flight.clone().acquire_owned().await;
+    permit.map(Some).map_err(|_| Failure::bug("a closed semaphore"))
+}
+
+fn count(run: &Run<'_>) -> Result<(), Failure> {
+    if run.n_calls.get() >= MAX_CALLS {
+        return Err(Failure::limit("more calls than a request may have"));
+    }
+    run.n_calls.set(run.n_calls.get() + 1);
+    Ok(())
+}
+
+/// Trace headers belong to this request alone, so that they are in no key.
+fn traced(mut request: Request, trace: &HeaderMap) -> Request {
+    let headers = match &mut request {
+        Request::Grpc { metadata, .. } => metadata,
+        Request::Http { headers, .. } => headers,
+    };
+    for (name, value) in trace {
+        headers.insert(name.clone(), value.clone());
+    }
+    request
+}
+
+/// All that is sent, and to whom: equal keys are equal requests (semantics.md 5.1).
+fn key(scope: &Scope<'_>, backend: BackendIndex, request: &Request) -> Key {
+    let mut writer = KeyWriter::new("call");
+    if let Some(backend) = scope.run.context.plan.backends.get(backend.0) {
+        writer.part(backend.name.as_bytes());
+        writer.part(
+            backend
+                .schema
+                .as_ref()
+                .map_or(&[][..], |it| it.fingerprint().as_slice()),
+        );
+    }
+    let headers = match request {
+        Request::Grpc {
+            path,
+            message,
+            metadata,
+        } => {
+            writer.part(b"grpc");
+            writer.part(path.as_bytes());
+            writer.part(message);
+            metadata
+        }
+        Request::Http {
+            method,
+            path_and_query,
+            headers,
+            body,
+            accept,
+        } => {
+            writer.part(method.as_str().as_bytes());
+            writer.part(path_and_query.as_bytes());
+            writer.part(&[*accept as u8, u8::from(body.is_some())]);
+            writer.part(body.as_deref().unwrap_or_default());
+            headers
+        }
+    };
+    for (name, value) in headers {
+        writer.part(name.as_str().as_bytes());
+        writer.part(value.as_bytes());
+    }
+    writer.finish()
+}
+
+/// An unsafe call under way.
+struct Going {
+    call: Option<LocalBoxFuture<'static, Result<Reply, Failure>>>,
+    name: Arc<str>,
+    sent: Sent,
+    own: Deadline,
+    detached: Detached,
+}
+
+impl Future for Going {
+    type Output = Result<Reply, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let Some(call) = &mut self.call else {
+            return Poll::Ready(Err(Failure::bug("a call that was polled again")));
+        };
+        let result = call.poll_unpin(cx);
+        if result.is_ready() {
+            self.call = None;
+        }
+        result
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        let Some(call) = self
+            .call
+            .take()
+            .filter(|_| self.sent.is_marked() && !self.own.left().is_zero())
+        else {
+            return;
+        };
+        let (name, own) = (self.name.clone(), self.own);
+        self.detached.adopt(async move {
+            let ended = timeout_at(own.instant(), call)
+                .await
+                .unwrap_or_else(|_| Err(Failure::deadline()));
+            let code = ended.map_or_else(|failure| failure.code, |_| tonic::Code::Ok);
+            tracing::info!(
+                call = &*name,
+                code = code::name(code),
+                "an unsafe call outlived its request"
+            );
+        });
+    }
+}
+
+/// Notes what a call took, also where it is dropped.
+struct Report<'r> {
+    scope: &'r Scope<'r>,
+    call: &'r Call,
+    backend: BackendIndex,
+    started: Instant,
+    ended: bool,
+}
+
+impl<'r> Report<'r> {
+    fn begin(scope: &'r Scope<'_>, wanted: &Wanted<'r>) -> Self {
+        Self {
+            scope,
+            call: wanted.call,
+            backend: wanted.backend,
+            started: Instant::now(),
+            ended: false,
+        }
+    }
+
+    fn end(mut self, answer: &Answer) {
+        let (code, source) = match answer {
+            Ok((_, source)) => (tonic::Code::Ok, *source),
+            Err(failure) => (failure.code, ReplySource::Backend),
+        };
+        self.note(code, source);
+    }
+
+    fn note(&mut self, code: tonic::Code, source: ReplySource) {
+        self.ended = true;
+        self.scope.run.calls.borrow_mut().push(CallReport {
+            call: self.scope.name(self.call),
+            backend: self.backend,
+            started: self.started,
+            took: self.started.elapsed(),
+            code,
+            source,
+        });
+    }
+}
+
+impl Drop for Report<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.note(tonic::Code::Cancelled, ReplySource::Backend);
+        }
+    }
+}
