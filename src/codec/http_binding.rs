@@ -162,7 +162,7 @@ impl HttpBinding {
         }
         if !tree.is_empty() && errors.is_empty() {
             let from_body = out.split_off(start);
-            tree.merge(&self.message, &from_body, "", out, &mut errors);
+            errors = tree.merge(&self.message, &from_body, "", out);
         }
         if errors.is_empty() {
             return Ok(());

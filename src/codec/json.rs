@@ -155,9 +155,7 @@ pub fn string(fragment: &[u8]) -> Option<Cow<'_, str>> {
 /// assert_eq!(out, br#""a \"b\"\n""#);
 /// ```
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    text::escape(text.as_bytes(), out);
-    out.push(b'"');
+    super::escape::write_string(text, out);
 }
 
 /// See [`elements`].

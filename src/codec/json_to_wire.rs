@@ -66,16 +66,16 @@ impl FromJson {
         &self,
         json: &[u8],
         out: &mut Vec<u8>,
-        write: impl FnOnce(&mut Writer<'_>) -> Result<(), Box<Failure>>,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), Failure>,
     ) -> Result<(), JsonError> {
         let start = out.len();
-        let result = text::check_utf8(json).map_err(Box::from).and_then(|()| {
+        let result = text::check_utf8(json).map_err(Failure::from).and_then(|()| {
             out.reserve(json.len());
             let mut writer = Writer::new(&self.registry, Reader::new(json), out);
             write(&mut writer)?;
             Ok(writer.reader.finish()?)
         });
-        result.map_err(|failure: Box<Failure>| {
+        result.map_err(|failure: Failure| {
             out.truncate(start);
             failure.into_error()
         })

@@ -85,14 +85,9 @@ impl Node {
     }
 
     /// Appends the message: what `body` holds, without the fields that are set here, and these, in number order.
-    pub(super) fn merge(
-        &self,
-        message: &MessageRef,
-        body: &[u8],
-        pointer: &str,
-        out: &mut Vec<u8>,
-        errors: &mut Vec<BindError>,
-    ) {
+    /// `pointer` is where the message stands in the body. Returns what is wrong.
+    pub(super) fn merge(&self, message: &MessageRef, body: &[u8], pointer: &str, out: &mut Vec<u8>) -> Vec<BindError> {
+        let mut errors = Vec::new();
         let mut pieces: Vec<(u32, Cow<'_, [u8]>)> = Vec::new();
         let mut inner: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
         let mut reader = wire::Reader::new(body);
@@ -131,7 +126,7 @@ impl Node {
                     let body = inner.remove(&number).unwrap_or_default();
                     let pointer = format!("{pointer}/{}", field.json_name);
                     let mut content = Vec::new();
-                    node.merge(&message.sibling(index), &body, &pointer, &mut content, errors);
+                    errors.extend(node.merge(&message.sibling(index), &body, &pointer, &mut content));
                     if field.delimited {
                         wire::put_group(&mut piece, number, &content);
                     } else {
@@ -146,6 +141,7 @@ impl Node {
         for (_, piece) in &pieces {
             out.extend_from_slice(piece);
         }
+        errors
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stands inside JSON strings: finding what is not plain, escaping, unescaping.
+//! What stands inside JSON strings: finding what is not plain, and unescaping. Escaping is `codec::escape`.
 //!
 //! Reads eight bytes at a time where most text is plain. Validation of escapes is [`unicode_escape`] and the reader's;
 //! [`unescape`] trusts its input and puts U+FFFD where an escape means nothing.
@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use super::SyntaxError;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
+const QUOTES: u64 = 0x2222_2222_2222_2222;
+const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// Checks that a document is UTF-8.
@@ -29,8 +31,8 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
         let word = u64::from_le_bytes(chunk);
         // A byte of `x` is zero iff the same bit pattern has its high bit set below; borrows only ever reach bytes
         // behind the first true hit, so the lowest bit set is exact.
-        let quote = word ^ (ONES * b'"' as u64);
-        let backslash = word ^ (ONES * b'\\' as u64);
+        let quote = word ^ QUOTES;
+        let backslash = word ^ BACKSLASHES;
         let hits = (quote.wrapping_sub(ONES) & !quote
             | backslash.wrapping_sub(ONES) & !backslash
             | word.wrapping_sub(ONES * 0x20) & !word)
@@ -132,29 +134,4 @@ pub(crate) fn unescape_into(content: &[u8], out: &mut Vec<u8>) {
         rest = escape.get(length..).unwrap_or_default();
     }
     out.extend_from_slice(rest);
-}
-
-/// Appends UTF-8 text with `"`, `\` and control characters escaped.
-pub(crate) fn escape(text: &[u8], out: &mut Vec<u8>) {
-    let mut rest = text;
-    loop {
-        let (plain, special) = rest.split_at(plain_length(rest));
-        out.extend_from_slice(plain);
-        let Some((&byte, behind)) = special.split_first() else {
-            return;
-        };
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => {
-                let digit = |it: u8| if it < 10 { b'0' + it } else { b'a' + it - 10 };
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
-            }
-        }
-        rest = behind;
-    }
 }

@@ -102,7 +102,7 @@ pub(in crate::codec) fn write_base64(text: &[u8], out: &mut Vec<u8>) -> Result<(
     const REASON: Reason = "expected base64";
     let unpadded = match text {
         [start @ .., b'=', b'='] | [start @ .., b'='] => {
-            if text.len() % 4 != 0 {
+            if !text.len().is_multiple_of(4) {
                 return Err(REASON);
             }
             start

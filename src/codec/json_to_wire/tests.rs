@@ -179,6 +179,15 @@ fn other_scalars_are_refused() {
             r#"{"optionalNestedEnum": {}}"#,
             at("optionalNestedEnum", "expected the name of an enum value"),
         ),
+    ] {
+        assert_eq!(read(PROTO3, json), expected, "{json}");
+    }
+}
+
+#[test]
+fn other_shapes_are_refused_with_their_place() {
+    let at = |name: &str, reason: &str| format!("/{name}: {reason}");
+    for (json, expected) in [
         (
             r#"{"optionalNestedMessage": 1}"#,
             at("optionalNestedMessage", "expected an object"),

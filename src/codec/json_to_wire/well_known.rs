@@ -29,7 +29,7 @@ fn write_seconds_and_nanos(seconds: i64, nanos: i32, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a google.protobuf.FieldMask: paths in lowerCamelCase, separated by commas, become snake_case.
+/// Appends a google.protobuf.FieldMask: paths in `lowerCamelCase`, separated by commas, become `snake_case`.
 pub(in crate::codec) fn write_field_mask(text: &str, out: &mut Vec<u8>) -> Result<(), Reason> {
     if text.is_empty() {
         return Ok(());

@@ -4,21 +4,23 @@
 //! order, once, at its end; maps likewise. What says which fields were met lies on stacks that all messages of a run share.
 //! Recursion is as deep as messages may be nested, [`wire::DEPTH_LIMIT`].
 
+mod map;
+mod scalar;
+mod well_known;
+
 use std::borrow::Cow;
 
+use self::map::{Entry, MapType};
 use super::failure::Failure;
 use super::nearest::nearest;
 use super::program::{FieldPlan, Framing, Plan, Program, Registry, Scalar, Shape, ValueType};
-use super::scalar::{self, Integers, Reason};
-use super::well_known;
+use super::scalar::{Reason, is_zero};
+use super::well_known::{write_duration, write_field_mask, write_timestamp};
 use crate::codec::json::reader::{RawString, Reader};
 use crate::codec::json::{self, text};
-use crate::codec::wire::{self, Tag, WireType};
+use crate::codec::wire::{self, WireType};
 
-pub(super) type Outcome = Result<(), Box<Failure>>;
-
-/// How many times over a document may be read again in search of `@type`s that do not stand first.
-const RESCAN_FACTOR: usize = 8;
+pub(super) type Outcome = Result<(), Failure>;
 
 const NOT_NULL: Reason = "expected a value other than null";
 const NOT_OBJECT: Reason = "expected an object";
@@ -43,29 +45,6 @@ struct Span {
     number: u32,
     start: usize,
     end: usize,
-}
-
-/// What was written of one map entry.
-#[derive(Clone, Copy)]
-struct Entry {
-    start: usize,
-    end: usize,
-    /// Where the key stands in the document.
-    offset: usize,
-    key: Key,
-}
-
-/// What entries are ordered by. Those of one map are all of one variant.
-#[derive(Clone, Copy)]
-enum Key {
-    /// Signed numbers and bools.
-    Signed(i64),
-    /// Text, by its place in the output.
-    Text {
-        start: usize,
-        length: usize,
-    },
-    Unsigned(u64),
 }
 
 /// Whether `@type` may stand among the members.
@@ -110,7 +89,7 @@ impl<'r> Writer<'r> {
     }
 
     #[cold]
-    fn fail<T>(&self, reason: impl Into<Cow<'static, str>>) -> Result<T, Box<Failure>> {
+    fn fail<T>(&self, reason: impl Into<Cow<'static, str>>) -> Result<T, Failure> {
         Err(Failure::new(self.reader.offset(), reason))
     }
 
@@ -123,7 +102,7 @@ impl<'r> Writer<'r> {
 
     /// Moves behind `,` to the next member or element, or behind the closing bracket.
     #[inline]
-    fn has_next(&mut self, close: u8) -> Result<bool, Box<Failure>> {
+    fn has_next(&mut self, close: u8) -> Result<bool, Failure> {
         self.reader.skip_blanks();
         if self.reader.accept(b',') {
             self.reader.skip_blanks();
@@ -141,7 +120,7 @@ impl<'r> Writer<'r> {
 
     /// Moves behind the opening bracket; false where the closing one follows, and behind it.
     #[inline]
-    fn enter(&mut self, open: u8, close: u8, reason: Reason) -> Result<bool, Box<Failure>> {
+    fn enter(&mut self, open: u8, close: u8, reason: Reason) -> Result<bool, Failure> {
         if !self.reader.accept(open) {
             return self.mismatch(reason);
         }
@@ -151,7 +130,7 @@ impl<'r> Writer<'r> {
 
     /// Fails because the next value is of another type, or because it is none.
     #[cold]
-    fn mismatch<T>(&self, reason: Reason) -> Result<T, Box<Failure>> {
+    fn mismatch<T>(&self, reason: Reason) -> Result<T, Failure> {
         self.reader.clone().skip_value(json::MAX_DEPTH)?;
         self.fail(reason)
     }
@@ -183,13 +162,10 @@ impl<'r> Writer<'r> {
         let n_moved = wire::varint_length(length as u64) - 1;
         self.out.resize(end + n_moved, 0);
         self.out.copy_within(start..end, start + n_moved);
-        let mut rest = length;
-        for byte in self.out.iter_mut().skip(start - 1).take(n_moved) {
-            *byte = (rest & 0x7f) as u8 | 0x80;
-            rest >>= 7;
-        }
-        if let Some(last) = self.out.get_mut(start - 1 + n_moved) {
-            *last = (rest & 0x7f) as u8;
+        self.spare.clear();
+        wire::put_varint(&mut self.spare, length as u64);
+        for (to, from) in self.out.iter_mut().skip(start - 1).zip(&self.spare) {
+            *to = *from;
         }
         n_moved
     }
@@ -215,7 +191,7 @@ impl<'r> Writer<'r> {
         };
         match value {
             ValueType::Any => self.any(depth),
-            ValueType::Duration => self.text(well_known::write_duration),
+            ValueType::Duration => self.text(write_duration),
             ValueType::Empty(at) | ValueType::Message(at) => {
                 if self.enter(b'{', b'}', NOT_OBJECT)?
                     && let Some(plan) = program.plans.get(at)
@@ -224,17 +200,17 @@ impl<'r> Writer<'r> {
                 }
                 Ok(())
             }
-            ValueType::FieldMask => self.text(well_known::write_field_mask),
+            ValueType::FieldMask => self.text(write_field_mask),
             ValueType::ListValue => self.list_value(program, depth),
             ValueType::Scalar(scalar) => self.scalar(program, scalar),
             ValueType::Struct => self.struct_value(program, depth),
-            ValueType::Timestamp => self.text(well_known::write_timestamp),
+            ValueType::Timestamp => self.text(write_timestamp),
             ValueType::Value => self.any_json(program, depth),
             ValueType::Wrapper(scalar) => {
                 let start = self.out.len();
                 self.out.push(1 << 3 | scalar.wire_type() as u8);
                 self.scalar(program, scalar)?;
-                if scalar::is_zero(scalar, self.out.get(start + 1..).unwrap_or_default()) {
+                if is_zero(scalar, self.out.get(start + 1..).unwrap_or_default()) {
                     self.out.truncate(start);
                 }
                 Ok(())
@@ -370,7 +346,18 @@ impl<'r> Writer<'r> {
     fn field(&mut self, program: &Program, field: &FieldPlan, depth: u32) -> Outcome {
         match field.shape {
             Shape::List => self.list(program, field, depth),
-            Shape::Map(key) => self.map(program, field.tag.as_bytes(), key, field.value, depth),
+            Shape::Map(key) => {
+                let tag = field.tag.as_bytes();
+                self.map(
+                    program,
+                    MapType {
+                        tag,
+                        key,
+                        value: field.value,
+                    },
+                    depth,
+                )
+            }
             Shape::PackedList => {
                 let start = self.out.len();
                 self.out.extend_from_slice(field.tag.as_bytes());
@@ -389,7 +376,7 @@ impl<'r> Writer<'r> {
                 if field.implicit
                     && let ValueType::Scalar(scalar) = field.value
                     && let content = self.out.get(start + field.tag.as_bytes().len()..).unwrap_or_default()
-                    && scalar::is_zero(scalar, content)
+                    && is_zero(scalar, content)
                 {
                     self.out.truncate(start);
                 }
@@ -436,7 +423,7 @@ impl<'r> Writer<'r> {
         let takes_null = takes_null(program, value);
         for index in 0.. {
             if !takes_null && self.reader.rest().starts_with(b"null") {
-                return self.fail(NOT_NULL).map_err(|it: Box<Failure>| it.in_element(index));
+                return self.fail(NOT_NULL).map_err(|it: Failure| it.in_element(index));
             }
             write(self).map_err(|it| it.in_element(index))?;
             if !self.has_next(b']')? {
@@ -444,360 +431,6 @@ impl<'r> Writer<'r> {
             }
         }
         Ok(())
-    }
-
-    // === Maps ===
-
-    /// Reads an object as the entries of a map, each behind `tag`, ascending by key.
-    fn map(&mut self, program: &Program, tag: &[u8], key: Scalar, value: ValueType, depth: u32) -> Outcome {
-        if !self.enter(b'{', b'}', NOT_OBJECT)? {
-            return Ok(());
-        }
-        let base = self.entries.len();
-        let mut ascending = true;
-        loop {
-            let offset = self.reader.offset();
-            let start = self.out.len();
-            self.out.extend_from_slice(tag);
-            let content = self.open();
-            self.out.push(1 << 3 | key.wire_type() as u8);
-            let raw = self.reader.string()?;
-            let mut written = match self.map_key(key, raw) {
-                Ok(written) => written,
-                Err(reason) => return Err(Failure::new(offset, reason).in_member(self.key_at(offset))),
-            };
-            self.reader.colon()?;
-            self.out.push(2 << 3 | value.wire_type() as u8);
-            let result = if self.reader.rest().starts_with(b"null") && !takes_null(program, value) {
-                self.fail(NOT_NULL)
-            } else {
-                self.value(program, value, depth)
-            };
-            if let Err(failure) = result {
-                return Err(failure.in_member(self.key_at(offset)));
-            }
-            let n_moved = self.close(content);
-            if let Key::Text { start, .. } = &mut written {
-                *start += n_moved;
-            }
-            let entry = Entry {
-                start,
-                end: self.out.len(),
-                offset,
-                key: written,
-            };
-            if let Some(before) = self.entries.get(base..).and_then(<[Entry]>::last) {
-                ascending &= compare(self.out, before.key, entry.key).is_lt();
-            }
-            self.entries.push(entry);
-            if !self.has_next(b'}')? {
-                break;
-            }
-        }
-        if !ascending {
-            self.sort_entries(base)?;
-        }
-        self.entries.truncate(base);
-        Ok(())
-    }
-
-    /// Puts the entries of the innermost map in order; two of one key are a failure.
-    #[cold]
-    fn sort_entries(&mut self, base: usize) -> Outcome {
-        let out = &*self.out;
-        let Some(entries) = self.entries.get_mut(base..) else {
-            return Ok(());
-        };
-        let Some(start) = entries.first().map(|it| it.start) else {
-            return Ok(());
-        };
-        entries.sort_by(|a, b| compare(out, a.key, b.key));
-        for (a, b) in entries.iter().zip(entries.iter().skip(1)) {
-            if compare(out, a.key, b.key).is_eq() {
-                let offset = a.offset.max(b.offset);
-                return Err(Failure::new(offset, DUPLICATE).in_member(self.key_at(offset)));
-            }
-        }
-        self.spare.clear();
-        for entry in entries.iter() {
-            self.spare
-                .extend_from_slice(out.get(entry.start..entry.end).unwrap_or_default());
-        }
-        self.out.truncate(start);
-        self.out.extend_from_slice(&self.spare);
-        Ok(())
-    }
-
-    fn map_key(&mut self, kind: Scalar, raw: RawString<'_>) -> Result<Key, Reason> {
-        let unescaped = text::unescape(raw.raw);
-        let key = &*unescaped;
-        match kind {
-            Scalar::Bool => {
-                let value = match key {
-                    "false" => 0,
-                    "true" => 1,
-                    _ => return Err(scalar::expectation(kind)),
-                };
-                self.out.push(value);
-                return Ok(Key::Signed(i64::from(value)));
-            }
-            Scalar::Bytes | Scalar::Double | Scalar::Enum(_) | Scalar::Float | Scalar::String => {
-                scalar::write_text(key.as_bytes(), self.out);
-                return Ok(Key::Text {
-                    start: self.out.len() - key.len(),
-                    length: key.len(),
-                });
-            }
-            _ => {}
-        }
-        scalar::write_number(kind, key, Integers::Integral, self.out)?;
-        Ok(match scalar::integer::<i64>(key, Integers::Integral) {
-            Some(signed) => Key::Signed(signed),
-            // Only the upper half of the unsigned 64-bit numbers gets here.
-            None => Key::Unsigned(scalar::integer(key, Integers::Integral).ok_or(scalar::expectation(kind))?),
-        })
-    }
-
-    // === Scalars ===
-
-    #[inline]
-    fn scalar(&mut self, program: &Program, kind: Scalar) -> Outcome {
-        let offset = self.reader.offset();
-        match kind {
-            Scalar::Bool => {
-                if self.reader.accept_literal(b"true") {
-                    self.out.push(1);
-                } else if self.reader.accept_literal(b"false") {
-                    self.out.push(0);
-                } else {
-                    return self.mismatch(scalar::expectation(kind));
-                }
-                Ok(())
-            }
-            Scalar::String => {
-                if self.reader.peek() != Some(b'"') {
-                    return self.mismatch(scalar::expectation(kind));
-                }
-                let string = self.reader.string()?;
-                if string.escaped {
-                    self.spare.clear();
-                    text::unescape_into(string.raw, &mut self.spare);
-                    scalar::write_text(&self.spare, self.out);
-                } else {
-                    scalar::write_text(string.raw, self.out);
-                }
-                Ok(())
-            }
-            Scalar::Bytes => {
-                if self.reader.peek() != Some(b'"') {
-                    return self.mismatch(scalar::expectation(kind));
-                }
-                let string = self.reader.string()?;
-                let text = text::unescape(string.raw);
-                scalar::write_base64(text.as_bytes(), self.out).map_err(|it| Failure::new(offset, it))
-            }
-            Scalar::Enum(at) => self.enumeration(program, at),
-            _ => {
-                let text = match self.reader.peek() {
-                    Some(b'"') => text::unescape(self.reader.string()?.raw),
-                    Some(b'-' | b'0'..=b'9') => text::unescape(self.reader.number()?),
-                    _ => return self.mismatch(scalar::expectation(kind)),
-                };
-                scalar::write_number(kind, &text, Integers::Integral, self.out).map_err(|it| Failure::new(offset, it))
-            }
-        }
-    }
-
-    fn enumeration(&mut self, program: &Program, at: usize) -> Outcome {
-        let offset = self.reader.offset();
-        let Some(table) = program.enums.get(at) else {
-            return self.fail(NOT_NULL);
-        };
-        let number = match self.reader.peek() {
-            Some(b'"') => {
-                let name = text::unescape(self.reader.string()?.raw);
-                table
-                    .number(&name)
-                    .ok_or_else(|| Failure::new(offset, table.unknown(&name)))?
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                let digits = text::unescape(self.reader.number()?);
-                scalar::integer(&digits, Integers::Integral)
-                    .filter(|it| table.accepts(*it))
-                    .ok_or_else(|| Failure::new(offset, "expected the number of an enum value"))?
-            }
-            Some(b'n') if table.null_value && self.reader.accept_literal(b"null") => 0,
-            _ => return self.mismatch(scalar::expectation(Scalar::Enum(at))),
-        };
-        wire::put_varint(self.out, wire::extend32(number));
-        Ok(())
-    }
-
-    // === Well-known types ===
-
-    /// Reads a string that `write` makes a message of.
-    fn text(&mut self, write: impl FnOnce(&str, &mut Vec<u8>) -> Result<(), Reason>) -> Outcome {
-        if self.reader.peek() != Some(b'"') {
-            return self.mismatch("expected a string");
-        }
-        let offset = self.reader.offset();
-        let text = text::unescape(self.reader.string()?.raw);
-        write(&text, self.out).map_err(|it| Failure::new(offset, it))
-    }
-
-    /// google.protobuf.Value.
-    fn any_json(&mut self, program: &Program, depth: u32) -> Outcome {
-        let offset = self.reader.offset();
-        match self.reader.peek() {
-            Some(b'n') if self.reader.accept_literal(b"null") => {
-                wire::put_tag(self.out, 1, WireType::Varint);
-                self.out.push(0);
-                Ok(())
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                wire::put_tag(self.out, 2, WireType::Fixed64);
-                let digits = text::unescape(self.reader.number()?);
-                let value = scalar::double(&digits).map_err(|it| Failure::new(offset, it))?;
-                self.out.extend_from_slice(&value.to_le_bytes());
-                Ok(())
-            }
-            Some(b'"') => {
-                wire::put_tag(self.out, 3, WireType::Len);
-                self.scalar(program, Scalar::String)
-            }
-            Some(b't' | b'f') => {
-                wire::put_tag(self.out, 4, WireType::Varint);
-                self.scalar(program, Scalar::Bool)
-            }
-            Some(open @ (b'{' | b'[')) => {
-                let is_object = open == b'{';
-                wire::put_tag(self.out, if is_object { 5 } else { 6 }, WireType::Len);
-                let start = self.open();
-                if is_object {
-                    self.struct_value(program, depth)?;
-                } else {
-                    self.list_value(program, depth)?;
-                }
-                self.close(start);
-                Ok(())
-            }
-            _ => self.mismatch("expected a value"),
-        }
-    }
-
-    fn struct_value(&mut self, program: &Program, depth: u32) -> Outcome {
-        let tag = Tag::new(1, WireType::Len).bits().to_le_bytes();
-        self.map(
-            program,
-            tag.get(..1).unwrap_or_default(),
-            Scalar::String,
-            ValueType::Value,
-            depth,
-        )
-    }
-
-    fn list_value(&mut self, program: &Program, depth: u32) -> Outcome {
-        self.elements(program, ValueType::Value, |writer| {
-            wire::put_tag(writer.out, 1, WireType::Len);
-            writer.value(program, ValueType::Value, depth)
-        })
-    }
-
-    fn any(&mut self, depth: u32) -> Outcome {
-        if !self.enter(b'{', b'}', NOT_OBJECT)? {
-            return Ok(());
-        }
-        let (url, offset) = self.find_type()?;
-        let fail = |reason: Reason| Err(Failure::new(offset, reason).in_member("@type"));
-        let Some((_, name)) = url.rsplit_once('/') else {
-            return fail("expected a type URL such as type.googleapis.com/google.protobuf.Duration");
-        };
-        let registry = self.registry;
-        let Some(program) = registry.program(name) else {
-            return fail("unknown type");
-        };
-        wire::put_bytes(self.out, 1, url.as_bytes());
-        let start = self.out.len();
-        wire::put_tag(self.out, 2, WireType::Len);
-        let content = self.open();
-        match program.root {
-            ValueType::Message(at) => {
-                if let Some(plan) = program.plans.get(at) {
-                    self.members(program, plan, depth, Within::Any)?;
-                }
-            }
-            root => self.wrapped_in_any(program, root, depth)?,
-        }
-        if self.out.len() == content {
-            self.out.truncate(start);
-        } else {
-            self.close(content);
-        }
-        Ok(())
-    }
-
-    /// Finds the `@type` of the object whose first member is next, which stays next.
-    fn find_type(&mut self) -> Result<(Cow<'r, str>, usize), Box<Failure>> {
-        let start = self.reader.offset();
-        let mut reader = self.reader.clone();
-        loop {
-            let key = reader.string()?;
-            reader.colon()?;
-            if text::unescape(key.raw) == "@type" {
-                let offset = reader.offset();
-                if reader.peek() != Some(b'"') {
-                    return Err(Failure::new(offset, "expected a string").in_member("@type"));
-                }
-                return Ok((text::unescape(reader.string()?.raw), offset));
-            }
-            let before = reader.offset();
-            reader.skip_value(json::MAX_DEPTH)?;
-            self.n_rescanned += reader.offset() - before;
-            if self.n_rescanned > RESCAN_FACTOR * reader.bytes().len() {
-                return Err(Failure::new(start, "expected `@type` to be the first member"));
-            }
-            reader.skip_blanks();
-            if reader.accept(b'}') {
-                return Err(Failure::new(start, "expected a member `@type`"));
-            }
-            if !reader.accept(b',') {
-                reader.fail("expected `,` or `}`")?;
-            }
-            reader.skip_blanks();
-        }
-    }
-
-    /// Reads the rest of an Any that holds a type with a JSON form of its own: that stands in `value`.
-    fn wrapped_in_any(&mut self, program: &Program, root: ValueType, depth: u32) -> Outcome {
-        let start = self.reader.offset();
-        let mut has_type = false;
-        let mut has_value = false;
-        loop {
-            let offset = self.reader.offset();
-            let key = text::unescape(self.reader.string()?.raw);
-            self.reader.colon()?;
-            let seen = match &*key {
-                "@type" => &mut has_type,
-                "value" => &mut has_value,
-                _ => return Err(Failure::new(offset, "unknown member; did you mean `value`?").in_member(key)),
-            };
-            if std::mem::replace(seen, true) {
-                return Err(Failure::new(offset, DUPLICATE).in_member(key));
-            }
-            if key == "value" {
-                self.body(program, root, depth).map_err(|it| it.in_member(key))?;
-            } else {
-                self.reader.skip_value(json::MAX_DEPTH)?;
-            }
-            if !self.has_next(b'}')? {
-                break;
-            }
-        }
-        if has_value || matches!(root, ValueType::Empty(_)) {
-            Ok(())
-        } else {
-            Err(Failure::new(start, "expected a member `value`"))
-        }
     }
 }
 
@@ -811,22 +444,8 @@ fn takes_null(program: &Program, value: ValueType) -> bool {
     }
 }
 
-fn compare(out: &[u8], a: Key, b: Key) -> std::cmp::Ordering {
-    let text = |start: usize, length: usize| out.get(start..).and_then(|it| it.get(..length)).unwrap_or_default();
-    match (a, b) {
-        (Key::Signed(a), Key::Signed(b)) => a.cmp(&b),
-        (Key::Unsigned(a), Key::Unsigned(b)) => a.cmp(&b),
-        (Key::Text { start: a, length: n_a }, Key::Text { start: b, length: n_b }) => text(a, n_a).cmp(text(b, n_b)),
-        // An unsigned number too large for a signed one.
-        (Key::Unsigned(_), _) => std::cmp::Ordering::Greater,
-        (_, Key::Unsigned(_)) => std::cmp::Ordering::Less,
-        (Key::Text { .. }, Key::Signed(_)) => std::cmp::Ordering::Greater,
-        (Key::Signed(_), Key::Text { .. }) => std::cmp::Ordering::Less,
-    }
-}
-
 #[cold]
-fn unknown_member(offset: usize, key: String, plan: &Plan) -> Box<Failure> {
+fn unknown_member(offset: usize, key: String, plan: &Plan) -> Failure {
     let names = plan.fields.iter().map(|it| &*it.json_name);
     let reason = match nearest(&key, names) {
         Some(name) => Cow::Owned(format!("unknown member; did you mean `{name}`?")),

@@ -1,0 +1,83 @@
+//! Scalars: JSON strings, numbers and bools into fields that are not messages.
+
+use super::{Failure, Outcome, Writer};
+use crate::codec::json::text;
+use crate::codec::json_to_wire::program::{Program, Scalar};
+use crate::codec::json_to_wire::scalar::{self, Integers};
+use crate::codec::wire;
+
+impl Writer<'_> {
+    /// Reads a scalar and writes it without its tag.
+    #[inline]
+    pub(super) fn scalar(&mut self, program: &Program, kind: Scalar) -> Outcome {
+        let offset = self.reader.offset();
+        match kind {
+            Scalar::Bool => {
+                if self.reader.accept_literal(b"true") {
+                    self.out.push(1);
+                } else if self.reader.accept_literal(b"false") {
+                    self.out.push(0);
+                } else {
+                    return self.mismatch(scalar::expectation(kind));
+                }
+                Ok(())
+            }
+            Scalar::String => {
+                if self.reader.peek() != Some(b'"') {
+                    return self.mismatch(scalar::expectation(kind));
+                }
+                let string = self.reader.string()?;
+                if string.escaped {
+                    self.spare.clear();
+                    text::unescape_into(string.raw, &mut self.spare);
+                    scalar::write_text(&self.spare, self.out);
+                } else {
+                    scalar::write_text(string.raw, self.out);
+                }
+                Ok(())
+            }
+            Scalar::Bytes => {
+                if self.reader.peek() != Some(b'"') {
+                    return self.mismatch(scalar::expectation(kind));
+                }
+                let string = self.reader.string()?;
+                let text = text::unescape(string.raw);
+                scalar::write_base64(text.as_bytes(), self.out).map_err(|it| Failure::new(offset, it))
+            }
+            Scalar::Enum(at) => self.enumeration(program, at),
+            _ => {
+                let text = match self.reader.peek() {
+                    Some(b'"') => text::unescape(self.reader.string()?.raw),
+                    Some(b'-' | b'0'..=b'9') => text::unescape(self.reader.number()?),
+                    _ => return self.mismatch(scalar::expectation(kind)),
+                };
+                scalar::write_number(kind, &text, Integers::Integral, self.out).map_err(|it| Failure::new(offset, it))
+            }
+        }
+    }
+
+    fn enumeration(&mut self, program: &Program, at: usize) -> Outcome {
+        let offset = self.reader.offset();
+        let Some(table) = program.enums.get(at) else {
+            return self.fail("there is no such enum");
+        };
+        let number = match self.reader.peek() {
+            Some(b'"') => {
+                let name = text::unescape(self.reader.string()?.raw);
+                table
+                    .number(&name)
+                    .ok_or_else(|| Failure::new(offset, table.unknown(&name)))?
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                let digits = text::unescape(self.reader.number()?);
+                scalar::integer(&digits, Integers::Integral)
+                    .filter(|it| table.accepts(*it))
+                    .ok_or_else(|| Failure::new(offset, "expected the number of an enum value"))?
+            }
+            Some(b'n') if table.null_value && self.reader.accept_literal(b"null") => 0,
+            _ => return self.mismatch(scalar::expectation(Scalar::Enum(at))),
+        };
+        wire::put_varint(self.out, wire::extend32(number));
+        Ok(())
+    }
+}
