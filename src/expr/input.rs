@@ -20,6 +20,14 @@ pub(super) use reader::{Mistake, compile};
 /// Reads text as a scalar of `ty` (for a list type: as one element). The error says what was expected: `an integer`.
 ///
 /// Whole numbers are JSON integers without an exponent: `05`, `+5`, ` 5` and `1e3` are none (semantics.md 6.4).
+///
+/// ```
+/// use weft::expr::Type;
+/// use weft::expr::input::from_text;
+///
+/// assert!(from_text("5", &Type::int()).is_ok());
+/// assert_eq!(from_text("1e3", &Type::int()).unwrap_err(), "an integer");
+/// ```
 pub fn from_text(text: &str, ty: &Type) -> Result<Value, String> {
     match &ty.kind {
         TypeKind::List(element) => return from_text(text, element),
@@ -74,6 +82,10 @@ impl JsonReader {
 
     /// Reads one JSON value, which is a fragment of validated JSON. JSON null is [`Value::Null`] whatever the type: what it
     /// means is the caller's business.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "values are slices that share it, so it is handed over"
+    )]
     pub fn read(&self, json: Bytes) -> Result<Value, JsonError> {
         self.reader.read(&json).map_err(|mistake| JsonError {
             pointer: mistake.pointer,

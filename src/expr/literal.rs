@@ -13,6 +13,13 @@ use crate::codec::json;
 /// Reads JSON text as a value of `ty`: `"PAID"` of an enum, `"1.5s"` of a duration, an object as a message. JSON null is
 /// [`Value::Null`] whatever the type: whether it fits is the place's business.
 /// The error is one line for a diagnostic.
+///
+/// ```
+/// use weft::expr::{Type, literal};
+///
+/// assert!(literal::read(b"\"5\"", &Type::int()).is_ok());
+/// assert_eq!(literal::read(b"5.5", &Type::int()).unwrap_err().title, "expected an integer, found `5.5`");
+/// ```
 pub fn read(json: &[u8], ty: &Type) -> Result<Value, LiteralError> {
     if let Err(error) = json::validate(json) {
         return Err(LiteralError {

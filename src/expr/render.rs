@@ -17,6 +17,16 @@ use crate::schema::Enum;
 pub use text::as_text;
 
 /// Writes values of one type as JSON. Compiled when a plan is made; holds the codec programs that it needs.
+///
+/// ```
+/// use weft::codec::JsonOptions;
+/// use weft::expr::{Renderer, Type, Value};
+///
+/// let mut out = Vec::new();
+/// let renderer = Renderer::compile(&Type::list(Type::int()), JsonOptions::default());
+/// renderer.render(&Value::list(vec![Value::Int(1), Value::Null]), &mut out).unwrap();
+/// assert_eq!(out, b"[1,null]");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Renderer {
     writer: Arc<Writer>,
@@ -36,9 +46,9 @@ enum Writer {
     Int {
         quoted: bool,
     },
-    List(Box<Writer>),
+    List(Box<Self>),
     /// Keys of whatever kind are strings.
-    Map(Box<Writer>),
+    Map(Box<Self>),
     Message(Arc<ToJson>),
     Null,
     Object(Box<[MemberWriter]>),
@@ -188,18 +198,15 @@ fn write_object(writers: &[MemberWriter], members: &[(Arc<str>, Value)], out: &m
             .position(|it| it.name == *name)
             .map(|offset| at + offset);
         let found = behind.or_else(|| writers.iter().position(|it| it.name == *name));
-        match found.and_then(|it| writers.get(it)) {
-            Some(member) => {
-                at = found.unwrap_or(0) + 1;
-                out.extend_from_slice(&member.key);
-                member.writer.write(value, out)?;
-            }
+        if let Some(member) = found.and_then(|it| writers.get(it)) {
+            at = found.unwrap_or(0) + 1;
+            out.extend_from_slice(&member.key);
+            member.writer.write(value, out)?;
+        } else {
             // Members that JSON brought along when it was spread.
-            None => {
-                escape::write_string(name, out);
-                out.push(b':');
-                write_any(value, out)?;
-            }
+            escape::write_string(name, out);
+            out.push(b':');
+            write_any(value, out)?;
         }
     }
     out.push(b'}');
@@ -317,6 +324,7 @@ fn enum_table(declared: &Enum, options: JsonOptions) -> Box<[(i32, Box<[u8]>)]> 
 }
 
 /// Why bytes could not be rendered.
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 pub(super) fn decode_fault(error: DecodeError) -> Fault {
     fault(match error {
         DecodeError::Depth => "a message is nested too deeply",

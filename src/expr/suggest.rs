@@ -5,6 +5,13 @@
 
 /// The candidate nearest to `name`, if one is near enough to be worth saying. Case, dashes and underscores weigh nothing:
 /// `priceUsd` is `price_usd`.
+///
+/// ```
+/// use weft::expr::suggest::nearest;
+///
+/// assert_eq!(nearest("PIAD", ["UNKNOWN", "PAID", "SHIPPED"]), Some("PAID"));
+/// assert_eq!(nearest("x", ["y"]), None);
+/// ```
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted = normalized(name);
     // A third of the letters may be wrong; of one or two letters none.
@@ -37,24 +44,24 @@ fn normalized(name: &str) -> Vec<char> {
 
 /// How many letters have to be inserted, left out, replaced or swapped with their neighbour (optimal string alignment).
 fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut upper: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
     for (row, from) in a.iter().enumerate() {
-        let mut current = Vec::with_capacity(last.len());
+        let mut current = Vec::with_capacity(above.len());
         current.push(row + 1);
         for (column, to) in b.iter().enumerate() {
-            let mut least = (last[column] + usize::from(from != to))
-                .min(last[column + 1] + 1)
+            let mut cost = (above[column] + usize::from(from != to))
+                .min(above[column + 1] + 1)
                 .min(current[column] + 1);
             let swapped = row > 0 && column > 0 && a[row - 1] == *to && b[column - 1] == *from;
             if swapped {
-                least = least.min(before_last[column - 1] + 1);
+                cost = cost.min(upper[column - 1] + 1);
             }
-            current.push(least);
+            current.push(cost);
         }
-        before_last = std::mem::replace(&mut last, current);
+        upper = std::mem::replace(&mut above, current);
     }
-    last[b.len()]
+    above[b.len()]
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub struct Type {
 /// What a value is when it is not null.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TypeKind {
-    /// JSON of unknown shape: untyped HTTP replies, Struct, Value, ListValue. At run time always [`super::Value::Json`] or null.
+    /// JSON of unknown shape: untyped HTTP replies, Struct, Value, `ListValue`. At run time always [`super::Value::Json`] or null.
     Any,
     /// `bool`.
     Bool,
@@ -38,7 +38,7 @@ pub enum TypeKind {
     List(Arc<Type>),
     /// A map: key type and value type.
     Map(Arc<(Type, Type)>),
-    /// A message, as wire bytes. Never a wrapper, Timestamp, Duration, Struct, Value, ListValue, Any or Empty.
+    /// A message, as wire bytes. Never a wrapper, Timestamp, Duration, Struct, Value, `ListValue`, Any or Empty.
     Message(MessageRef),
     /// The literal null, before it joins with anything.
     Null,
@@ -359,8 +359,7 @@ impl Type {
         let nullable = self.nullable || other.nullable;
         let kind = match (&self.kind, &other.kind) {
             // The elements of an empty list literal are of no type yet.
-            (TypeKind::Unknown, kind) | (kind, TypeKind::Unknown) => kind.clone(),
-            (TypeKind::Null, kind) | (kind, TypeKind::Null) => kind.clone(),
+            (TypeKind::Null | TypeKind::Unknown, kind) | (kind, TypeKind::Null | TypeKind::Unknown) => kind.clone(),
             (TypeKind::Int(a), TypeKind::Int(b)) => TypeKind::Int(a.union(*b)),
             (TypeKind::Double { single: a }, TypeKind::Double { single: b }) => TypeKind::Double { single: *a && *b },
             (TypeKind::List(a), TypeKind::List(b)) => TypeKind::List(Arc::new(a.join_alike(b)?)),

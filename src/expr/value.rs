@@ -6,6 +6,7 @@
 
 mod field;
 mod list;
+mod raw;
 mod structure;
 
 use std::cmp::Ordering;
@@ -19,8 +20,8 @@ use super::Span;
 use super::program::Fault;
 
 pub use field::{FieldReader, read_field};
-pub(super) use list::message_value;
 pub use list::{ClosedEnum, ListIter, ListValue, MapValue, WireField};
+pub(super) use raw::message_value;
 
 /// A value. Meaningless without its [`super::Type`], which says what an `Int` or a `Message` is.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +48,7 @@ pub enum Value {
     /// The wire bytes of a message (also Any).
     Message(Bytes),
     /// What a template made: written members in order. A member left out by `$if` is absent.
-    Object(Arc<[(Arc<str>, Value)]>),
+    Object(Arc<[(Arc<str>, Self)]>),
     /// `string`.
     String(Str),
     /// google.protobuf.Timestamp: seconds since 1970 and nanoseconds forward.
@@ -153,7 +154,7 @@ impl Value {
             Self::Double(value) => {
                 // −0 is 0, and there is one NaN.
                 let value = match *value {
-                    it if it == 0.0 => 0.0,
+                    0.0 => 0.0,
                     it if it.is_nan() => f64::NAN,
                     it => it,
                 };
@@ -169,7 +170,7 @@ impl Value {
             Self::List(list) => {
                 out.push(7);
                 write_length(list.len(), out);
-                for element in list.iter() {
+                for element in list {
                     element.write_key(out);
                 }
             }

@@ -9,6 +9,16 @@ use crate::expr::types::{ObjectMember, Type, TypeKind};
 use crate::schema::{Cardinality, Field, Kind, Message, MessageRef, WellKnown};
 
 /// Whether values of type `from` fit `to` (semantics.md 1.4).
+///
+/// ```
+/// use weft::expr::encode::{PlaceType, fit};
+/// use weft::expr::Type;
+///
+/// let text = PlaceType { ty: Type::string(), takes_null: false };
+/// assert!(fit(&Type::string(), &text).is_ok());
+/// assert_eq!(fit(&Type::int(), &text).unwrap_err().conversion.as_deref(), Some("string(…)"));
+/// assert_eq!(fit(&Type::string().or_null(), &text).unwrap_err().code, "null-does-not-fit");
+/// ```
 pub fn fit(from: &Type, to: &PlaceType) -> Result<(), FitError> {
     if from.is_unknown() || to.ty.is_unknown() {
         return Ok(());
@@ -35,8 +45,9 @@ pub(super) fn fit_message(from: &Type, message: &MessageRef) -> Result<(), FitEr
 
 fn fit_kind(from: &Type, to: &Type) -> Result<(), FitError> {
     match (&from.kind, &to.kind) {
-        (TypeKind::Null | TypeKind::Unknown, _) | (_, TypeKind::Any | TypeKind::Unknown) => Ok(()),
-        (TypeKind::Int(_), TypeKind::Int(_) | TypeKind::Enum(_) | TypeKind::Double { .. })
+        (TypeKind::Null | TypeKind::Unknown, _)
+        | (_, TypeKind::Any | TypeKind::Unknown)
+        | (TypeKind::Int(_), TypeKind::Int(_) | TypeKind::Enum(_) | TypeKind::Double { .. })
         | (TypeKind::Double { .. }, TypeKind::Double { .. })
         | (TypeKind::String, TypeKind::String | TypeKind::Enum(_))
         | (TypeKind::Enum(_), TypeKind::Int(_) | TypeKind::String)
@@ -44,10 +55,9 @@ fn fit_kind(from: &Type, to: &Type) -> Result<(), FitError> {
         | (TypeKind::Bytes, TypeKind::Bytes)
         | (TypeKind::Duration, TypeKind::Duration)
         | (TypeKind::Timestamp, TypeKind::Timestamp)
-        | (TypeKind::Any | TypeKind::Map(_), TypeKind::Message(_) | TypeKind::ProtoAny(_))
-        | (TypeKind::Any, TypeKind::Map(_))
-        | (TypeKind::Object(_), TypeKind::ProtoAny(_))
-        | (TypeKind::ProtoAny(_), TypeKind::ProtoAny(_)) => Ok(()),
+        | (TypeKind::Any, TypeKind::Map(_) | TypeKind::Message(_) | TypeKind::ProtoAny(_))
+        | (TypeKind::Map(_), TypeKind::Message(_) | TypeKind::ProtoAny(_))
+        | (TypeKind::Object(_) | TypeKind::ProtoAny(_), TypeKind::ProtoAny(_)) => Ok(()),
         (TypeKind::Enum(a), TypeKind::Enum(b)) if a == b => Ok(()),
         (TypeKind::Message(a), TypeKind::Message(b)) if a == b => Ok(()),
         (TypeKind::List(a), TypeKind::List(b)) => fit_element(a, b),
@@ -164,7 +174,7 @@ fn well_known(message: &MessageRef, kind: Kind) -> Option<WellKnown> {
     }
 }
 
-/// Struct takes objects and ListValue takes lists, although both are `any` to read; Value takes everything.
+/// Struct takes objects and `ListValue` takes lists, although both are `any` to read; Value takes everything.
 fn fit_shape(from: &Type, message: Option<WellKnown>) -> Result<(), FitError> {
     let (fits, wanted) = match (message, &from.kind) {
         (_, TypeKind::Any | TypeKind::Null | TypeKind::Unknown) => return Ok(()),

@@ -1,5 +1,6 @@
 //! One scalar value as the bytes of a field of one kind.
 
+use crate::codec::number;
 use crate::codec::wire::{self, WireType};
 use crate::expr::enum_table::EnumTable;
 use crate::expr::program::Fault;
@@ -44,13 +45,16 @@ impl ScalarWriter {
             (Kind::Bool, Value::Bool(value)) => Scalar::Varint(u64::from(*value)),
             (Kind::Bytes, Value::Bytes(bytes)) => Scalar::Bytes(bytes),
             (Kind::String, Value::String(text)) => Scalar::Bytes(text.as_str().as_bytes()),
-            (Kind::String, Value::Int(number)) => match self.names.as_ref().and_then(|it| it.name(*number)) {
-                Some(name) => Scalar::Bytes(name.as_bytes()),
-                None => {
-                    crate::codec::number::write_i64(*number, scratch);
-                    Scalar::Bytes(scratch)
-                }
-            },
+            (Kind::String, Value::Int(number)) => {
+                let name = self.names.as_ref().and_then(|it| it.name(*number));
+                Scalar::Bytes(name.map_or_else(
+                    || {
+                        number::write_i64(*number, scratch);
+                        &**scratch
+                    },
+                    str::as_bytes,
+                ))
+            }
             (Kind::Enum(_), Value::String(name)) => Scalar::Varint(wire::extend32(self.number_of(name.as_str())?)),
             (Kind::Double, value) => Scalar::Fixed64(double(value)?.to_bits()),
             (Kind::Float, value) => {

@@ -52,6 +52,7 @@ fn null_fits_where_unset_can_be_told_apart() {
 
 /// A row says what fits a field, or the code and conversion of the refusal.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_table_of_fit_holds() {
     let money = Type::of_message(&message("shop.Money"));
     let product = Type::of_message(&message("shop.Product"));
@@ -270,8 +271,8 @@ fn encode(of: &str, name: &str, from: &Type, value: &Value) -> Result<String, &'
     let message = message(of);
     let encoder = Encoder::message(&object(&[(name, from.clone())]), &message).unwrap();
     let mut out = b"kept".to_vec();
-    let encoded = encoder.encode(&Value::object(vec![(name.into(), value.clone())]), &mut out);
-    if let Err(fault) = encoded {
+    let written = encoder.encode(&Value::object(vec![(name.into(), value.clone())]), &mut out);
+    if let Err(fault) = written {
         assert_eq!(out, b"kept");
         return Err(fault.reason);
     }
@@ -283,6 +284,7 @@ fn encode(of: &str, name: &str, from: &Type, value: &Value) -> Result<String, &'
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn values_are_written_as_their_field() {
     let json = |text: &'static str| Value::Json(Bytes::from_static(text.as_bytes()));
     let money = Type::of_message(&message("shop.Money"));

@@ -153,7 +153,7 @@ impl Reader {
                     let mut mistake = self.mistake(document, fragment);
                     mistake.code = "unknown-enum-value";
                     mistake.hint = did_you_mean(table.nearest(&name));
-                    mistake.owner = table.full_name().to_owned();
+                    table.full_name().clone_into(&mut mistake.owner);
                     mistake
                 })
             }

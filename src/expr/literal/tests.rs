@@ -56,6 +56,7 @@ fn literals_are_values_of_their_place() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn literals_that_are_none_are_explained() {
     let object = Type::object(vec![
         ObjectMember {

@@ -8,6 +8,15 @@ use crate::expr::value::{Value, fault};
 /// Appends a scalar as JSON would write it, without quotes: digits, shortest double, `true`, an enum's name (its number if
 /// it has none), RFC 3339, `1.5s`. What `any` holds is written by the same rule, numbers with the digits they came with.
 /// The text is UTF-8. Null, bytes, lists, maps, objects and messages are a fault: the checker refuses them.
+///
+/// ```
+/// use weft::expr::render::as_text;
+/// use weft::expr::{Type, Value};
+///
+/// let mut out = Vec::new();
+/// as_text(&Value::Double(1.0), &Type::double(), &mut out).unwrap();
+/// assert_eq!(out, b"1");
+/// ```
 pub fn as_text(value: &Value, ty: &Type, out: &mut Vec<u8>) -> Result<(), Fault> {
     match (value, &ty.kind) {
         (Value::Bool(value), _) => out.extend_from_slice(if *value { b"true" } else { b"false" }),

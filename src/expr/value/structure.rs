@@ -1,4 +1,4 @@
-//! google.protobuf.Struct, Value and ListValue → JSON: what is typed `any` is JSON text at run time, whatever it came as.
+//! google.protobuf.Struct, Value and `ListValue` → JSON: what is typed `any` is JSON text at run time, whatever it came as.
 //!
 //! Needs no schema, since these three messages are what they are everywhere. Leaves messages that hold them to
 //! `codec::ToJson`. Invariant: what is written is JSON, with members in ascending order of their names.

@@ -1,7 +1,7 @@
 //! Tests of fields, lists and maps that are read from the wire.
 
 use super::*;
-use crate::codec::wire::{self, RawValue, put_bytes, put_group, put_value};
+use crate::codec::wire::{RawValue, put_bytes, put_group, put_value};
 use crate::expr::testing::{message, wire as of_json};
 
 fn reader(of: &str, name: &str) -> FieldReader {
@@ -277,6 +277,6 @@ fn defaults_of_bytes_are_unescaped() {
 #[test]
 fn strings_that_nobody_checked_are_made_text() {
     let mut bytes = Vec::new();
-    wire::put_bytes(&mut bytes, 1, b"a\xff");
+    put_bytes(&mut bytes, 1, b"a\xff");
     assert_eq!(show(&reader("legacy.Old", "name").read(&bytes.into())), "a\u{fffd}");
 }
