@@ -138,6 +138,12 @@ impl Sources {
             };
             let n_sets = self.sets.len();
             self.walk(path, "", &mut tree.names, &mut HashSet::new(), errors);
+            // Of the names that links give to one file, the shortest is meant.
+            tree.names
+                .sort_by_cached_key(|it| (it.matches('/').count(), it.clone()));
+            let mut places = HashSet::new();
+            tree.names
+                .retain(|it| fs::canonicalize(path.join(it)).map_or(true, |it| places.insert(it)));
             if tree.names.is_empty() && self.sets.len() == n_sets {
                 errors.push(LoadError::new(path, "holds neither .proto files nor descriptor sets"));
             }

@@ -1,1 +1,770 @@
+use prost::Message as _;
+use protox::Compiler;
+use protox::file::{ChainFileResolver, File as ProtoFile, FileResolver, GoogleFileResolver};
 
+use super::super::descriptor::{
+    ExtensionRange, FieldOptions, FileOptions, Label, MessageOptions, OneofDescriptorProto, Type,
+};
+use super::*;
+use crate::schema::http_rule::{self, HttpRule};
+use crate::schema::types::{Behavior, Cardinality, Kind, MapTypes, Presence, WellKnown};
+
+struct Texts(HashMap<String, String>);
+
+impl FileResolver for Texts {
+    fn open_file(&self, name: &str) -> Result<ProtoFile, protox::Error> {
+        self.0.get(name).map_or_else(
+            || Err(protox::Error::file_not_found(name)),
+            |text| ProtoFile::from_source(name, text),
+        )
+    }
+}
+
+/// Compiles .proto texts; imports are left out of the set.
+fn compile(files: &[(&str, &str)]) -> FileDescriptorSet {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(Texts(
+        files
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect(),
+    ));
+    resolver.add(well_known::EmbeddedResolver);
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_source_info(true).include_imports(true);
+    for (name, _) in files {
+        compiler.open_file(name).unwrap_or_else(|error| panic!("{error:?}"));
+    }
+    let mut set = FileDescriptorSet::decode(compiler.encode_file_descriptor_set().as_slice()).unwrap();
+    set.file.retain(|it| files.iter().any(|(name, _)| it.name() == *name));
+    set
+}
+
+fn schema_of(text: &str) -> Arc<Schema> {
+    build(&compile(&[("t.proto", text)])).unwrap()
+}
+
+fn message<'s>(schema: &'s Schema, full_name: &str) -> &'s Message {
+    schema.message(
+        schema
+            .find_message(full_name)
+            .unwrap_or_else(|| panic!("no {full_name}")),
+    )
+}
+
+/// What a field is, as one line.
+fn facts(schema: &Schema, message: &Message, field: &Field) -> String {
+    let kind = |kind: Kind| match kind {
+        Kind::Enum(index) => schema.enumeration(index).full_name.as_ref().to_owned(),
+        Kind::Message(index) => schema.message(index).full_name.as_ref().to_owned(),
+        kind => format!("{kind:?}").to_lowercase(),
+    };
+    let mut facts = match field.cardinality {
+        Cardinality::Map(MapTypes { key, value, .. }) => format!("map<{}, {}>", kind(key), kind(value)),
+        Cardinality::Repeated => format!("repeated {}", kind(field.kind)),
+        Cardinality::Singular => format!("{:?} {}", field.presence, kind(field.kind)),
+    };
+    let map_utf8 = matches!(field.cardinality, Cardinality::Map(MapTypes { utf8: true, .. }));
+    for (holds, word) in [
+        (field.packed, "packed"),
+        (field.utf8 || map_utf8, "utf8"),
+        (field.delimited, "delimited"),
+        (field.deprecated, "deprecated"),
+    ] {
+        if holds {
+            facts = format!("{facts} {word}");
+        }
+    }
+    if let Some(oneof) = field.oneof {
+        facts = format!("{facts} in {}", message.oneofs[oneof]);
+    }
+    if let Some(default) = &field.default {
+        facts = format!("{facts} = {default}");
+    }
+    facts
+}
+
+#[track_caller]
+fn assert_fields(schema: &Schema, full_name: &str, expected: &[(&str, &str)]) {
+    let message = message(schema, full_name);
+    let found: Vec<(&str, String)> = message
+        .fields
+        .iter()
+        .map(|it| (&*it.name, facts(schema, message, it)))
+        .collect();
+    assert_eq!(
+        found
+            .iter()
+            .map(|(name, facts)| (*name, facts.as_str()))
+            .collect::<Vec<_>>(),
+        expected
+    );
+}
+
+#[test]
+fn proto2_means_what_it_always_meant() {
+    let schema = schema_of(
+        r#"
+        syntax = "proto2"; package p;
+        message M {
+          required int32 a = 9;
+          optional string b = 2 [default = "x\ny"];
+          repeated int32 c = 3;
+          repeated int32 d = 4 [packed = true];
+          optional group G = 5 { optional bool x = 1; }
+          optional E e = 6 [default = TWO];
+          oneof o { string f = 7; M i = 8; }
+          map<string, E> h = 10;
+          extensions 100 to 200;
+          message Inner { extend M { optional M inner = 101; } }
+        }
+        enum E { ONE = 1; TWO = 2; }
+        extend M { repeated string ext = 100; }
+        message Set { option message_set_wire_format = true; extensions 4 to max; }
+        extend Set { optional M wide = 20000000; }
+        "#,
+    );
+    assert_fields(
+        &schema,
+        "p.M",
+        &[
+            ("b", "Explicit string = x\ny"),
+            ("c", "repeated int32"),
+            ("d", "repeated int32 packed"),
+            ("g", "Explicit p.M.G delimited"),
+            ("e", "Explicit p.E = TWO"),
+            ("f", "Explicit string in o"),
+            ("i", "Explicit p.M in o"),
+            ("a", "Required int32"),
+            ("h", "map<string, p.E>"),
+            ("[p.ext]", "repeated string"),
+            ("[p.M.Inner.inner]", "Explicit p.M"),
+        ],
+    );
+    assert_fields(&schema, "p.Set", &[("[p.wide]", "Explicit p.M")]);
+    assert!(message(&schema, "p.Set").message_set);
+    assert!(message(&schema, "p.M.HEntry").map_entry);
+    assert!(schema.enumeration(schema.find_enum("p.E").unwrap()).closed);
+    assert_eq!(message(&schema, "p.M").field("[p.ext]").unwrap().number, 100);
+    assert_eq!(
+        message(&schema, "p.M").field_by_json_name("[p.ext]").unwrap().number,
+        100
+    );
+}
+
+#[test]
+fn proto3_means_what_it_means() {
+    let schema = schema_of(
+        r#"
+        syntax = "proto3"; package p;
+        message M {
+          int32 plain = 1;
+          optional int32 with_presence = 2;
+          string text_2x = 3;
+          bytes raw = 4 [json_name = "RAW"];
+          repeated double packed = 5;
+          repeated E not_packed = 6 [packed = false];
+          M message = 7;
+          oneof first { string a = 8; M b = 9; }
+          oneof second { bool c = 10; }
+          map<int64, M> map = 11 [deprecated = true];
+          map<string, string> texts = 12;
+          optional string trailing_ = 13;
+        }
+        enum E { option allow_alias = true; ZERO = 0; NULL = 0; MINUS = -1; }
+        "#,
+    );
+    assert_fields(
+        &schema,
+        "p.M",
+        &[
+            ("plain", "Implicit int32"),
+            ("with_presence", "Explicit int32"),
+            ("text_2x", "Implicit string utf8"),
+            ("raw", "Implicit bytes"),
+            ("packed", "repeated double packed"),
+            ("not_packed", "repeated p.E"),
+            ("message", "Explicit p.M"),
+            ("a", "Explicit string utf8 in first"),
+            ("b", "Explicit p.M in first"),
+            ("c", "Explicit bool in second"),
+            ("map", "map<int64, p.M> utf8 deprecated"),
+            ("texts", "map<string, string> utf8"),
+            ("trailing_", "Explicit string utf8"),
+        ],
+    );
+    let m = message(&schema, "p.M");
+    assert_eq!(m.oneofs.iter().map(|it| &**it).collect::<Vec<_>>(), ["first", "second"]);
+    let json_names: Vec<&str> = m.fields.iter().map(|it| &*it.json_name).collect();
+    assert_eq!(json_names[..4], ["plain", "withPresence", "text2x", "RAW"]);
+    assert_eq!(m.field_by_json_name("RAW").unwrap().number, 4);
+    assert_eq!(m.field_by_number(7).unwrap().name.as_ref(), "message");
+    let e = schema.enumeration(schema.find_enum("p.E").unwrap());
+    assert!(!e.closed && !e.null_value);
+    assert_eq!(
+        (e.name(0), e.number("NULL"), e.name(-1), e.name(5)),
+        (Some("ZERO"), Some(0), Some("MINUS"), None)
+    );
+}
+
+/// Two files of editions, as protoc compiles them.
+fn editions() -> FileDescriptorSet {
+    FileDescriptorSet::decode(include_bytes!("../../../fixtures/schema/editions.binpb").as_slice()).unwrap()
+}
+
+#[test]
+fn editions_mean_what_their_features_say() {
+    let schema = build(&editions()).unwrap();
+    assert_fields(
+        &schema,
+        "editions.v1.Outer",
+        &[
+            ("explicit", "Explicit int32"),
+            ("implicit", "Implicit int32"),
+            ("required", "Required int32"),
+            ("packed", "repeated int32 packed"),
+            ("expanded", "repeated int32"),
+            ("unchecked", "Implicit string"),
+            ("checked", "Implicit string utf8"),
+            ("group", "Explicit editions.v1.Outer.Inner delimited"),
+            ("plain", "Explicit editions.v1.Outer.Inner"),
+            ("map", "map<string, editions.v1.Outer.Inner>"),
+            ("open", "Implicit editions.v1.Open"),
+            ("closed", "Explicit editions.v1.Closed"),
+            ("one", "Explicit string deprecated in choice"),
+            ("two", "Explicit editions.v1.Outer.Inner in choice"),
+            ("strings", "repeated string"),
+        ],
+    );
+    assert_fields(
+        &schema,
+        "editions.v1.Outer.Inner",
+        &[
+            ("inherited", "Implicit int32"),
+            ("[editions.v1.extra]", "Explicit int32"),
+            ("[editions.v1.extras]", "repeated string utf8"),
+        ],
+    );
+    assert_fields(
+        &schema,
+        "editions.v2.Tree",
+        &[
+            ("left", "Explicit editions.v2.Tree delimited"),
+            ("branches", "map<int32, editions.v2.Tree> utf8"),
+            ("flags", "repeated bool packed"),
+            ("color", "Explicit editions.v2.Color"),
+        ],
+    );
+    assert_fields(
+        &schema,
+        "editions.v2.Tree.BranchesEntry",
+        &[("key", "Explicit int32"), ("value", "Explicit editions.v2.Tree")],
+    );
+    let closed = |name: &str| schema.enumeration(schema.find_enum(name).unwrap()).closed;
+    assert_eq!(
+        (
+            closed("editions.v1.Open"),
+            closed("editions.v1.Closed"),
+            closed("editions.v2.Color")
+        ),
+        (false, true, true)
+    );
+}
+
+#[test]
+fn options_comments_and_places_are_kept() {
+    let schema = build(&editions()).unwrap();
+    let outer = message(&schema, "editions.v1.Outer");
+    assert_eq!(outer.comment.as_deref(), Some("A message\nof two lines."));
+    assert_eq!((&*outer.place.file, outer.place.line), ("edition_2023.proto", 13));
+    let unchecked = outer.field("unchecked").unwrap();
+    assert_eq!(
+        unchecked.behavior,
+        Behavior {
+            required: true,
+            output_only: false,
+            input_only: true
+        }
+    );
+    assert_eq!((unchecked.place.line, unchecked.comment.as_deref()), (19, None));
+    let service = schema.find_service("editions.v1.Service").unwrap();
+    let method = &service.methods[0];
+    assert_eq!((&*method.name, &*method.path), ("Do", "/editions.v1.Service/Do"));
+    assert_eq!(
+        (method.streaming, method.no_side_effects, method.idempotent),
+        (Streaming::Server, false, true)
+    );
+    assert_eq!(method.comment.as_deref(), Some("Does it."));
+    let rule = |method: &str, path: &str, body: &str, response_body: &str| HttpRule {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        body: body.to_owned(),
+        response_body: response_body.to_owned(),
+    };
+    let expected = [
+        rule("PATCH", "/v1/{explicit}", "plain", "message"),
+        rule("HEAD", "/v1/do", "", ""),
+    ];
+    assert_eq!(method.http, expected);
+    let rules: Vec<_> = http_rule::rules(&schema)
+        .map(|(service, method, rule)| (&*service.full_name, &*method.name, &*rule.path))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("editions.v1.Service", "Do", "/v1/{explicit}"),
+            ("editions.v1.Service", "Do", "/v1/do")
+        ]
+    );
+}
+
+#[test]
+fn options_survive_the_compiler_of_proto_files() {
+    let schema = schema_of(
+        r#"
+        syntax = "proto3"; package p;
+        import "google/api/annotations.proto";
+        import "google/api/field_behavior.proto";
+        message M {
+          // The id.
+          string id = 1 [(google.api.field_behavior) = REQUIRED, (google.api.field_behavior) = OUTPUT_ONLY];
+        }
+        service B { rpc Get(M) returns (M) { option (google.api.http) = { get: "/m/{id}" }; option idempotency_level = NO_SIDE_EFFECTS; } }
+        service A { rpc Two(stream M) returns (stream M) { option deprecated = true; } rpc One(stream M) returns (M); }
+        "#,
+    );
+    let id = message(&schema, "p.M").field("id").unwrap();
+    assert_eq!(
+        id.behavior,
+        Behavior {
+            required: true,
+            output_only: true,
+            input_only: false
+        }
+    );
+    assert_eq!((id.comment.as_deref(), id.place.line), (Some("The id."), 7));
+    let [a, b] = schema.services() else {
+        panic!("two services")
+    };
+    assert_eq!((&*a.full_name, &*b.full_name), ("p.A", "p.B"));
+    assert_eq!(a.methods.iter().map(|it| &*it.name).collect::<Vec<_>>(), ["Two", "One"]);
+    assert_eq!(
+        (a.methods[0].streaming, a.methods[1].streaming),
+        (Streaming::Both, Streaming::Client)
+    );
+    assert!(a.methods[0].deprecated && !a.methods[0].idempotent);
+    assert!(b.methods[0].no_side_effects && b.methods[0].idempotent);
+    assert_eq!(b.methods[0].http[0].path, "/m/{id}");
+}
+
+#[test]
+fn well_known_types_are_marked_and_need_not_be_brought() {
+    let schema = schema_of(
+        r#"
+        syntax = "proto3"; package p;
+        import "google/protobuf/struct.proto"; import "google/protobuf/wrappers.proto"; import "google/rpc/status.proto"; import "google/type/color.proto";
+        message Struct { google.protobuf.Struct x = 1; google.protobuf.UInt64Value y = 2; google.rpc.Status z = 3; google.type.Color c = 4; }
+        "#,
+    );
+    for (name, expected) in [
+        ("google.protobuf.Struct", Some(WellKnown::Struct)),
+        ("google.protobuf.Value", Some(WellKnown::Value)),
+        ("google.protobuf.ListValue", Some(WellKnown::ListValue)),
+        ("google.protobuf.UInt64Value", Some(WellKnown::Uint64Value)),
+        ("google.protobuf.Any", Some(WellKnown::Any)),
+        ("google.rpc.Status", None),
+        ("p.Struct", None),
+    ] {
+        assert_eq!(message(&schema, name).well_known, expected, "{name}");
+    }
+    assert!(
+        schema
+            .enumeration(schema.find_enum("google.protobuf.NullValue").unwrap())
+            .null_value
+    );
+    let all = build(&well_known::set()).unwrap();
+    let n_special = all.messages().filter(|(_, it)| it.well_known.is_some()).count();
+    assert_eq!(n_special, 17);
+}
+
+#[test]
+fn order_and_repetition_of_files_do_not_matter() {
+    let files = [
+        (
+            "a.proto",
+            "syntax = \"proto3\"; package p; import \"b.proto\"; message A { B b = 1; }",
+        ),
+        ("b.proto", "syntax = \"proto3\"; package p; message B {}"),
+    ];
+    let set = compile(&files);
+    let [b, a] = set.file.as_slice() else {
+        panic!("two files")
+    };
+    let bare = |file: &FileDescriptorProto| FileDescriptorProto {
+        source_code_info: None,
+        ..file.clone()
+    };
+    let base = build(&set).unwrap();
+    for file in [
+        vec![b, a],
+        vec![a, b, a],
+        vec![b, a, a, b],
+        vec![&bare(a), b, a],
+        vec![a, b, &bare(a)],
+    ] {
+        let schema = build(&FileDescriptorSet {
+            file: file.into_iter().cloned().collect(),
+        })
+        .unwrap();
+        assert_eq!(schema.fingerprint(), base.fingerprint());
+        assert_eq!(schema.find_message("p.A"), base.find_message("p.A"));
+    }
+    let moved = FileDescriptorSet {
+        file: vec![
+            FileDescriptorProto {
+                path: Some("x/a.proto".to_owned()),
+                ..a.clone()
+            },
+            b.clone(),
+        ],
+    };
+    let schema = build(&moved).unwrap();
+    assert_eq!(schema.fingerprint(), base.fingerprint());
+    assert_eq!(&*message(&schema, "p.A").place.file, "x/a.proto");
+    let other = compile(&[("b.proto", "syntax = \"proto3\"; package p; message B { int32 x = 1; }")]);
+    assert_ne!(build(&other).unwrap().fingerprint(), base.fingerprint());
+}
+
+// === descriptors that no compiler writes ===
+
+fn named_message(name: &str, field: Vec<FieldDescriptorProto>) -> DescriptorProto {
+    DescriptorProto {
+        name: Some(name.to_owned()),
+        field,
+        ..DescriptorProto::default()
+    }
+}
+
+fn field(name: &str, number: i32, kind: Type, type_name: &str) -> FieldDescriptorProto {
+    FieldDescriptorProto {
+        name: Some(name.to_owned()),
+        number: Some(number),
+        label: Some(Label::Optional.into()),
+        r#type: Some(kind.into()),
+        type_name: (!type_name.is_empty()).then(|| type_name.to_owned()),
+        ..FieldDescriptorProto::default()
+    }
+}
+
+fn file(package: &str, message_type: Vec<DescriptorProto>) -> FileDescriptorProto {
+    FileDescriptorProto {
+        name: Some(format!("{package}.proto")),
+        package: Some(package.to_owned()),
+        syntax: Some("proto3".to_owned()),
+        message_type,
+        ..FileDescriptorProto::default()
+    }
+}
+
+fn map_entry(key: FieldDescriptorProto, value: FieldDescriptorProto) -> DescriptorProto {
+    let options = Some(MessageOptions {
+        map_entry: Some(true),
+        ..MessageOptions::default()
+    });
+    DescriptorProto {
+        options,
+        ..named_message("E", vec![key, value])
+    }
+}
+
+fn repeated(field: FieldDescriptorProto) -> FieldDescriptorProto {
+    FieldDescriptorProto {
+        label: Some(Label::Repeated.into()),
+        ..field
+    }
+}
+
+#[test]
+fn names_are_looked_up_from_the_inside_out() {
+    let inner = DescriptorProto {
+        nested_type: vec![named_message("M", vec![])],
+        field: vec![
+            field("near", 1, Type::Message, "M"),
+            field("dotted", 2, Type::Message, "A.M"),
+            field("far", 3, Type::Message, "Other"),
+            field("absolute", 4, Type::Message, ".a.b.M"),
+            FieldDescriptorProto {
+                r#type: None,
+                ..field("untyped", 5, Type::Message, "M")
+            },
+        ],
+        ..named_message("A", vec![])
+    };
+    let files = vec![
+        file("a.b", vec![inner, named_message("M", vec![])]),
+        file("a", vec![named_message("Other", vec![])]),
+    ];
+    let schema = build(&FileDescriptorSet { file: files }).unwrap();
+    assert_fields(
+        &schema,
+        "a.b.A",
+        &[
+            ("near", "Explicit a.b.A.M"),
+            ("dotted", "Explicit a.b.A.M"),
+            ("far", "Explicit a.Other"),
+            ("absolute", "Explicit a.b.M"),
+            ("untyped", "Explicit a.b.A.M"),
+        ],
+    );
+}
+
+#[test]
+fn impossible_descriptors_are_refused() {
+    let one = |field: FieldDescriptorProto| vec![file("p", vec![named_message("M", vec![field])])];
+    let int = |name: &str, number: i32| field(name, number, Type::Int32, "");
+    let with_entry = |entry: DescriptorProto| {
+        let message = named_message("M", vec![repeated(field("m", 1, Type::Message, ".p.E"))]);
+        vec![file("p", vec![message, entry])]
+    };
+    let extension = |number: i32| {
+        let extended = DescriptorProto {
+            extension_range: vec![ExtensionRange {
+                start: Some(5),
+                end: Some(7),
+            }],
+            ..named_message("M", vec![])
+        };
+        let extension = FieldDescriptorProto {
+            extendee: Some(".p.M".to_owned()),
+            ..int("e", number)
+        };
+        vec![FileDescriptorProto {
+            extension: vec![extension],
+            ..file("p", vec![extended])
+        }]
+    };
+    let cases: Vec<(Vec<FileDescriptorProto>, &str)> = vec![
+        (
+            one(field("f", 1, Type::Message, ".p.Lost")),
+            "`p.Lost`, used in p.proto, is declared nowhere",
+        ),
+        (
+            one(field("f", 1, Type::Message, "")),
+            "``, used in p.proto, is declared nowhere",
+        ),
+        (
+            one(field("f", 1, Type::Enum, ".p.M")),
+            "p.proto: field `f` of `p.M` takes `.p.M` for another kind of type",
+        ),
+        (
+            one(FieldDescriptorProto {
+                r#type: Some(99),
+                ..int("f", 1)
+            }),
+            "p.proto: field `f` of `p.M` has a type that protobuf does not know",
+        ),
+        (
+            one(int("f", 0)),
+            "p.proto: field `f` of `p.M` has the impossible number 0",
+        ),
+        (
+            one(int("f", -4)),
+            "p.proto: field `f` of `p.M` has the impossible number -4",
+        ),
+        (
+            one(int("f", 1 << 29)),
+            "p.proto: field `f` of `p.M` has the impossible number 536870912",
+        ),
+        (one(int("", 1)), "p.proto: a field of `p.M` has no name"),
+        (
+            one(FieldDescriptorProto {
+                oneof_index: Some(0),
+                ..int("f", 1)
+            }),
+            "p.proto: field `f` of `p.M` is in a oneof that does not exist",
+        ),
+        (
+            one(FieldDescriptorProto {
+                oneof_index: Some(-1),
+                ..int("f", 1)
+            }),
+            "p.proto: field `f` of `p.M` is in a oneof that does not exist",
+        ),
+        (
+            vec![file("p", vec![named_message("M", vec![int("a", 1), int("b", 1)])])],
+            "p.proto: fields `a` and `b` of `p.M` have the same number 1",
+        ),
+        (
+            vec![file("p", vec![named_message("M", vec![int("a", 1), int("a", 2)])])],
+            "p.proto: `p.M` has two fields `a`",
+        ),
+        (
+            vec![file("p", vec![named_message("M", vec![]), named_message("M", vec![])])],
+            "p.proto: `p.M` is declared in p.proto too",
+        ),
+        (
+            vec![file("p", vec![named_message("", vec![])])],
+            "p.proto: something in `p` has no name",
+        ),
+        (
+            vec![
+                file("p", vec![named_message("M", vec![])]),
+                file("p", vec![named_message("N", vec![])]),
+            ],
+            "p.proto: is given twice with different contents",
+        ),
+        (
+            vec![FileDescriptorProto {
+                syntax: Some("proto4".to_owned()),
+                ..file("p", vec![])
+            }],
+            "p.proto: syntax `proto4` is unknown; proto2, proto3 and the editions 2023 and 2024 are known",
+        ),
+        (
+            vec![FileDescriptorProto {
+                syntax: Some("editions".to_owned()),
+                edition: Some(9999),
+                ..file("p", vec![])
+            }],
+            "p.proto: edition number 9999 is unknown; the editions 2023 (1000) and 2024 (1001) are known",
+        ),
+        (
+            vec![FileDescriptorProto {
+                enum_type: vec![EnumDescriptorProto {
+                    name: Some("E".to_owned()),
+                    ..EnumDescriptorProto::default()
+                }],
+                ..file("p", vec![])
+            }],
+            "p.proto: enum `p.E` has no values",
+        ),
+        (
+            with_entry(map_entry(int("key", 1), int("other", 3))),
+            "p.proto: map entry `p.E` has not a key and a value",
+        ),
+        (
+            with_entry(map_entry(field("key", 1, Type::Float, ""), int("value", 2))),
+            "p.proto: the keys of map entry `p.E` are no integers, strings or bools",
+        ),
+        (
+            with_entry(map_entry(int("key", 1), field("value", 2, Type::Message, ".p.E"))),
+            "p.proto: the values of map entry `p.E` are map entries",
+        ),
+        (
+            vec![file(
+                "p",
+                vec![
+                    named_message("M", vec![field("m", 1, Type::Message, ".p.E")]),
+                    map_entry(int("key", 1), int("value", 2)),
+                ],
+            )],
+            "p.proto: field `m` of `p.M` has the entry type of a map and is none",
+        ),
+        (
+            extension(7),
+            "p.proto: `p.M` has no room for extension `p.e` with number 7",
+        ),
+        (
+            vec![file(
+                "google.protobuf",
+                vec![named_message("Timestamp", vec![int("seconds", 1)])],
+            )],
+            "google.protobuf.proto: `google.protobuf.Timestamp` has not the fields that google/protobuf declares for it",
+        ),
+    ];
+    for (file, expected) in cases {
+        assert_eq!(build(&FileDescriptorSet { file }).unwrap_err().to_string(), expected);
+    }
+    assert!(build(&FileDescriptorSet { file: extension(6) }).is_ok());
+}
+
+#[test]
+fn services_are_checked_too() {
+    let method = |name: &str, input: &str| MethodDescriptorProto {
+        name: Some(name.to_owned()),
+        input_type: Some(input.to_owned()),
+        output_type: Some("M".to_owned()),
+        ..MethodDescriptorProto::default()
+    };
+    let with = |method: Vec<MethodDescriptorProto>| {
+        let service = vec![ServiceDescriptorProto {
+            name: Some("S".to_owned()),
+            method,
+        }];
+        FileDescriptorSet {
+            file: vec![FileDescriptorProto {
+                service,
+                ..file("p", vec![named_message("M", vec![])])
+            }],
+        }
+    };
+    for (methods, expected) in [
+        (
+            vec![method("A", "Lost")],
+            "`Lost`, used in p.proto, is declared nowhere",
+        ),
+        (vec![method("A", "S")], "`S`, used in p.proto, is declared nowhere"),
+        (vec![method("", "M")], "p.proto: a method of `p.S` has no name"),
+        (
+            vec![method("A", "M"), method("A", "M")],
+            "p.proto: `p.S` declares method `A` twice",
+        ),
+    ] {
+        assert_eq!(build(&with(methods)).unwrap_err().to_string(), expected);
+    }
+    assert!(build(&with(vec![method("A", "M")])).is_ok());
+}
+
+#[test]
+fn features_of_a_file_and_a_oneof_reach_the_fields() {
+    let features = |presence: i32| {
+        Some(super::super::descriptor::FeatureSet {
+            field_presence: Some(presence),
+            ..Default::default()
+        })
+    };
+    let member = FieldDescriptorProto {
+        oneof_index: Some(0),
+        ..field("member", 1, Type::Int32, "")
+    };
+    let own = FieldOptions {
+        features: features(1),
+        ..FieldOptions::default()
+    };
+    let explicit = FieldDescriptorProto {
+        options: Some(own),
+        ..field("explicit", 2, Type::Int32, "")
+    };
+    let message = DescriptorProto {
+        oneof_decl: vec![OneofDescriptorProto {
+            name: Some("o".to_owned()),
+            options: None,
+        }],
+        ..named_message("M", vec![member, explicit, field("implicit", 3, Type::Int32, "")])
+    };
+    let file = FileDescriptorProto {
+        syntax: Some("editions".to_owned()),
+        edition: Some(1000),
+        options: Some(FileOptions { features: features(2) }),
+        ..file("p", vec![message])
+    };
+    let schema = build(&FileDescriptorSet { file: vec![file] }).unwrap();
+    assert_fields(
+        &schema,
+        "p.M",
+        &[
+            ("member", "Explicit int32 in o"),
+            ("explicit", "Explicit int32"),
+            ("implicit", "Implicit int32"),
+        ],
+    );
+    assert_eq!(
+        message_presence(&schema),
+        [Presence::Explicit, Presence::Explicit, Presence::Implicit]
+    );
+}
+
+fn message_presence(schema: &Schema) -> Vec<Presence> {
+    message(schema, "p.M").fields.iter().map(|it| it.presence).collect()
+}
