@@ -59,28 +59,24 @@ impl LoadError {
 /// up in the file's own root, in the other roots, among the well-known files, in the descriptor sets. A file that two paths
 /// lead to is there once, under the root that was named first; roots that are directories go before single files.
 pub fn load(paths: &[PathBuf]) -> Result<FileDescriptorSet, Vec<LoadError>> {
-    let mut errors = Vec::new();
     let mut sources = Sources::default();
     for path in paths {
-        sources.add(path, &mut errors);
-    }
-    let mut loaded = Loaded::default();
-    let mut sets = Vec::new();
-    for path in &sources.sets {
-        match read_set(path) {
-            Ok((set, bytes)) => {
-                loaded.set.file.extend(set.file);
-                sets.push(bytes);
-            }
-            Err(error) => errors.push(error),
-        }
+        sources.add(path);
     }
     sources.trees.sort_by_key(|it| it.single);
-    for (at, tree) in sources.trees.iter().enumerate() {
-        compile(tree, at, &sources.trees, &sets, &mut loaded, &mut errors);
+    let mut loaded = Loaded {
+        errors: sources.errors,
+        ..Loaded::default()
+    };
+    for path in &sources.sets {
+        loaded.read_set(path);
     }
+    for at in 0..sources.trees.len() {
+        loaded.compile(&sources.trees, at);
+    }
+    let Loaded { set, mut errors, .. } = loaded;
     if errors.is_empty() {
-        return Ok(loaded.set);
+        return Ok(set);
     }
     errors.sort();
     errors.dedup();
@@ -114,6 +110,7 @@ struct Tree {
 struct Sources {
     trees: Vec<Tree>,
     sets: Vec<PathBuf>,
+    errors: Vec<LoadError>,
 }
 
 const SET_EXTENSIONS: [&str; 4] = ["binpb", "fds", "pb", "protoset"];
@@ -123,34 +120,20 @@ fn extension(path: &Path) -> &str {
 }
 
 impl Sources {
-    fn add(&mut self, path: &Path, errors: &mut Vec<LoadError>) {
+    fn add(&mut self, path: &Path) {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) => {
-                return errors.push(LoadError::new(path, format!("cannot be read: {error}")));
+                return self
+                    .errors
+                    .push(LoadError::new(path, format!("cannot be read: {error}")));
             }
         };
         if metadata.is_dir() {
-            let mut tree = Tree {
-                root: path.to_owned(),
-                names: Vec::new(),
-                single: false,
-            };
-            let n_sets = self.sets.len();
-            self.walk(path, "", &mut tree.names, &mut HashSet::new(), errors);
-            // Of the names that links give to one file, the shortest is meant.
-            tree.names
-                .sort_by_cached_key(|it| (it.matches('/').count(), it.clone()));
-            let mut places = HashSet::new();
-            tree.names
-                .retain(|it| fs::canonicalize(path.join(it)).map_or(true, |it| places.insert(it)));
-            if tree.names.is_empty() && self.sets.len() == n_sets {
-                errors.push(LoadError::new(path, "holds neither .proto files nor descriptor sets"));
-            }
-            self.trees.push(tree);
+            self.add_directory(path);
         } else if extension(path) == "proto" {
             let Some(name) = path.file_name().and_then(|it| it.to_str()) else {
-                return errors.push(LoadError::new(path, "has a name that is not UTF-8"));
+                return self.errors.push(LoadError::new(path, "has a name that is not UTF-8"));
             };
             let root = path.parent().unwrap_or(Path::new("")).to_owned();
             self.trees.push(Tree {
@@ -161,22 +144,31 @@ impl Sources {
         } else if SET_EXTENSIONS.contains(&extension(path)) {
             self.sets.push(path.to_owned());
         } else {
-            errors.push(LoadError::new(
-                path,
-                "is neither a directory, a .proto file nor a descriptor set (.binpb, .fds, .pb, .protoset)",
-            ));
+            let message = "is neither a directory, a .proto file nor a descriptor set (.binpb, .fds, .pb, .protoset)";
+            self.errors.push(LoadError::new(path, message));
         }
     }
 
+    fn add_directory(&mut self, root: &Path) {
+        let (mut names, n_before) = (Vec::new(), self.sets.len() + self.errors.len());
+        self.walk(root, "", &mut names, &mut HashSet::new());
+        if names.is_empty() && self.sets.len() + self.errors.len() == n_before {
+            self.errors
+                .push(LoadError::new(root, "holds neither .proto files nor descriptor sets"));
+        }
+        // Of the names that links give to one file, the shortest is meant.
+        names.sort_by_cached_key(|it| (it.matches('/').count(), it.clone()));
+        let mut places = HashSet::new();
+        names.retain(|it| fs::canonicalize(root.join(it)).map_or(true, |it| places.insert(it)));
+        self.trees.push(Tree {
+            root: root.to_owned(),
+            names,
+            single: false,
+        });
+    }
+
     /// Collects what lies below a directory, in order of names. `seen` guards against links that lead back up.
-    fn walk(
-        &mut self,
-        directory: &Path,
-        prefix: &str,
-        names: &mut Vec<String>,
-        seen: &mut HashSet<PathBuf>,
-        errors: &mut Vec<LoadError>,
-    ) {
+    fn walk(&mut self, directory: &Path, prefix: &str, names: &mut Vec<String>, seen: &mut HashSet<PathBuf>) {
         let canonical = fs::canonicalize(directory);
         let entries = canonical.and_then(|it| {
             if seen.insert(it) {
@@ -188,14 +180,16 @@ impl Sources {
         let mut entries = match entries {
             Ok(entries) => entries,
             Err(error) => {
-                return errors.push(LoadError::new(directory, format!("cannot be read: {error}")));
+                return self
+                    .errors
+                    .push(LoadError::new(directory, format!("cannot be read: {error}")));
             }
         };
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let (path, name) = (entry.path(), entry.file_name());
             let Some(name) = name.to_str() else {
-                errors.push(LoadError::new(&path, "has a name that is not UTF-8"));
+                self.errors.push(LoadError::new(&path, "has a name that is not UTF-8"));
                 continue;
             };
             // Hidden entries are editors' and Kubernetes' (`..data` holds what the visible links lead to).
@@ -208,7 +202,7 @@ impl Sources {
                 format!("{prefix}/{name}")
             };
             if path.is_dir() {
-                self.walk(&path, &full_name, names, seen, errors);
+                self.walk(&path, &full_name, names, seen);
             } else if extension(&path) == "proto" {
                 names.push(full_name);
             } else if SET_EXTENSIONS.contains(&extension(&path)) {
@@ -216,20 +210,6 @@ impl Sources {
             }
         }
     }
-}
-
-/// Reads a descriptor set; gives its bytes too, which still have what is not read here.
-fn read_set(path: &Path) -> Result<(FileDescriptorSet, Vec<u8>), LoadError> {
-    let bytes = fs::read(path).map_err(|error| LoadError::new(path, format!("cannot be read: {error}")))?;
-    let set = FileDescriptorSet::decode(bytes.as_slice())
-        .map_err(|error| LoadError::new(path, format!("is no FileDescriptorSet: {error}")))?;
-    if set.file.is_empty() || set.file.iter().any(|it| it.name().is_empty()) {
-        return Err(LoadError::new(
-            path,
-            "is no FileDescriptorSet: it has no files with names",
-        ));
-    }
-    Ok((from_outside(set), bytes))
 }
 
 /// A set without what only this module may say.
@@ -240,76 +220,109 @@ pub(super) fn from_outside(mut set: FileDescriptorSet) -> FileDescriptorSet {
     set
 }
 
-// === .proto files ===
+// === what they hold ===
 
 /// What was read so far.
 #[derive(Default)]
 struct Loaded {
     set: FileDescriptorSet,
+    /// The descriptor sets as they were read, with what is not decoded here.
+    encoded_sets: Vec<Vec<u8>>,
     /// The real places of the files that were compiled.
     places: HashSet<PathBuf>,
-    /// The names of the compiled files that lie nowhere.
-    embedded: HashSet<String>,
+    /// The names of the files without a place.
+    placeless: HashSet<String>,
+    errors: Vec<LoadError>,
 }
 
-/// Compiles the files of one tree that were not compiled yet.
-fn compile(tree: &Tree, at: usize, trees: &[Tree], sets: &[Vec<u8>], loaded: &mut Loaded, errors: &mut Vec<LoadError>) {
-    let mut resolver = ChainFileResolver::new();
-    resolver.add(RootResolver {
-        root: tree.root.clone(),
-    });
-    for (_, other) in trees.iter().enumerate().filter(|(it, _)| *it != at) {
-        resolver.add(RootResolver {
-            root: other.root.clone(),
-        });
-    }
-    resolver.add(EmbeddedResolver);
-    resolver.add(GoogleFileResolver::new());
-    for set in sets {
-        // The sets were decoded before: this cannot fail on what they say.
-        if let Ok(set) = DescriptorSetFileResolver::decode(set.as_slice()) {
-            resolver.add(set);
-        }
-    }
-    let mut compiler = Compiler::with_file_resolver(resolver);
-    compiler.include_imports(true).include_source_info(true);
-    let roots: Vec<&Path> = std::iter::once(tree).chain(trees).map(|it| it.root.as_path()).collect();
-    for name in &tree.names {
-        let path = tree.root.join(name);
-        if fs::canonicalize(&path).is_ok_and(|it| loaded.places.contains(&it)) {
-            continue;
-        }
-        if let Err(error) = compiler.open_file(name) {
-            errors.extend(explain(&error, &path, &roots));
-        }
-    }
-    let places: HashMap<&str, Option<&Path>> = compiler.files().map(|it| (it.name(), it.path())).collect();
-    let set = match FileDescriptorSet::decode(compiler.encode_file_descriptor_set().as_slice()) {
-        Ok(set) => from_outside(set),
-        Err(error) => {
-            return errors.push(LoadError::new(&tree.root, format!("cannot be compiled: {error}")));
-        }
-    };
-    let in_sets: HashSet<String> = loaded
-        .set
-        .file
-        .iter()
-        .filter(|it| it.path.is_none())
-        .map(|it| it.name().to_owned())
-        .collect();
-    for mut file in set.file {
-        let is_new = match places.get(file.name()).copied().flatten() {
-            Some(place) => {
-                file.path = Some(place.display().to_string());
-                loaded
-                    .places
-                    .insert(fs::canonicalize(place).unwrap_or_else(|_| place.to_owned()))
+impl Loaded {
+    fn read_set(&mut self, path: &Path) {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                return self
+                    .errors
+                    .push(LoadError::new(path, format!("cannot be read: {error}")));
             }
-            None => !in_sets.contains(file.name()) && loaded.embedded.insert(file.name().to_owned()),
         };
-        if is_new {
-            loaded.set.file.push(file);
+        match FileDescriptorSet::decode(bytes.as_slice()) {
+            Ok(set) if set.file.is_empty() || set.file.iter().any(|it| it.name().is_empty()) => {
+                self.errors.push(LoadError::new(
+                    path,
+                    "is no FileDescriptorSet: it has no files with names",
+                ));
+            }
+            Ok(set) => {
+                self.placeless.extend(set.file.iter().map(|it| it.name().to_owned()));
+                self.set.file.extend(from_outside(set).file);
+                self.encoded_sets.push(bytes);
+            }
+            Err(error) => self
+                .errors
+                .push(LoadError::new(path, format!("is no FileDescriptorSet: {error}"))),
         }
+    }
+
+    /// Compiles the files of one tree that were not compiled yet.
+    fn compile(&mut self, trees: &[Tree], at: usize) {
+        let Some(tree) = trees.get(at) else { return };
+        let others = trees.iter().enumerate().filter(|(it, _)| *it != at).map(|(_, it)| it);
+        let roots: Vec<&Path> = std::iter::once(tree)
+            .chain(others)
+            .map(|it| it.root.as_path())
+            .collect();
+        let mut compiler = self.compiler(&roots);
+        for name in &tree.names {
+            let path = tree.root.join(name);
+            if fs::canonicalize(&path).is_ok_and(|it| self.places.contains(&it)) {
+                continue;
+            }
+            if let Err(error) = compiler.open_file(name) {
+                self.errors.extend(explain(&error, &path, &roots));
+            }
+        }
+        let set = match FileDescriptorSet::decode(compiler.encode_file_descriptor_set().as_slice()) {
+            Ok(set) => from_outside(set),
+            Err(error) => {
+                return self
+                    .errors
+                    .push(LoadError::new(&tree.root, format!("cannot be compiled: {error}")));
+            }
+        };
+        let places: HashMap<&str, Option<&Path>> = compiler.files().map(|it| (it.name(), it.path())).collect();
+        for mut file in set.file {
+            let is_new = if let Some(place) = places.get(file.name()).copied().flatten() {
+                file.path = Some(place.display().to_string());
+                self.places
+                    .insert(fs::canonicalize(place).unwrap_or_else(|_| place.to_owned()))
+            } else {
+                self.placeless.insert(file.name().to_owned())
+            };
+            if is_new {
+                self.set.file.push(file);
+            }
+        }
+    }
+
+    /// A compiler that finds imports in the roots, then among the well-known files, then in the sets.
+    fn compiler(&self, roots: &[&Path]) -> Compiler {
+        let mut resolver = ChainFileResolver::new();
+        for root in roots {
+            resolver.add(RootResolver {
+                root: (*root).to_owned(),
+            });
+        }
+        resolver.add(EmbeddedResolver);
+        resolver.add(GoogleFileResolver::new());
+        for set in &self.encoded_sets {
+            // The sets were decoded before: this cannot fail on what they say.
+            if let Ok(set) = DescriptorSetFileResolver::decode(set.as_slice()) {
+                resolver.add(set);
+            }
+        }
+        let mut compiler = Compiler::with_file_resolver(resolver);
+        compiler.include_imports(true).include_source_info(true);
+        compiler
     }
 }
 

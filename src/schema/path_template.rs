@@ -107,9 +107,8 @@ impl fmt::Display for PathTemplate {
 /// Whether some list of segments is taken by both.
 fn meet(a: &[Segment], b: &[Segment]) -> bool {
     match (a, b) {
-        ([], []) => true,
         // `**` is last and takes whatever the other one goes on with.
-        ([Segment::Rest, ..], _) | (_, [Segment::Rest, ..]) => true,
+        ([], []) | ([Segment::Rest, ..], _) | (_, [Segment::Rest, ..]) => true,
         ([], _) | (_, []) => false,
         ([Segment::Literal(a), ..], [Segment::Literal(b), ..]) if a != b => false,
         ([_, a @ ..], [_, b @ ..]) => meet(a, b),

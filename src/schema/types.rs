@@ -62,6 +62,7 @@ pub struct Message {
 
 /// A field or extension of a message.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, as protobuf has them")]
 pub struct Field {
     /// Name in the .proto file; for an extension its full name in brackets, `[pkg.ext]`.
     pub name: Arc<str>,
@@ -85,7 +86,7 @@ pub struct Field {
     pub oneof: Option<usize>,
     /// proto2 and editions default, as text of the .proto file.
     pub default: Option<Arc<str>>,
-    /// From google.api.field_behavior.
+    /// From `google.api.field_behavior`.
     pub behavior: Behavior,
     /// `deprecated = true`.
     pub deprecated: bool,
@@ -95,14 +96,14 @@ pub struct Field {
     pub place: Place,
 }
 
-/// What google.api.field_behavior says of a field, as far as a gateway cares (AIP-203).
+/// What `google.api.field_behavior` says of a field, as far as a gateway cares (AIP-203).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Behavior {
     /// REQUIRED.
     pub required: bool,
-    /// OUTPUT_ONLY.
+    /// `OUTPUT_ONLY`.
     pub output_only: bool,
-    /// INPUT_ONLY.
+    /// `INPUT_ONLY`.
     pub input_only: bool,
 }
 
@@ -158,7 +159,7 @@ pub enum Presence {
     Explicit,
     /// Unset is the default: plain proto3 scalars; also given to repeated and map fields.
     Implicit,
-    /// proto2 `required`, edition LEGACY_REQUIRED.
+    /// proto2 `required`, edition `LEGACY_REQUIRED`.
     Required,
 }
 
@@ -263,7 +264,7 @@ pub struct Method {
     pub http: Vec<super::http_rule::HttpRule>,
     /// `idempotency_level = NO_SIDE_EFFECTS`.
     pub no_side_effects: bool,
-    /// `idempotency_level = IDEMPOTENT` or NO_SIDE_EFFECTS.
+    /// `idempotency_level = IDEMPOTENT` or `NO_SIDE_EFFECTS`.
     pub idempotent: bool,
     /// `deprecated = true`.
     pub deprecated: bool,
@@ -404,6 +405,7 @@ impl MessageRef {
     }
 
     /// Another message of the same schema.
+    #[must_use]
     pub fn sibling(&self, index: MessageIndex) -> Self {
         Self {
             schema: self.schema.clone(),

@@ -6,6 +6,7 @@ use crate::schema::descriptor::{
 
 /// The features that hold at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
 pub(super) struct Features {
     pub(super) presence: FieldPresence,
     pub(super) closed: bool,

@@ -1,7 +1,8 @@
 //! One field or extension: its type, and what syntax, features and options make of it.
 
+use super::define::is_map_entry;
 use super::feature::Features;
-use super::{Names, Scope, Symbol, is_map_entry};
+use super::names::{Names, Scope, Symbol};
 use crate::schema::build::SchemaError;
 use crate::schema::descriptor::{DescriptorProto, FieldDescriptorProto, FieldPresence, Label, Type};
 use crate::schema::types::{Behavior, Cardinality, Field, Kind, MapTypes, Presence};

@@ -1,13 +1,16 @@
+use std::collections::HashMap;
+
 use prost::Message as _;
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File as ProtoFile, FileResolver, GoogleFileResolver};
 
 use super::super::descriptor::{
-    ExtensionRange, FieldOptions, FileOptions, Label, MessageOptions, OneofDescriptorProto, Type,
+    EnumDescriptorProto, ExtensionRange, FeatureSet, FieldDescriptorProto, FieldOptions, FileOptions, Label,
+    MessageOptions, MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto, Type,
 };
 use super::*;
 use crate::schema::http_rule::{self, HttpRule};
-use crate::schema::types::{Behavior, Cardinality, Kind, MapTypes, Presence, WellKnown};
+use crate::schema::types::{Behavior, Cardinality, Field, Kind, MapTypes, Message, Presence, Streaming, WellKnown};
 
 struct Texts(HashMap<String, String>);
 
@@ -401,7 +404,7 @@ fn order_and_repetition_of_files_do_not_matter() {
     let [b, a] = set.file.as_slice() else {
         panic!("two files")
     };
-    let bare = |file: &FileDescriptorProto| FileDescriptorProto {
+    let without_source = |file: &FileDescriptorProto| FileDescriptorProto {
         source_code_info: None,
         ..file.clone()
     };
@@ -410,8 +413,8 @@ fn order_and_repetition_of_files_do_not_matter() {
         vec![b, a],
         vec![a, b, a],
         vec![b, a, a, b],
-        vec![&bare(a), b, a],
-        vec![a, b, &bare(a)],
+        vec![&without_source(a), b, a],
+        vec![a, b, &without_source(a)],
     ] {
         let schema = build(&FileDescriptorSet {
             file: file.into_iter().cloned().collect(),
@@ -520,6 +523,7 @@ fn names_are_looked_up_from_the_inside_out() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn impossible_descriptors_are_refused() {
     let one = |field: FieldDescriptorProto| vec![file("p", vec![named_message("M", vec![field])])];
     let int = |name: &str, number: i32| field(name, number, Type::Int32, "");
@@ -719,7 +723,7 @@ fn services_are_checked_too() {
 #[test]
 fn features_of_a_file_and_a_oneof_reach_the_fields() {
     let features = |presence: i32| {
-        Some(super::super::descriptor::FeatureSet {
+        Some(FeatureSet {
             field_presence: Some(presence),
             ..Default::default()
         })

@@ -309,7 +309,7 @@ fn is_well_formed(segment: &str) -> bool {
     while let Some(at) = rest.iter().position(|it| *it == b'%') {
         match rest[at + 1..] {
             [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() && (a, b) != (b'0', b'0') => {
-                rest = &rest[at + 3..]
+                rest = &rest[at + 3..];
             }
             _ => return false,
         }
