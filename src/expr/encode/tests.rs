@@ -6,6 +6,7 @@ use super::*;
 use crate::codec::{JsonOptions, Selection, ToJson};
 use crate::expr::testing::{message, wire};
 use crate::expr::types::{IntRange, ObjectMember, TypeKind};
+use crate::expr::value::FieldReader;
 
 fn object(members: &[(&str, Type)]) -> Type {
     let member = |(name, ty): &(&str, Type)| ObjectMember {
@@ -551,5 +552,55 @@ fn whole_messages_are_written_from_whatever_fits_them() {
         let mut out = Vec::new();
         let encoded = Encoder::message(&from, &message(of)).unwrap().encode(&value, &mut out);
         assert_eq!(encoded.ok().map(|()| &out[..]), expected, "{of}");
+    }
+}
+
+/// Reading every field of a message and writing them all gives the message again.
+#[test]
+fn what_was_read_is_written_as_it_was() {
+    for (of, json) in [
+        ("shop.Product", "{}"),
+        (
+            "shop.Product",
+            r#"{"id":"p1","priceUsd":{"units":"7"},"categories":["a",""],"stock":-1,"weight":"-5","rating":1.5,"score":0.1,
+            "rank":0,"status":"PAID","created":"1970-01-01T00:00:01.5Z","labels":{"b":"","a":"2"},"slots":{"10":"x","-9":"y"},
+            "extra":{"a":{"b":1},"0":[null]},"blob":"YQ==","note":"","account":{},"shelfLife":"-1.5s","anything":[1],"row":[null],
+            "nothing":{},"mask":"a.b,cD","serial":"18446744073709551615","prices":[{},{"units":"1"}],
+            "priceByCountry":{"CH":{"units":"1"},"AT":{}},"counts":["3","0"],"visits":["1970-01-01T00:00:00Z"],
+            "deltas":[-1,1,0],"inStock":true,"ownerId":"o","history":["PAID",7],"checksum":4294967295,"mixed":[null,1,"x"],
+            "flags":{"true":"PAID","false":9},"big":"0","weights":[1,-0.0],
+            "detail":{"@type":"type.googleapis.com/shop.Money","units":"1"}}"#,
+        ),
+        ("shop.Product", r#"{"user":""}"#),
+        (
+            "legacy.Old",
+            r#"{"name":"","color":"RED","tint":"GREEN","colors":["RED","GREEN"],"part":{"size":0},"piece":[{"size":1},{"size":2}],
+            "mark":"","inner":{"text":""},"palette":{"b":"RED","a":"GREEN"},"ratio":"-Infinity"}"#,
+        ),
+    ] {
+        let (message, bytes) = (message(of), wire(of, json));
+        let fields = || message.fields.iter();
+        let ty = Type::object(
+            fields()
+                .rev()
+                .map(|it| ObjectMember {
+                    name: it.name.clone(),
+                    ty: Type::of_field(&message, it),
+                    optional: false,
+                })
+                .collect(),
+        );
+        let value = Value::object(
+            fields()
+                .rev()
+                .map(|it| (it.name.clone(), FieldReader::compile(&message, it).read(&bytes)))
+                .collect(),
+        );
+        let mut out = Vec::new();
+        Encoder::message(&ty, &message)
+            .unwrap()
+            .encode(&value, &mut out)
+            .unwrap();
+        assert_eq!(Bytes::from(out), bytes, "{of} {json}");
     }
 }
