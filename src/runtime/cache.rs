@@ -111,8 +111,8 @@ impl Key {
 impl fmt::Debug for Key {
     /// Eight digits: enough to tell entries apart, too few to guess what they stand for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, ..] = self.0;
-        write!(f, "Key({a:02x}{b:02x}{c:02x}{d:02x}…)")
+        let start = self.0.first_chunk().copied().map_or(0, u32::from_be_bytes);
+        write!(f, "Key({start:08x}…)")
     }
 }
 

@@ -110,7 +110,7 @@ pub enum Retry {
 }
 
 impl Failure {
-    fn new(kind: FailureKind, fault: Fault, retry: Retry, code: Code) -> Facts {
+    fn facts(kind: FailureKind, fault: Fault, retry: Retry, code: Code) -> Facts {
         Facts {
             kind,
             fault,
@@ -130,7 +130,7 @@ impl Failure {
     pub fn bad_header(origin: Option<Origin>) -> Self {
         Facts {
             origin,
-            ..Self::new(
+            ..Self::facts(
                 FailureKind::BadHeader,
                 Fault::Client,
                 Retry::Never,
@@ -144,7 +144,7 @@ impl Failure {
     pub fn bad_response(origin: Option<Origin>) -> Self {
         Facts {
             origin,
-            ..Self::new(FailureKind::BadHeader, Fault::Gateway, Retry::Never, Code::Internal)
+            ..Self::facts(FailureKind::BadHeader, Fault::Gateway, Retry::Never, Code::Internal)
         }
         .into()
     }
@@ -153,7 +153,7 @@ impl Failure {
     pub fn bad_input(inputs: Vec<BindError>) -> Self {
         Facts {
             inputs,
-            ..Self::new(
+            ..Self::facts(
                 FailureKind::BadInput,
                 Fault::Client,
                 Retry::Never,
@@ -167,7 +167,7 @@ impl Failure {
     pub fn bad_path(origin: Option<Origin>) -> Self {
         Facts {
             origin,
-            ..Self::new(FailureKind::BadPath, Fault::Client, Retry::Never, Code::InvalidArgument)
+            ..Self::facts(FailureKind::BadPath, Fault::Client, Retry::Never, Code::InvalidArgument)
         }
         .into()
     }
@@ -181,7 +181,7 @@ impl Failure {
     pub fn bad_reply_from(source: impl Error + Send + Sync + 'static) -> Self {
         Facts {
             source: Some(Arc::new(source)),
-            ..Self::new(FailureKind::BadReply, Fault::Backend, Retry::Never, Code::Internal)
+            ..Self::facts(FailureKind::BadReply, Fault::Backend, Retry::Never, Code::Internal)
         }
         .into()
     }
@@ -190,7 +190,7 @@ impl Failure {
     pub fn foreign_reply(status: StatusCode) -> Self {
         Facts {
             source: Some(Arc::new(Note("the reply is no gRPC"))),
-            ..Self::new(
+            ..Self::facts(
                 FailureKind::BadReply,
                 Fault::Backend,
                 Retry::Never,
@@ -204,7 +204,7 @@ impl Failure {
     pub fn bug(what: &'static str) -> Self {
         Facts {
             source: Some(Arc::new(Note(what))),
-            ..Self::new(FailureKind::Bug, Fault::Gateway, Retry::Never, Code::Internal)
+            ..Self::facts(FailureKind::Bug, Fault::Gateway, Retry::Never, Code::Internal)
         }
         .into()
     }
@@ -213,7 +213,7 @@ impl Failure {
     pub fn connect(source: impl Error + Send + Sync + 'static) -> Self {
         Facts {
             source: Some(Arc::new(source)),
-            ..Self::new(FailureKind::Connect, Fault::Backend, Retry::Always, Code::Unavailable)
+            ..Self::facts(FailureKind::Connect, Fault::Backend, Retry::Always, Code::Unavailable)
         }
         .into()
     }
@@ -222,7 +222,7 @@ impl Failure {
     pub fn connection(source: impl Error + Send + Sync + 'static) -> Self {
         Facts {
             source: Some(Arc::new(source)),
-            ..Self::new(
+            ..Self::facts(
                 FailureKind::Connection,
                 Fault::Backend,
                 Retry::IfIdempotent,
@@ -234,7 +234,7 @@ impl Failure {
 
     /// Out of time.
     pub fn deadline() -> Self {
-        Self::new(
+        Self::facts(
             FailureKind::Deadline,
             Fault::Backend,
             Retry::Never,
@@ -248,7 +248,7 @@ impl Failure {
         Facts {
             origin,
             source: Some(Arc::new(fault)),
-            ..Self::new(FailureKind::Expression, Fault::Gateway, Retry::Never, Code::Internal)
+            ..Self::facts(FailureKind::Expression, Fault::Gateway, Retry::Never, Code::Internal)
         }
         .into()
     }
@@ -263,7 +263,7 @@ impl Failure {
         Facts {
             http_status: Some(status),
             message,
-            ..Self::new(
+            ..Self::facts(
                 FailureKind::HttpStatus,
                 Fault::Backend,
                 retry,
@@ -277,7 +277,7 @@ impl Failure {
     pub fn limit(what: &'static str) -> Self {
         Facts {
             source: Some(Arc::new(Note(what))),
-            ..Self::new(FailureKind::Limit, Fault::Gateway, Retry::Never, Code::Internal)
+            ..Self::facts(FailureKind::Limit, Fault::Gateway, Retry::Never, Code::Internal)
         }
         .into()
     }
@@ -286,23 +286,23 @@ impl Failure {
     pub fn redirect(status: StatusCode) -> Self {
         Facts {
             http_status: Some(status),
-            ..Self::new(FailureKind::Redirect, Fault::Backend, Retry::Never, Code::Unknown)
+            ..Self::facts(FailureKind::Redirect, Fault::Backend, Retry::Never, Code::Unknown)
         }
         .into()
     }
 
-    /// The backend refused the request unseen: REFUSED_STREAM, or a GOAWAY that does not cover it.
+    /// The backend refused the request unseen: `REFUSED_STREAM`, or a GOAWAY that does not cover it.
     pub fn refused(source: impl Error + Send + Sync + 'static) -> Self {
         Facts {
             source: Some(Arc::new(source)),
-            ..Self::new(FailureKind::Refused, Fault::Backend, Retry::Always, Code::Unavailable)
+            ..Self::facts(FailureKind::Refused, Fault::Backend, Retry::Always, Code::Unavailable)
         }
         .into()
     }
 
     /// A reply larger than `max_message`.
     pub fn reply_too_large() -> Self {
-        Self::new(FailureKind::ReplyTooLarge, Fault::Backend, Retry::Never, Code::Internal).into()
+        Self::facts(FailureKind::ReplyTooLarge, Fault::Backend, Retry::Never, Code::Internal).into()
     }
 
     /// A `require` that does not hold.
@@ -315,14 +315,14 @@ impl Failure {
             http_status,
             detail,
             origin: Some(origin),
-            ..Self::new(FailureKind::Require, Fault::Client, Retry::Never, code)
+            ..Self::facts(FailureKind::Require, Fault::Client, Retry::Never, code)
         }
         .into()
     }
 
     /// A response larger than allowed.
     pub fn response_too_large() -> Self {
-        Self::new(
+        Self::facts(
             FailureKind::ResponseTooLarge,
             Fault::Gateway,
             Retry::Never,
@@ -341,7 +341,7 @@ impl Failure {
         Facts {
             message,
             details,
-            ..Self::new(FailureKind::Status, Fault::Backend, retry, code)
+            ..Self::facts(FailureKind::Status, Fault::Backend, retry, code)
         }
         .into()
     }

@@ -56,55 +56,51 @@ impl GrpcBackend {
 
     async fn unary(
         &self,
-        path: &Arc<str>,
+        path: Arc<str>,
         message: &[u8],
         metadata: HeaderMap,
         attempt: Attempt,
     ) -> Result<Reply, Failure> {
-        let body = frame(message)?;
         let mut headers = self.headers.clone();
         extend(&mut headers, metadata);
+        let outgoing = Outgoing {
+            path,
+            headers,
+            body: frame(message)?,
+        };
         let link = self.channels.link().await?;
-        let first = self
-            .exchange(&link, path, headers.clone(), body.clone(), &attempt)
-            .await;
-        match first {
+        match self.exchange(&link, outgoing.clone(), &attempt).await {
             // The connection had gone, or the backend was about to leave: another one may take it.
             Err(failure) if failure.retry == Retry::Always => {
                 attempt.sent.clear();
                 let link = self.channels.link().await?;
-                self.exchange(&link, path, headers, body, &attempt).await
+                self.exchange(&link, outgoing, &attempt).await
             }
             first => first,
         }
     }
 
-    async fn exchange(
-        &self,
-        link: &Link,
-        path: &Arc<str>,
-        mut headers: HeaderMap,
-        body: Bytes,
-        attempt: &Attempt,
-    ) -> Result<Reply, Failure> {
+    async fn exchange(&self, link: &Link, outgoing: Outgoing, attempt: &Attempt) -> Result<Reply, Failure> {
         let mut sender = link.sender();
         if let Err(error) = poll_fn(|cx| sender.poll_ready(cx)).await {
             link.abandon();
             return Err(Failure::connect(error));
         }
-        headers.insert("grpc-timeout", grpc_timeout(attempt.deadline.left()));
         let mut request = http::Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = link.uri(path)?;
-        *request.headers_mut() = headers;
+        *request.uri_mut() = link.uri(&outgoing.path)?;
+        *request.headers_mut() = outgoing.headers;
+        request
+            .headers_mut()
+            .insert("grpc-timeout", grpc_timeout(attempt.deadline.left()));
         attempt.sent.mark();
         let (response, mut stream) = sender.send_request(request, false).map_err(|error| {
             link.abandon();
             Failure::connect(error)
         })?;
         drop(sender);
-        stream.send_data(body, true).map_err(channel::failure_of)?;
+        stream.send_data(outgoing.body, true).map_err(channel::failure_of)?;
         // A call that is given up before anything came back leaves a doubt about the connection.
         let doubt = link.doubt();
         let response = response.await;
@@ -117,6 +113,15 @@ impl GrpcBackend {
     }
 }
 
+/// A request as it goes out, but for its deadline.
+#[derive(Clone, Debug)]
+struct Outgoing {
+    path: Arc<str>,
+    headers: HeaderMap,
+    /// The framed message.
+    body: Bytes,
+}
+
 impl Backend for GrpcBackend {
     fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>> {
         async move {
@@ -125,7 +130,7 @@ impl Backend for GrpcBackend {
                     path,
                     message,
                     metadata,
-                } => self.unary(&path, &message, metadata, attempt).await,
+                } => self.unary(path, &message, metadata, attempt).await,
                 Request::Http { .. } => Err(Failure::bug("an HTTP request for a gRPC backend")),
             }
         }

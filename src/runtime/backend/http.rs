@@ -24,7 +24,7 @@ use crate::plan::{self, Accept, Target};
 use crate::time::Instant;
 
 /// How long a connection may lie idle before it is no longer trusted.
-const MAX_IDLE: Duration = Duration::from_secs(60);
+const MAX_IDLE: Duration = Duration::from_mins(1);
 /// Idle connections for one target of one worker.
 const MAX_POOLED: usize = 256;
 /// How long a target that could not be reached is tried last.
@@ -161,14 +161,17 @@ impl HttpBackend {
         Err(failure.unwrap_or_else(|| Failure::bug("a backend without targets")))
     }
 
-    fn request(
-        &self,
-        method: Method,
-        path_and_query: String,
-        headers: HeaderMap,
-        body: Option<Bytes>,
-        accept: Accept,
-    ) -> Result<http::Request<Full<Bytes>>, Failure> {
+    fn prepare(&self, request: Request) -> Result<(http::Request<Full<Bytes>>, Accept), Failure> {
+        let Request::Http {
+            method,
+            path_and_query,
+            headers,
+            body,
+            accept,
+        } = request
+        else {
+            return Err(Failure::bug("a gRPC call for an HTTP backend"));
+        };
         let uri = Uri::try_from(path_and_query).map_err(|_| Failure::bad_path(None))?;
         let mut request = http::Request::new(Full::new(body.unwrap_or_default()));
         *request.method_mut() = method;
@@ -177,26 +180,15 @@ impl HttpBackend {
         *all = self.headers.clone();
         all.insert(ACCEPT, HeaderValue::from_static(media_types(accept)));
         all.extend(headers);
-        Ok(request)
+        Ok((request, accept))
     }
 }
 
 impl Backend for HttpBackend {
     fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>> {
         async move {
-            match request {
-                Request::Http {
-                    method,
-                    path_and_query,
-                    headers,
-                    body,
-                    accept,
-                } => {
-                    let request = self.request(method, path_and_query, headers, body, accept)?;
-                    self.exchange(request, accept, attempt).await
-                }
-                Request::Grpc { .. } => Err(Failure::bug("a gRPC call for an HTTP backend")),
-            }
+            let (request, accept) = self.prepare(request)?;
+            self.exchange(request, accept, attempt).await
         }
         .boxed_local()
     }

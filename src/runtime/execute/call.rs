@@ -28,7 +28,7 @@ pub(super) async fn run(scope: &Scope<'_>, index: CallIndex) -> Result<(), Box<F
         }
         // What a fallback asked for fails with the fallback, not with the endpoint.
         Err(failed) if call.start == Start::OnFallback => {
-            scope.settle_failed(index, failed);
+            scope.settle_failed(index, &failed);
             Ok(())
         }
         Err(failed) => Err(failed),

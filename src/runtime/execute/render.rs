@@ -169,13 +169,11 @@ pub(super) fn value_or_json(template: &Template, frame: &Frame<'_>) -> Result<Re
 
 /// A scalar as text, as JSON would write it without quotes; `None` for null.
 pub(super) fn text(template: &Template, frame: &Frame<'_>) -> Result<Option<String>, Failure> {
-    match template {
-        Template::Text { parts, origin } => concatenate(parts, frame, origin).map(Some),
-        _ => {
-            let json = any_json(template, frame)?;
-            Ok((json::kind(&json) != Kind::Null).then(|| unquoted(&json)))
-        }
+    if let Template::Text { parts, origin } = template {
+        return concatenate(parts, frame, origin).map(Some);
     }
+    let json = any_json(template, frame)?;
+    Ok((json::kind(&json) != Kind::Null).then(|| unquoted(&json)))
 }
 
 /// [`text`] of each element of a list, and of what is no list; null is none.

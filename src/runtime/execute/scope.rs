@@ -24,7 +24,7 @@ pub(super) struct Scope<'s> {
     /// No call of this scope outlasts it.
     pub(super) deadline: Deadline,
     /// The scope that expressions and dependencies see around this one; a fragment sees none.
-    parent: Option<&'s Scope<'s>>,
+    parent: Option<&'s Self>,
     values: RefCell<Vec<Value>>,
     calls: Vec<Progress>,
     requires: Vec<Progress>,
@@ -178,11 +178,11 @@ impl<'s> Scope<'s> {
     }
 
     /// Says that a call that starts on fallback has failed. Only those who wait for it will know.
-    pub(super) fn settle_failed(&self, index: CallIndex, failed: Box<Failed>) {
+    pub(super) fn settle_failed(&self, index: CallIndex, failed: &Failed) {
         self.calls
             .get(index.0)
             .into_iter()
-            .for_each(|it| it.end(State::Failed(failed.clone())));
+            .for_each(|it| it.end(State::Failed(Box::new(failed.clone()))));
     }
 
     /// Says that a `require` has held.
@@ -248,7 +248,7 @@ impl<'s> Scope<'s> {
         self.over.get() || self.place.outer.is_some_and(|(outer, _)| outer.is_over())
     }
 
-    fn up(&self, level: usize) -> Option<&Scope<'s>> {
+    fn up(&self, level: usize) -> Option<&Self> {
         let mut scope = self;
         for _ in 0..level {
             scope = scope.parent?;
@@ -295,6 +295,7 @@ impl<'s> Scope<'s> {
     }
 
     /// The failure of a call of this scope, in its own words where it has some.
+    #[expect(clippy::unnecessary_box_returns, reason = "failures travel boxed")]
     pub(super) fn failed(&self, call: &Call, failure: Failure) -> Box<Failed> {
         let rule = call.errors.iter().find(|it| match it.on {
             ErrorMatch::Code(code) => failure.code == code,

@@ -129,17 +129,14 @@ impl Channels {
             if let Some(link) = self.take() {
                 return Ok(link);
             }
-            match changed {
-                Some(changed)
-                    if self
-                        .all
-                        .iter()
-                        .any(|it| matches!(*it.state.borrow(), State::Connecting)) =>
-                {
-                    changed.await
-                }
-                _ => return Err(Failure::connect(self.reason())),
-            }
+            let connecting = self
+                .all
+                .iter()
+                .any(|it| matches!(*it.state.borrow(), State::Connecting));
+            let Some(changed) = changed.filter(|_| connecting) else {
+                return Err(Failure::connect(self.reason()));
+            };
+            changed.await;
         }
     }
 

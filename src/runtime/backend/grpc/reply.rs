@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use percent_encoding::percent_decode;
 use tonic::Code;
@@ -36,7 +36,7 @@ pub(super) async fn read(response: Response<RecvStream>, max_message: usize) -> 
         return Err(failure);
     }
     Ok(Reply {
-        body: message(received)?,
+        body: message(&received)?,
         directives: Directives::default(),
     })
 }
@@ -92,8 +92,8 @@ fn expected(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The one message.
-fn message(received: Bytes) -> Result<Bytes, Failure> {
-    let Some(length) = expected(&received) else {
+fn message(received: &Bytes) -> Result<Bytes, Failure> {
+    let Some(length) = expected(received) else {
         return Err(Failure::bad_reply("the reply says OK without a message"));
     };
     if received.first() != Some(&0) {
@@ -115,7 +115,10 @@ fn failed(status: &[u8], headers: &HeaderMap) -> Option<Failure> {
     if code == Code::Ok {
         return None;
     }
-    let text = headers.get("grpc-message").map(|it| it.as_bytes()).unwrap_or_default();
+    let text = headers
+        .get("grpc-message")
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
     let message = percent_decode(text).decode_utf8_lossy().into_owned();
     let details = headers
         .get("grpc-status-details-bin")
