@@ -52,8 +52,8 @@ fn has_open_hole(text: &str) -> bool {
     false
 }
 
-/// What was meant by a value that begins at `start` of the source, quoted so that YAML leaves it alone.
-pub(super) fn meant(source: &str, start: usize, stop: Stop) -> String {
+/// What was meant by a value that begins at `start` of the source, quoted so that YAML leaves it alone, and where it ends.
+pub(super) fn meant(source: &str, start: usize, stop: Stop) -> (String, usize) {
     let rest = source.get(start..).unwrap_or_default();
     let whole = extent(rest, stop);
     let end = if whole.open {
@@ -62,7 +62,7 @@ pub(super) fn meant(source: &str, start: usize, stop: Stop) -> String {
         whole.end
     };
     let text: Vec<&str> = rest.get(..end).unwrap_or_default().split_whitespace().collect();
-    quoted(&text.join(" "))
+    (quoted(&text.join(" ")), start + end)
 }
 
 /// Text in the quotes that need the fewest escapes.
@@ -187,16 +187,26 @@ mod tests {
         }
     }
 
+    fn meant_text(source: &str, start: usize, stop: Stop) -> String {
+        meant(source, start, stop).0
+    }
+
     #[test]
     fn what_was_meant_is_quoted() {
         assert_eq!(
-            meant("{ ids: $l.map(r, r.id), b: 1 }", 7, Stop::Flow),
+            meant_text("{ ids: $l.map(r, r.id), b: 1 }", 7, Stop::Flow),
             r#""$l.map(r, r.id)""#
         );
-        assert_eq!(meant("a: $x ? 1 : 2  # why\nb: 1", 3, Stop::Block), r#""$x ? 1 : 2""#);
-        assert_eq!(meant("a: $x ? \"y\" : 'z'", 3, Stop::Block), r#"'$x ? "y" : ''z'''"#);
         assert_eq!(
-            meant("a: $f(x\nb: 1", 3, Stop::Block),
+            meant_text("a: $x ? 1 : 2  # why\nb: 1", 3, Stop::Block),
+            r#""$x ? 1 : 2""#
+        );
+        assert_eq!(
+            meant_text("a: $x ? \"y\" : 'z'", 3, Stop::Block),
+            r#"'$x ? "y" : ''z'''"#
+        );
+        assert_eq!(
+            meant_text("a: $f(x\nb: 1", 3, Stop::Block),
             "\"$f(x b: 1\"".replace(" b: 1", "")
         );
     }

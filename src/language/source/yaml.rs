@@ -38,9 +38,10 @@ pub fn parse(sources: &SourceMap, file: FileIndex) -> (Option<Document>, Vec<Mis
         events: &events,
         at: 0,
         mistakes: Vec::new(),
-        cut: false,
+        debris: Vec::new(),
     };
     let root = builder.document();
+    builder.forget_debris();
     if let Some(error) = &scan_error {
         builder.syntax_error(error);
         return (None, builder.mistakes);
@@ -86,8 +87,8 @@ struct Builder<'a> {
     events: &'a [Spotted<'a>],
     at: usize,
     mistakes: Vec<Mistake>,
-    /// An expression was cut in the flow collection that is being read: what follows in it means nothing.
-    cut: bool,
+    /// What YAML made of the rest of expressions that it cut: bytes of the file in which nothing means anything.
+    debris: Vec<Range<u32>>,
 }
 
 impl<'a> Builder<'a> {
@@ -267,12 +268,29 @@ impl<'a> Builder<'a> {
     }
 
     fn cut_by_yaml(&mut self, start: usize, span: Span) {
-        self.cut = true;
-        let meant = cut::meant(self.text, start, self.stop(self.at));
+        if self.is_debris(span) {
+            return;
+        }
+        let (meant, end) = cut::meant(self.text, start, self.stop(self.at));
+        // A missing value is spotted as far behind as the sign that ends it.
+        let rest = self.text.get(end..).unwrap_or_default();
+        let closing = end + rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        self.debris.push(span.end..offset(closing + 1));
         let mistake = Mistake::new("cut-by-yaml", span, "YAML ends this expression early")
             .label("as YAML reads it, the value is only this")
             .help(format!("quote the whole value: {meant}"));
         self.mistakes.push(mistake);
+    }
+
+    fn is_debris(&self, span: Span) -> bool {
+        self.debris.iter().any(|it| it.contains(&span.start))
+    }
+
+    /// Takes back what was said about the rest of expressions that were cut.
+    fn forget_debris(&mut self) {
+        let debris = std::mem::take(&mut self.debris);
+        self.mistakes
+            .retain(|mistake| !debris.iter().any(|it| it.contains(&mistake.span.start)));
     }
 
     /// What ends a value at an event: it matters whether a flow collection is open there.
@@ -315,20 +333,18 @@ impl<'a> Builder<'a> {
 
     fn list(&mut self, style: StructureStyle, range: &Range<usize>) -> Node {
         let mut items: Vec<Node> = Vec::new();
-        let cut_around = std::mem::take(&mut self.cut);
-        let mut kept = None;
+        let mut last = None;
         let end = loop {
             match self.peek() {
-                Some(Event::SequenceEnd) | None => {
-                    break self.end_of_collection(style, range, items.last().map(|it| it.span.end));
-                }
+                Some(Event::SequenceEnd) | None => break self.end_of_collection(style, range, last),
                 Some(_) => {}
             }
-            items.push(self.node());
-            self.note_cut(style, &mut kept, items.len());
+            let item = self.node();
+            last = Some(item.span.end);
+            if !self.is_debris(item.span) {
+                items.push(item);
+            }
         };
-        self.drop_after_cut(kept, &mut items);
-        self.cut = cut_around;
         Node {
             kind: NodeKind::List(items),
             span: self.span(range.start..end),
@@ -338,8 +354,6 @@ impl<'a> Builder<'a> {
     fn map(&mut self, style: StructureStyle, range: &Range<usize>) -> Node {
         let mut members: Vec<(Spanned<Arc<str>>, Node)> = Vec::new();
         let mut seen: BTreeMap<Arc<str>, Span> = BTreeMap::new();
-        let cut_around = std::mem::take(&mut self.cut);
-        let mut kept = None;
         let mut last = None;
         let end = loop {
             match self.peek() {
@@ -347,40 +361,21 @@ impl<'a> Builder<'a> {
                 Some(_) => {}
             }
             let key = self.key();
-            self.note_cut(style, &mut kept, members.len());
             let value = self.node();
             last = Some(value.span.end);
-            if let Some(key) = key {
-                match seen.get(&key.value) {
-                    Some(first) => self.duplicate(&key, *first),
-                    None => {
-                        seen.insert(key.value.clone(), key.span);
-                        members.push((key, value));
-                    }
-                }
+            let Some(key) = key.filter(|it| !self.is_debris(it.span)) else {
+                continue;
+            };
+            if let Some(first) = seen.get(&key.value) {
+                self.duplicate(&key, *first);
+            } else {
+                seen.insert(key.value.clone(), key.span);
+                members.push((key, value));
             }
-            self.note_cut(style, &mut kept, members.len());
         };
-        self.drop_after_cut(kept, &mut members);
-        self.cut = cut_around;
         Node {
             kind: NodeKind::Map(members),
             span: self.span(range.start..end),
-        }
-    }
-
-    /// Remembers, at the first cut of a flow collection, how much of it was read before.
-    fn note_cut(&mut self, style: StructureStyle, kept: &mut Option<(usize, usize)>, n_read: usize) {
-        if std::mem::take(&mut self.cut) && style == StructureStyle::Flow && kept.is_none() {
-            *kept = Some((n_read, self.mistakes.len()));
-        }
-    }
-
-    /// Takes back what was read behind a cut: YAML's pieces of the expression, and what was wrong with them.
-    fn drop_after_cut<T>(&mut self, kept: Option<(usize, usize)>, read: &mut Vec<T>) {
-        if let Some((n_read, n_mistakes)) = kept {
-            read.truncate(n_read);
-            self.mistakes.truncate(n_mistakes);
         }
     }
 
@@ -496,7 +491,7 @@ impl<'a> Builder<'a> {
         };
         let between = self.text.get(range.end..at)?;
         let stop = self.stop(self.events.len());
-        (value.contains('$') && between.trim().is_empty()).then(|| cut::meant(self.text, range.start, stop))
+        (value.contains('$') && between.trim().is_empty()).then(|| cut::meant(self.text, range.start, stop).0)
     }
 }
 
@@ -717,6 +712,13 @@ mod tests {
                 "$l.filter(r, r.k == '",
                 "quote the whole value: \"$l.filter(r, r.k == ' #1')\"",
             )],
+        );
+        refuses(
+            "a: { w: $f(x, y), b: ~ }",
+            &[
+                ("cut-by-yaml", "$f(x", "quote the whole value: \"$f(x, y)\""),
+                ("ambiguous-scalar", "~", "\"~\""),
+            ],
         );
         refuses(
             "a: [$c ? 1 : 2, 3]",

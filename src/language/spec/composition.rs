@@ -102,7 +102,12 @@ impl Reader<'_> {
         };
         let Some((method, path)) = value.split_once(' ') else {
             let help = value.starts_with('/').then(|| format!("endpoint: GET {value}"));
-            return mistake(self, node.span, "a blank stands between the two", help);
+            return mistake(
+                self,
+                node.span,
+                "a method, a blank, and a path that begins with `/`",
+                help,
+            );
         };
         let method_span = self.part(text, 0, method.len());
         if !METHODS.contains(&method) {

@@ -454,11 +454,13 @@ impl Reader<'_> {
         } else {
             format!("`{key}` is not a duration")
         };
-        self.push(
-            Diagnostic::new("bad-duration", node.span, title)
-                .label(format!("a duration {reason}"))
-                .help("250ms"),
-        );
+        let mut diagnostic = Diagnostic::new("bad-duration", node.span, title).label(format!("a duration {reason}"));
+        if let NodeKind::Number(digits) = &node.kind {
+            diagnostic.help = scalar::duration(&format!("{digits}ms"))
+                .is_ok()
+                .then(|| format!("{key}: {digits}ms"));
+        }
+        self.push(diagnostic);
         None
     }
 
@@ -477,11 +479,16 @@ impl Reader<'_> {
             Err(reason) => reason,
         };
         let title = format!("`{key}` is not a size");
-        self.push(
-            Diagnostic::new("bad-size", node.span, title)
-                .label(format!("a size {reason}"))
-                .help("64KiB"),
-        );
+        let mut diagnostic = Diagnostic::new("bad-size", node.span, title).label(format!("a size {reason}"));
+        let guess = self
+            .written(node.span)
+            .replace("KB", "KiB")
+            .replace("MB", "MiB")
+            .replace("GB", "GiB");
+        diagnostic.help = scalar::size(&guess)
+            .is_ok_and(|it| it > 0)
+            .then(|| format!("{key}: {guess}"));
+        self.push(diagnostic);
         None
     }
 

@@ -84,6 +84,10 @@ impl Reader<'_> {
             self.push(diagnostic.label("nothing holds this; use a conditional expression, or `when` on the call"));
             return TemplateKind::Unknown;
         }
+        // Where a value could not be read, what stood behind it may be missing only because of that.
+        let is_bare = members
+            .iter()
+            .all(|(key, node)| key.value.starts_with('$') && !matches!(node.kind, NodeKind::Unknown));
         let body = match (value, head) {
             (Some((key, _)), None) => {
                 let diagnostic = Diagnostic::new("misplaced-key", key.span, "`$value` needs `$for` or `$if` beside it");
@@ -102,7 +106,7 @@ impl Reader<'_> {
                 }
                 template
             }
-            (None, Some(key)) if fields.is_empty() && members.iter().all(|(it, _)| it.value.starts_with('$')) => {
+            (None, Some(key)) if is_bare => {
                 let title = format!("`{}` has nothing to make", key.value);
                 let diagnostic = Diagnostic::new("missing-key", key.span, title);
                 self.push(diagnostic.label("members or `$value` stand beside it"));
@@ -283,13 +287,16 @@ impl Reader<'_> {
             }
         };
         if expression.ast.is_literal() {
+            let in_hole = text.value.get(..start).is_some_and(|before| before.ends_with('{'));
+            let label = if in_hole {
+                "write it into the text".to_owned()
+            } else {
+                format!("write it without the `$`; for text that begins with a dollar `$${source}`")
+            };
             let title = format!("`{source}` is a literal, not an expression");
-            let label = format!("write it without the `$`; for text that begins with a dollar `$${source}`");
-            self.push(
-                Diagnostic::new("constant-expression", expression.whole(), title)
-                    .label(label)
-                    .help(source),
-            );
+            let mut diagnostic = Diagnostic::new("constant-expression", expression.whole(), title).label(label);
+            diagnostic.help = (!in_hole).then(|| source.to_owned());
+            self.push(diagnostic);
             return None;
         }
         if let Some(mention) = expression.ast.mentions().iter().find(|it| it.root == "env") {
