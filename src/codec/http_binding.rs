@@ -6,6 +6,7 @@
 //! body, and no query parameter reaches what path or body have.
 //! Invariant: fields of the outcome are in number order, each singular field at most once; every bad input is named, none is
 //! echoed.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod query;
 mod text;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use super::json_to_wire::FromJson;
 use crate::schema::http_rule::HttpRule;
 use crate::schema::path_template::PathTemplate;
-use crate::schema::{Cardinality, Field, Kind, MessageRef};
+use crate::schema::{Cardinality, Field, Kind, Message, MessageIndex, MessageRef, Schema};
 use tree::Node;
 
 /// How deep a dotted name may go.
@@ -27,7 +28,7 @@ const MAX_SEGMENTS: usize = 32;
 pub struct HttpBinding {
     message: MessageRef,
     /// In template order.
-    variables: Box<[Target]>,
+    variables: Box<[Variable]>,
     body: Body,
 }
 
@@ -40,18 +41,44 @@ pub struct BindError {
     pub reason: String,
 }
 
-/// A field that text may be bound to.
-#[derive(Clone, Debug)]
-struct Target {
-    /// The name as the template or the query string has it.
+/// A variable of the path.
+#[derive(Debug)]
+struct Variable {
     name: String,
     /// From the request message inwards; the last is the one that holds the value.
-    path: Vec<Field>,
+    path: Box<[Field]>,
 }
 
-impl Target {
-    fn numbers(&self) -> impl Iterator<Item = u32> {
-        self.path.iter().map(|it| it.number)
+/// A message type, by reference: no count that all workers share moves while a request is bound.
+#[derive(Clone, Copy)]
+struct Type<'s> {
+    schema: &'s Schema,
+    message: &'s Message,
+}
+
+impl<'s> Type<'s> {
+    fn of(message: &'s MessageRef) -> Self {
+        Self {
+            schema: message.schema(),
+            message,
+        }
+    }
+
+    fn child(self, index: MessageIndex) -> Self {
+        Self {
+            schema: self.schema,
+            message: self.schema.message(index),
+        }
+    }
+
+    /// The message behind a field, if names may go on into it.
+    fn within(self, field: &Field) -> Option<Self> {
+        match (field.kind, field.cardinality) {
+            (Kind::Message(index), Cardinality::Singular) => {
+                Some(self.child(index)).filter(|it| it.message.well_known.is_none())
+            }
+            _ => None,
+        }
     }
 }
 
@@ -67,24 +94,28 @@ enum Body {
 }
 
 /// What a dotted name of the query is.
-enum Resolved {
+enum Resolved<'s> {
     /// A field that no text can be.
     Refused(&'static str),
     /// No field, or one that path or body have: it is not looked at.
     Ignored,
-    Target(Target),
+    /// From the request message inwards.
+    Path(Vec<&'s Field>),
 }
 
 impl HttpBinding {
     /// Compiles a binding. The error is one sentence: a variable that is no field, a body field that does not exist, ….
     pub fn compile(rule: &HttpRule, template: &PathTemplate, message: &MessageRef) -> Result<Arc<Self>, String> {
-        let mut variables: Vec<Target> = Vec::new();
+        let mut variables: Vec<Variable> = Vec::new();
         for variable in template.variables() {
-            let target = variable_target(&variable.name, message)?;
-            if variables.iter().any(|it| it.numbers().eq(target.numbers())) {
+            let path = variable_path(&variable.name, message)?;
+            if variables.iter().any(|it| is_same_path(&it.path, path.iter())) {
                 return Err(format!("`{}` is bound by two variables of the path", variable.name));
             }
-            variables.push(target);
+            variables.push(Variable {
+                name: variable.name.clone(),
+                path,
+            });
         }
         let body = match &*rule.body {
             "" => Body::None,
@@ -93,10 +124,7 @@ impl HttpBinding {
                 let Some(field) = message.field(name) else {
                     return Err(format!("`body: {name}` names no field of {}", message.full_name));
                 };
-                if variables
-                    .iter()
-                    .any(|it| it.path.len() == 1 && it.numbers().eq([field.number]))
-                {
+                if variables.iter().any(|it| is_same_path(&it.path, [field].into_iter())) {
                     return Err(format!("`{name}` is bound by the path and by `body`"));
                 }
                 if message.well_known.is_some() {
@@ -128,24 +156,17 @@ impl HttpBinding {
         let start = out.len();
         let mut errors = Vec::new();
         let mut tree = Node::default();
-        for (target, value) in self.variables.iter().zip(captures) {
-            self.insert(&mut tree, target, value, &mut errors);
+        for (variable, value) in self.variables.iter().zip(captures) {
+            let path: Vec<&Field> = variable.path.iter().collect();
+            self.set(&mut tree, (&variable.name, value), &path, &mut errors);
         }
         if !matches!(self.body, Body::Whole(_)) {
             for (name, value) in query::pairs(query.unwrap_or_default()) {
-                match self.resolve(&name) {
-                    Resolved::Ignored => {}
-                    Resolved::Refused(reason) => errors.push(BindError {
-                        name,
-                        reason: reason.to_owned(),
-                    }),
-                    Resolved::Target(target) => match value {
-                        Some(value) => self.insert(&mut tree, &target, &value, &mut errors),
-                        None => errors.push(BindError {
-                            name,
-                            reason: "expected percent-encoded UTF-8".to_owned(),
-                        }),
-                    },
+                match (self.resolve(&name), value) {
+                    (Resolved::Ignored, _) => {}
+                    (Resolved::Refused(reason), _) => list(&mut errors, &name, reason),
+                    (Resolved::Path(_), None) => list(&mut errors, &name, "expected percent-encoded UTF-8"),
+                    (Resolved::Path(path), Some(value)) => self.set(&mut tree, (&name, &value), &path, &mut errors),
                 }
             }
         }
@@ -162,7 +183,7 @@ impl HttpBinding {
         }
         if !tree.is_empty() && errors.is_empty() {
             let from_body = out.split_off(start);
-            errors = tree.merge(&self.message, &from_body, "", out);
+            errors = tree.merge(Type::of(&self.message), &from_body, "", out);
         }
         if errors.is_empty() {
             return Ok(());
@@ -176,28 +197,26 @@ impl HttpBinding {
         !matches!(self.body, Body::None)
     }
 
-    fn insert(&self, tree: &mut Node, target: &Target, value: &str, errors: &mut Vec<BindError>) {
-        if let Err(reason) = tree.insert(&self.message, &target.path, value) {
-            let error = BindError {
-                name: target.name.clone(),
-                reason,
-            };
-            // A parameter that is given a hundred times is one bad input.
-            if !errors.contains(&error) {
-                errors.push(error);
-            }
+    fn set(&self, tree: &mut Node, input: (&str, &str), path: &[&Field], errors: &mut Vec<BindError>) {
+        let (name, value) = input;
+        if let Err(reason) = tree.insert(Type::of(&self.message), path, value) {
+            list(errors, name, &reason);
         }
     }
 
     /// What a query parameter sets.
-    fn resolve(&self, name: &str) -> Resolved {
-        let mut path: Vec<Field> = Vec::new();
-        let mut message = Some(self.message.clone());
+    fn resolve(&self, name: &str) -> Resolved<'_> {
+        let mut path: Vec<&Field> = Vec::new();
+        let mut next = Some(Type::of(&self.message));
         for segment in name.split('.') {
-            let Some(parent) = message else {
+            let Some(parent) = next else {
                 return Resolved::Refused("this field has no fields that a query parameter can name");
             };
-            let Some(field) = parent.field_by_json_name(segment).or_else(|| parent.field(segment)) else {
+            let found = parent
+                .message
+                .field_by_json_name(segment)
+                .or_else(|| parent.message.field(segment));
+            let Some(field) = found else {
                 return Resolved::Ignored;
             };
             if path.is_empty() && matches!(self.body, Body::Field(_, _, number) if number == field.number) {
@@ -206,61 +225,62 @@ impl HttpBinding {
             if path.len() == MAX_SEGMENTS {
                 return Resolved::Refused("nested too deeply");
             }
-            message = child(&parent, field);
-            path.push(field.clone());
+            next = parent.within(field);
+            path.push(field);
         }
-        let target = Target {
-            name: name.to_owned(),
-            path,
-        };
-        if self.variables.iter().any(|it| it.numbers().eq(target.numbers())) {
+        if self
+            .variables
+            .iter()
+            .any(|it| is_same_path(&it.path, path.iter().copied()))
+        {
             return Resolved::Ignored;
         }
-        match target.path.last() {
-            Some(field) if text::is_text(self.message.schema(), field) => Resolved::Target(target),
+        match path.last() {
+            Some(field) if text::is_text(self.message.schema(), field) => Resolved::Path(path),
             _ => Resolved::Refused("this field cannot be given as text"),
         }
     }
 }
 
-/// The message behind a field, if names may go on into it.
-fn child(parent: &MessageRef, field: &Field) -> Option<MessageRef> {
-    match (field.kind, field.cardinality) {
-        (Kind::Message(index), Cardinality::Singular) => {
-            Some(parent.sibling(index)).filter(|it| it.well_known.is_none())
-        }
-        _ => None,
+/// Adds a bad input. A parameter that is given a hundred times is one.
+fn list(errors: &mut Vec<BindError>, name: &str, reason: &str) {
+    if !errors.iter().any(|it| it.name == name && it.reason == reason) {
+        errors.push(BindError {
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+        });
     }
 }
 
+fn is_same_path<'f>(a: &[Field], b: impl Iterator<Item = &'f Field>) -> bool {
+    a.iter().map(|it| it.number).eq(b.map(|it| it.number))
+}
+
 /// The field that a variable of the path names.
-fn variable_target(name: &str, message: &MessageRef) -> Result<Target, String> {
+fn variable_path(name: &str, message: &MessageRef) -> Result<Box<[Field]>, String> {
     let mut path: Vec<Field> = Vec::new();
-    let mut parent = Some(message.clone());
+    let mut next = Some(Type::of(message));
     for segment in name.split('.') {
-        let Some(message) = parent else {
+        let Some(parent) = next else {
             return Err(format!("`{name}` goes through a field that is no singular message"));
         };
-        let Some(field) = message.field(segment) else {
+        let Some(field) = parent.message.field(segment) else {
             return Err(format!(
                 "`{name}` names no field: {} has no `{segment}`",
-                message.full_name
+                parent.message.full_name
             ));
         };
         if path.len() == MAX_SEGMENTS {
             return Err(format!("`{name}` is nested too deeply"));
         }
-        parent = child(&message, field);
+        next = parent.within(field);
         path.push(field.clone());
     }
     match path.last() {
         Some(field) if field.cardinality != Cardinality::Singular => {
             Err(format!("`{name}` is a repeated field, which no path variable can set"))
         }
-        Some(field) if text::is_text(message.schema(), field) => Ok(Target {
-            name: name.to_owned(),
-            path,
-        }),
+        Some(field) if text::is_text(message.schema(), field) => Ok(path.into()),
         _ => Err(format!("`{name}` is a message, which no path variable can set")),
     }
 }

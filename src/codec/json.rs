@@ -6,6 +6,7 @@
 //! validated, with or without blanks around it. A fragment that was validated once is never validated again; given
 //! other bytes these functions answer something, in linear time and without panicking.
 //! Invariant: fragments that come out are sub-slices of the one that went in, so `Bytes::slice_ref` works on them.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 pub(crate) mod reader;
 pub(crate) mod text;
@@ -219,23 +220,23 @@ fn value_length(bytes: &[u8]) -> usize {
         Some(b'"') => text::string_length(bytes),
         Some(b'{' | b'[') => {
             let mut depth = 0_usize;
-            let mut at = 0;
+            let mut at = 0_usize;
             while let Some(byte) = bytes.get(at) {
                 match byte {
                     b'"' => {
-                        at += text::string_length(bytes.get(at..).unwrap_or_default());
+                        at = at.saturating_add(text::string_length(bytes.get(at..).unwrap_or_default()));
                         continue;
                     }
-                    b'{' | b'[' => depth += 1,
+                    b'{' | b'[' => depth = depth.saturating_add(1),
                     b'}' | b']' => {
-                        depth -= 1;
+                        depth = depth.saturating_sub(1);
                         if depth == 0 {
-                            return at + 1;
+                            return at.saturating_add(1);
                         }
                     }
                     _ => {}
                 }
-                at += 1;
+                at = at.saturating_add(1);
             }
             bytes.len()
         }

@@ -6,6 +6,7 @@
 //! as it goes, a length once its content is there. A `required` field of proto2 that is missing is no mistake.
 //! Invariant: equal messages make equal bytes (fields ascending by number, map entries by key); on failure the output is
 //! as it was.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod failure;
 pub(super) mod nearest;

@@ -1,4 +1,9 @@
 //! The cases of `fixtures/http_rule`: the message that the backend gets, and tables for what they do not ask.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics has failed, as it should"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{BindError, text};
+use super::{BindError, Type, text};
 use crate::codec::json_to_wire::program::Scalar;
 use crate::codec::json_to_wire::scalar;
 use crate::codec::wire::{self, WireType};
-use crate::schema::{Cardinality, Field, Kind, MessageRef, Presence};
+use crate::schema::{Cardinality, Field, Kind, Message, Presence};
 
 /// Fields that were set in one message.
 #[derive(Debug, Default)]
@@ -29,15 +29,15 @@ impl Node {
         self.slots.is_empty()
     }
 
-    /// Sets the field at the end of `path`, which begins in `message`, or adds to it where it is a list.
-    pub(super) fn insert(&mut self, message: &MessageRef, path: &[Field], value: &str) -> Result<(), String> {
+    /// Sets the field at the end of `path`, which begins in `of`, or adds to it where it is a list.
+    pub(super) fn insert(&mut self, of: Type<'_>, path: &[&Field], value: &str) -> Result<(), String> {
         let Some((field, rest)) = path.split_first() else {
             return Ok(());
         };
         if let Some(oneof) = field.oneof
             && *self.oneofs.entry(oneof).or_insert(field.number) != field.number
         {
-            return Err(oneof_twice(message, oneof));
+            return Err(oneof_twice(of.message, oneof));
         }
         if !rest.is_empty() {
             let Kind::Message(index) = field.kind else {
@@ -48,7 +48,7 @@ impl Node {
                 .entry(field.number)
                 .or_insert_with(|| Slot::Message(Self::default()));
             let Slot::Message(node) = slot else { return Ok(()) };
-            return node.insert(&message.sibling(index), rest, value);
+            return node.insert(of.child(index), rest, value);
         }
         let is_list = field.cardinality == Cardinality::Repeated;
         let is_new = !self.slots.contains_key(&field.number);
@@ -64,7 +64,7 @@ impl Node {
         let start = values.len();
         if field.delimited && matches!(field.kind, Kind::Message(_)) {
             let mut content = Vec::new();
-            text::write(message.schema(), field.kind, value, &mut content)?;
+            text::write(of.schema, field.kind, value, &mut content)?;
             let content = wire::Reader::new(&content).bytes().unwrap_or_default();
             wire::put_group(values, field.number, content);
             return Ok(());
@@ -73,7 +73,7 @@ impl Node {
             wire::put_tag(values, field.number, wire_type);
         }
         let content = values.len();
-        text::write(message.schema(), field.kind, value, values)?;
+        text::write(of.schema, field.kind, value, values)?;
         if !is_list
             && field.presence == Presence::Implicit
             && let Some(scalar) = zero_of(field.kind)
@@ -86,7 +86,7 @@ impl Node {
 
     /// Appends the message: what `body` holds, without the fields that are set here, and these, in number order.
     /// `pointer` is where the message stands in the body. Returns what is wrong.
-    pub(super) fn merge(&self, message: &MessageRef, body: &[u8], pointer: &str, out: &mut Vec<u8>) -> Vec<BindError> {
+    pub(super) fn merge(&self, of: Type<'_>, body: &[u8], pointer: &str, out: &mut Vec<u8>) -> Vec<BindError> {
         let mut errors = Vec::new();
         let mut pieces: Vec<(u32, Cow<'_, [u8]>)> = Vec::new();
         let mut inner: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
@@ -95,19 +95,21 @@ impl Node {
             let rest = reader.rest();
             // The body's bytes are our own, so that there is nothing to fail.
             let Ok(Some((tag, value))) = reader.field() else { break };
-            let raw = rest.get(..rest.len() - reader.rest().len()).unwrap_or_default();
+            let raw = rest
+                .get(..rest.len().saturating_sub(reader.rest().len()))
+                .unwrap_or_default();
             match self.slots.get(&tag.number()) {
                 Some(Slot::Message(_)) => inner.entry(tag.number()).or_default().extend_from_slice(value.bytes()),
                 Some(Slot::Values(_)) => {}
                 None => {
-                    let field = message.field_by_number(tag.number());
+                    let field = of.message.field_by_number(tag.number());
                     if let Some((field, oneof)) = field.and_then(|it| Some((it, it.oneof?)))
                         && self.oneofs.contains_key(&oneof)
                     {
                         let name = format!("{pointer}/{}", field.json_name.replace('~', "~0").replace('/', "~1"));
                         errors.push(BindError {
                             name,
-                            reason: oneof_twice(message, oneof),
+                            reason: oneof_twice(of.message, oneof),
                         });
                     }
                     pieces.push((tag.number(), Cow::Borrowed(raw)));
@@ -115,7 +117,7 @@ impl Node {
             }
         }
         for (&number, slot) in &self.slots {
-            let Some(field) = message.field_by_number(number) else {
+            let Some(field) = of.message.field_by_number(number) else {
                 continue;
             };
             let mut piece = Vec::new();
@@ -126,7 +128,7 @@ impl Node {
                     let body = inner.remove(&number).unwrap_or_default();
                     let pointer = format!("{pointer}/{}", field.json_name);
                     let mut content = Vec::new();
-                    errors.extend(node.merge(&message.sibling(index), &body, &pointer, &mut content));
+                    errors.extend(node.merge(of.child(index), &body, &pointer, &mut content));
                     if field.delimited {
                         wire::put_group(&mut piece, number, &content);
                     } else {
@@ -158,7 +160,7 @@ fn zero_of(kind: Kind) -> Option<Scalar> {
     }
 }
 
-fn oneof_twice(message: &MessageRef, oneof: usize) -> String {
+fn oneof_twice(message: &Message, oneof: usize) -> String {
     let name = message.oneofs.get(oneof).map_or("", |it| it);
     format!("another member of the oneof `{name}` is set too")
 }

@@ -68,14 +68,14 @@ impl<'j> Reader<'j> {
     /// Moves over bytes that the caller has seen.
     #[inline]
     pub(crate) fn advance(&mut self, n_bytes: usize) {
-        self.at += n_bytes;
+        self.at = self.at.saturating_add(n_bytes);
     }
 
     /// Moves over `byte` if it is next.
     #[inline]
     pub(crate) fn accept(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
+        self.advance(usize::from(found));
         found
     }
 
@@ -84,7 +84,7 @@ impl<'j> Reader<'j> {
     pub(crate) fn accept_literal(&mut self, literal: &[u8]) -> bool {
         let found = self.rest().starts_with(literal);
         if found {
-            self.at += literal.len();
+            self.advance(literal.len());
         }
         found
     }
@@ -93,7 +93,7 @@ impl<'j> Reader<'j> {
     #[inline]
     pub(crate) fn skip_blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
+            self.advance(1);
         }
     }
 
@@ -128,13 +128,13 @@ impl<'j> Reader<'j> {
             return self.fail("expected a string");
         }
         let start = self.at;
-        self.at += text::plain_length(self.rest());
+        self.advance(text::plain_length(self.rest()));
         let escaped = self.peek() != Some(b'"');
         if escaped {
             self.rest_of_string()?;
         }
         let raw = self.bytes.get(start..self.at).unwrap_or_default();
-        self.at += 1;
+        self.advance(1);
         Ok(RawString { raw, escaped })
     }
 
@@ -147,20 +147,20 @@ impl<'j> Reader<'j> {
                 Some(b'\\') => self.escape()?,
                 _ => return self.fail("control characters in strings must be escaped"),
             }
-            self.at += text::plain_length(self.rest());
+            self.advance(text::plain_length(self.rest()));
         }
     }
 
     fn escape(&mut self) -> Result<(), SyntaxError> {
-        self.at += 1;
+        self.advance(1);
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
+                self.advance(1);
                 Ok(())
             }
             Some(b'u') => match text::unicode_escape(self.rest()) {
                 Some((_, length)) => {
-                    self.at += length;
+                    self.advance(length);
                     Ok(())
                 }
                 None => self.fail("expected four hexadecimal digits that are, alone or in a pair, a character"),
@@ -181,9 +181,9 @@ impl<'j> Reader<'j> {
             self.digits()?;
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
+            self.advance(1);
             if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
+                self.advance(1);
             }
             self.digits()?;
         }
@@ -196,7 +196,7 @@ impl<'j> Reader<'j> {
         if length == 0 {
             return self.fail("expected a digit");
         }
-        self.at += length;
+        self.advance(length);
         Ok(())
     }
 
@@ -216,7 +216,7 @@ impl<'j> Reader<'j> {
         let depth = depth.min(super::MAX_DEPTH);
         // One bit for each open container, the innermost lowest: 1 for an object.
         let mut objects = 0_u128;
-        let mut level = 0;
+        let mut level = 0_u32;
         loop {
             match self.peek() {
                 Some(b'"') => {
@@ -226,11 +226,11 @@ impl<'j> Reader<'j> {
                     if level == depth {
                         return self.fail("nested too deeply");
                     }
-                    self.at += 1;
+                    self.advance(1);
                     self.skip_blanks();
                     let is_object = open == b'{';
                     if !self.accept(if is_object { b'}' } else { b']' }) {
-                        level += 1;
+                        level = level.saturating_add(1);
                         objects = objects << 1 | u128::from(is_object);
                         if is_object {
                             self.string()?;
@@ -270,7 +270,7 @@ impl<'j> Reader<'j> {
                         "expected `,` or `]`"
                     });
                 }
-                level -= 1;
+                level = level.saturating_sub(1);
                 objects >>= 1;
             }
         }

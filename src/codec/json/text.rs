@@ -26,7 +26,7 @@ pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), SyntaxError> {
 /// Bytes up to the first `"`, `\` or control character.
 #[inline]
 pub(crate) fn plain_length(bytes: &[u8]) -> usize {
-    let mut at = 0;
+    let mut at = 0_usize;
     while let Some(&chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
         let word = u64::from_le_bytes(chunk);
         // A byte of `x` is zero iff the same bit pattern has its high bit set below; borrows only ever reach bytes
@@ -38,26 +38,24 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
             | word.wrapping_sub(ONES * 0x20) & !word)
             & HIGHS;
         if hits != 0 {
-            return at + hits.trailing_zeros() as usize / 8;
+            return at.saturating_add(hits.trailing_zeros() as usize / 8);
         }
-        at += 8;
+        at = at.saturating_add(8);
     }
     let tail = bytes.get(at..).unwrap_or_default();
-    at + tail
-        .iter()
-        .position(|it| matches!(it, b'"' | b'\\' | 0..=0x1f))
-        .unwrap_or(tail.len())
+    let length = tail.iter().position(|it| matches!(it, b'"' | b'\\' | 0..=0x1f));
+    at.saturating_add(length.unwrap_or(tail.len()))
 }
 
 /// The length of the string that validated text begins with, quotes included.
 pub(crate) fn string_length(bytes: &[u8]) -> usize {
-    let mut at = 1;
+    let mut at = 1_usize;
     loop {
-        at += plain_length(bytes.get(at..).unwrap_or_default());
+        at = at.saturating_add(plain_length(bytes.get(at..).unwrap_or_default()));
         match bytes.get(at) {
-            Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
+            Some(b'"') => return at.saturating_add(1),
+            Some(b'\\') => at = at.saturating_add(2),
+            Some(_) => at = at.saturating_add(1),
             None => return bytes.len(),
         }
     }
@@ -78,10 +76,9 @@ pub(crate) fn unicode_escape(bytes: &[u8]) -> Option<(char, usize)> {
         if !second || !(0xDC00..0xE000).contains(&low) {
             return None;
         }
-        return Some((
-            char::from_u32(0x1_0000 + ((first - 0xD800) << 10) + (low - 0xDC00))?,
-            11,
-        ));
+        // RFC 8259 §7: the two halves hold ten bits each of what lies beyond U+FFFF.
+        let beyond = (first & 0x3ff) << 10 | low & 0x3ff;
+        return Some((char::from_u32(beyond.saturating_add(0x1_0000))?, 11));
     }
     Some((char::from_u32(first)?, 5))
 }

@@ -27,19 +27,31 @@ fn fold(name: &str) -> Vec<char> {
 
 /// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours.
 fn distance(from: &[char], to: &[char]) -> usize {
+    let cost = |row: &[usize], at: Option<usize>| {
+        at.and_then(|it| row.get(it))
+            .map_or(usize::MAX, |it| it.saturating_add(1))
+    };
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=to.len()).collect();
-    for (row, &a) in from.iter().enumerate() {
-        let mut current = vec![row + 1];
-        for (column, &b) in to.iter().enumerate() {
-            let replaced = above[column] + usize::from(a != b);
-            let mut best = replaced.min(above[column + 1] + 1).min(current[column] + 1);
-            if row > 0 && column > 0 && from[row - 1] == b && to[column - 1] == a {
-                best = best.min(before[column - 1] + 1);
-            }
-            current.push(best);
+    let mut last = None;
+    for (line, a) in from.iter().enumerate() {
+        let mut current = vec![line.saturating_add(1)];
+        let mut left = None;
+        for (column, b) in to.iter().enumerate() {
+            let replaced = cost(&above, Some(column)).saturating_sub(usize::from(a == b));
+            let deleted = cost(&above, column.checked_add(1));
+            let inserted = cost(&current, Some(column));
+            let is_swap = last == Some(b) && left == Some(a);
+            let swapped = if is_swap {
+                cost(&before, column.checked_sub(1))
+            } else {
+                usize::MAX
+            };
+            current.push(replaced.min(deleted).min(inserted).min(swapped));
+            left = Some(b);
         }
         before = std::mem::replace(&mut above, current);
+        last = Some(a);
     }
     above.last().copied().unwrap_or_default()
 }
@@ -56,6 +68,7 @@ mod tests {
             ("price_usd", Some("priceUsd")),
             ("display_nam", Some("displayName")),
             ("Id", Some("id")),
+            ("di", Some("id")),
             ("quantity", None),
             ("", None),
             ("naïm", Some("name")),

@@ -131,7 +131,7 @@ impl Prefix {
         let mut prefix = Self::default();
         for (to, from) in prefix.bytes.iter_mut().zip(&written) {
             *to = *from;
-            prefix.length += 1;
+            prefix.length = prefix.length.saturating_add(1);
         }
         prefix
     }
@@ -306,7 +306,7 @@ impl Compiler<'_> {
             .iter()
             .map(|it| self.field(it, message.message_set))
             .collect();
-        let mut by_name = HashMap::with_capacity(2 * fields.len());
+        let mut by_name = HashMap::with_capacity(fields.len().saturating_mul(2));
         for (at, field) in fields.iter().enumerate() {
             by_name.entry(Box::from(field.json_name.as_bytes())).or_insert(at);
         }
@@ -377,8 +377,9 @@ impl Compiler<'_> {
 
     fn enumeration(&mut self, index: EnumIndex) -> usize {
         *self.enum_of.entry(index).or_insert_with(|| {
+            let at = self.enums.len();
             self.enums.push(EnumTable::compile(self.schema, index));
-            self.enums.len() - 1
+            at
         })
     }
 
@@ -408,9 +409,10 @@ impl Compiler<'_> {
 
     fn plan_index(&mut self, index: MessageIndex) -> usize {
         *self.plan_of.entry(index).or_insert_with(|| {
+            let at = self.plans.len();
             self.plans.push(Plan::default());
-            self.waiting.push((index, self.plans.len() - 1));
-            self.plans.len() - 1
+            self.waiting.push((index, at));
+            at
         })
     }
 }

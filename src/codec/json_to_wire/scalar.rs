@@ -68,8 +68,15 @@ pub(super) fn integer<T: TryFrom<i128> + TryFrom<i64>>(text: &str, integers: Int
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
     let plain = matches!(digits, [b'1'..=b'9', rest @ ..] if rest.len() < 18 && rest.iter().all(u8::is_ascii_digit));
     if plain {
-        let value = digits.iter().fold(0_i64, |value, it| value * 10 + i64::from(it & 0x0f));
-        return T::try_from(if digits.len() == text.len() { value } else { -value }).ok();
+        let value = digits.iter().fold(0_i64, |value, it| {
+            value.wrapping_mul(10).wrapping_add(i64::from(it & 0x0f))
+        });
+        return T::try_from(if digits.len() == text.len() {
+            value
+        } else {
+            value.wrapping_neg()
+        })
+        .ok();
     }
     match integers {
         Integers::Integral => number::parse_integral(text),
@@ -112,9 +119,9 @@ pub(in crate::codec) fn write_base64(text: &[u8], out: &mut Vec<u8>) -> Result<(
     let url_safe = unpadded.iter().any(|it| matches!(it, b'-' | b'_'));
     let (whole, rest) = unpadded.split_at_checked(unpadded.len() & !3).ok_or(REASON)?;
     let digit = |it: u8| match it {
-        b'A'..=b'Z' => Some(it - b'A'),
-        b'a'..=b'z' => Some(it - b'a' + 26),
-        b'0'..=b'9' => Some(it - b'0' + 52),
+        b'A'..=b'Z' => it.checked_sub(b'A'),
+        b'a'..=b'z' => it.checked_sub(b'a' - 26),
+        b'0'..=b'9' => it.checked_add(52 - b'0'),
         b'+' if !url_safe => Some(62),
         b'/' if !url_safe => Some(63),
         b'-' => Some(62),
@@ -140,7 +147,7 @@ pub(in crate::codec) fn write_base64(text: &[u8], out: &mut Vec<u8>) -> Result<(
         }
         _ => return Err(REASON),
     };
-    let length = whole.len() / 4 * 3 + n_tail;
+    let length = (whole.len() / 4).saturating_mul(3).saturating_add(n_tail);
     wire::put_varint(out, length as u64);
     let codec = if url_safe {
         base64_simd::URL_SAFE_NO_PAD
@@ -169,6 +176,12 @@ pub(in crate::codec) fn is_zero(scalar: Scalar, written: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "a test that panics has failed, as it should"
+    )]
+
     use super::*;
 
     #[test]

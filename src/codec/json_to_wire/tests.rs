@@ -1,4 +1,9 @@
 //! Tables of JSON against what a message then holds, as prost-reflect decodes it.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics has failed, as it should"
+)]
 
 use std::path::Path;
 use std::sync::LazyLock;

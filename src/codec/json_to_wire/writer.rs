@@ -147,8 +147,8 @@ impl<'r> Writer<'r> {
     /// Writes the length of all that stands behind `start`; returns by how many bytes that had to move.
     #[inline]
     fn close(&mut self, start: usize) -> usize {
-        let length = self.out.len() - start;
-        match (u8::try_from(length), self.out.get_mut(start - 1)) {
+        let length = self.out.len().saturating_sub(start);
+        match (u8::try_from(length), self.out.get_mut(start.saturating_sub(1))) {
             (Ok(short @ 0..=0x7f), Some(prefix)) => {
                 *prefix = short;
                 0
@@ -159,12 +159,12 @@ impl<'r> Writer<'r> {
 
     fn close_long(&mut self, start: usize, length: usize) -> usize {
         let end = self.out.len();
-        let n_moved = wire::varint_length(length as u64) - 1;
-        self.out.resize(end + n_moved, 0);
-        self.out.copy_within(start..end, start + n_moved);
+        let n_moved = wire::varint_length(length as u64).saturating_sub(1);
+        self.out.resize(end.saturating_add(n_moved), 0);
+        self.out.copy_within(start..end, start.saturating_add(n_moved));
         self.spare.clear();
         wire::put_varint(&mut self.spare, length as u64);
-        for (to, from) in self.out.iter_mut().skip(start - 1).zip(&self.spare) {
+        for (to, from) in self.out.iter_mut().skip(start.saturating_sub(1)).zip(&self.spare) {
             *to = *from;
         }
         n_moved
@@ -210,7 +210,7 @@ impl<'r> Writer<'r> {
                 let start = self.out.len();
                 self.out.push(1 << 3 | scalar.wire_type() as u8);
                 self.scalar(program, scalar)?;
-                if is_zero(scalar, self.out.get(start + 1..).unwrap_or_default()) {
+                if is_zero(scalar, self.out.get(start.saturating_add(1)..).unwrap_or_default()) {
                     self.out.truncate(start);
                 }
                 Ok(())
@@ -223,8 +223,8 @@ impl<'r> Writer<'r> {
         let seen_base = self.seen.len();
         let spans_base = self.spans.len();
         let n_fields = plan.fields.len();
-        self.seen
-            .resize(seen_base + (n_fields + plan.oneofs.len()).div_ceil(64), 0);
+        let n_words = n_fields.saturating_add(plan.oneofs.len()).div_ceil(64);
+        self.seen.resize(seen_base.saturating_add(n_words), 0);
         let mut ascending = true;
         let mut highest = 0;
         let mut has_type = false;
@@ -244,13 +244,13 @@ impl<'r> Writer<'r> {
             };
             self.reader.colon()?;
             if let Some((at, field)) = found {
-                expected = at + 1;
+                expected = at.saturating_add(1);
                 if self.mark(seen_base, at) {
                     return Err(Failure::new(offset, DUPLICATE).in_member(self.key_at(offset)));
                 }
                 if !self.is_absent(program, field) {
                     if let Some(oneof) = field.oneof
-                        && self.mark(seen_base, n_fields + oneof)
+                        && self.mark(seen_base, n_fields.saturating_add(oneof))
                     {
                         let name = plan.oneofs.get(oneof).map_or("", |it| it);
                         let reason = format!("another member of the oneof `{name}` is set too");
@@ -307,7 +307,7 @@ impl<'r> Writer<'r> {
     /// Sets a bit of the innermost message; true where it was set.
     #[inline]
     fn mark(&mut self, base: usize, bit: usize) -> bool {
-        let Some(word) = self.seen.get_mut(base + bit / 64) else {
+        let Some(word) = self.seen.get_mut(base.saturating_add(bit / 64)) else {
             return false;
         };
         let mask = 1 << (bit % 64);
@@ -373,16 +373,25 @@ impl<'r> Writer<'r> {
             Shape::Singular => {
                 let start = self.out.len();
                 self.framed(program, field, depth)?;
-                if field.implicit
-                    && let ValueType::Scalar(scalar) = field.value
-                    && let content = self.out.get(start + field.tag.as_bytes().len()..).unwrap_or_default()
-                    && is_zero(scalar, content)
-                {
+                if field.implicit && self.is_default(field, start) {
                     self.out.truncate(start);
                 }
                 Ok(())
             }
         }
+    }
+
+    /// True where what was written of a field from `start` on is its zero.
+    #[inline]
+    fn is_default(&self, field: &FieldPlan, start: usize) -> bool {
+        let ValueType::Scalar(scalar) = field.value else {
+            return false;
+        };
+        let content = self
+            .out
+            .get(start..)
+            .and_then(|it| it.get(field.tag.as_bytes().len()..));
+        content.is_some_and(|it| is_zero(scalar, it))
     }
 
     fn list(&mut self, program: &Program, field: &FieldPlan, depth: u32) -> Outcome {

@@ -72,7 +72,7 @@ impl Writer<'_> {
             }
             let n_moved = self.close(content);
             if let Key::Text { start, .. } = &mut written {
-                *start += n_moved;
+                *start = start.saturating_add(n_moved);
             }
             let entry = Entry {
                 start,
@@ -138,7 +138,7 @@ impl Writer<'_> {
             Scalar::Bytes | Scalar::Double | Scalar::Enum(_) | Scalar::Float | Scalar::String => {
                 scalar::write_text(key.as_bytes(), self.out);
                 return Ok(Key::Text {
-                    start: self.out.len() - key.len(),
+                    start: self.out.len().saturating_sub(key.len()),
                     length: key.len(),
                 });
             }

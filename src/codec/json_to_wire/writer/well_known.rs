@@ -133,8 +133,8 @@ impl<'r> Writer<'r> {
             }
             let before = reader.offset();
             reader.skip_value(json::MAX_DEPTH)?;
-            self.n_rescanned += reader.offset() - before;
-            if self.n_rescanned > RESCAN_FACTOR * reader.bytes().len() {
+            self.n_rescanned = self.n_rescanned.saturating_add(reader.offset().saturating_sub(before));
+            if self.n_rescanned > reader.bytes().len().saturating_mul(RESCAN_FACTOR) {
                 return Err(Failure::new(start, "expected `@type` to be the first member"));
             }
             reader.skip_blanks();
