@@ -148,8 +148,10 @@ impl<'p> Writer<'p> {
             let before = self.out.len();
             match self.ordered(frame, wire) {
                 Ok(()) => return Ok(()),
-                Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Disorder) => {
+                Err(Stop::Failed(DecodeError::TooLarge)) => return Err(DecodeError::TooLarge),
+                // What failed may be overridden or completed by what comes later (an Any, a Timestamp in two parts):
+                // only the index can tell.
+                Err(Stop::Disorder | Stop::Failed(_)) => {
                     self.wasted = self.wasted.saturating_add(wire.len());
                     self.out.truncate(before);
                 }

@@ -773,6 +773,21 @@ fn an_any_is_written_as_what_it_holds() {
 }
 
 #[test]
+fn what_has_no_form_may_be_completed_by_what_follows() {
+    let broken = wire().text(1, "x/shapes.Product").message(2, &Wire(vec![0x80]));
+    let whole = wire().text(1, "x/google.protobuf.Empty").text(2, "");
+    product(
+        &wire().message(24, &broken).message(24, &whole),
+        "{\"detail\":{\"@type\":\"x/google.protobuf.Empty\",\"value\":{}}}",
+    );
+    let too_late = wire().int(1, i64::MAX);
+    product(
+        &wire().message(18, &too_late).message(18, &wire().int(1, 1)),
+        "{\"createdAt\":\"1970-01-01T00:00:01Z\"}",
+    );
+}
+
+#[test]
 fn an_any_in_an_any_counts_as_nesting() {
     let mut any = wire();
     for _ in 0..100 {
