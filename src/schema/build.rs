@@ -4,6 +4,7 @@
 //! looked up among all files, imported or not, because sets from servers often leave imports out.
 //! Invariant: the result does not depend on the order of the files.
 
+mod comparable;
 mod define;
 mod feature;
 mod field;
@@ -17,8 +18,9 @@ use std::sync::Arc;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
+use self::comparable::mean_the_same;
 use self::names::{File, Names, shown_name};
-use super::descriptor::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
+use super::descriptor::{FileDescriptorProto, FileDescriptorSet};
 use super::types::{EnumIndex, MessageIndex, Schema};
 use super::well_known;
 
@@ -102,7 +104,7 @@ fn gather(set: &FileDescriptorSet) -> Result<BTreeMap<&str, &FileDescriptorProto
             continue;
         };
         // Everybody's copy of a well-known file is as good as another, whatever its comments and its age.
-        if !well_known::is_well_known(file.name()) && comparable(earlier) != comparable(file) {
+        if !well_known::is_well_known(file.name()) && !mean_the_same(earlier, file) {
             let reason = "is given twice with different contents".to_owned();
             return Err(SchemaError::Invalid {
                 file: shown_name(file).to_owned(),
@@ -126,27 +128,6 @@ fn gather(set: &FileDescriptorSet) -> Result<BTreeMap<&str, &FileDescriptorProto
         }
     }
     Ok(files)
-}
-
-/// A file without what may differ between two copies that mean the same.
-fn comparable(file: &FileDescriptorProto) -> FileDescriptorProto {
-    fn complete(message: &mut DescriptorProto) {
-        message
-            .field
-            .iter_mut()
-            .chain(&mut message.extension)
-            .for_each(field::complete);
-        message.nested_type.iter_mut().for_each(complete);
-    }
-    let mut file = FileDescriptorProto {
-        path: None,
-        source_code_info: None,
-        ..file.clone()
-    };
-    file.syntax = file.syntax.filter(|it| it != "proto2");
-    file.message_type.iter_mut().for_each(complete);
-    file.extension.iter_mut().for_each(field::complete);
-    file
 }
 
 /// Digest over the files, which come sorted by name.

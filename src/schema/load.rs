@@ -18,7 +18,7 @@ use protox::file::{ChainFileResolver, DescriptorSetFileResolver, File, FileResol
 use super::build::{SchemaError, build};
 use super::descriptor::FileDescriptorSet;
 use super::types::Schema;
-use super::well_known::EmbeddedResolver;
+use super::well_known::{EmbeddedResolver, is_of_protobuf};
 
 /// What is wrong with a file of descriptors.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,8 +56,9 @@ impl LoadError {
 /// Reads descriptors: directories, `.proto` files (import root = the file's directory) and descriptor sets.
 ///
 /// A directory gives its `.proto` files and descriptor sets, at any depth; hidden entries are left out. Imports are looked
-/// up in the file's own root, in the other roots, among the well-known files, in the descriptor sets. A file that two paths
-/// lead to is there once, under the root that was named first; roots that are directories go before single files.
+/// up in the file's own root, in the other roots, among the well-known files, in the descriptor sets; google/protobuf is
+/// always the one that is built in. A file that two paths lead to is there once, under the root that was named first;
+/// roots that are directories go before single files.
 pub fn load(paths: &[PathBuf]) -> Result<FileDescriptorSet, Vec<LoadError>> {
     let mut sources = Sources::default();
     for path in paths {
@@ -274,7 +275,7 @@ impl Loaded {
         let mut compiler = self.compiler(&roots);
         for name in &tree.names {
             let path = tree.root.join(name);
-            if fs::canonicalize(&path).is_ok_and(|it| self.places.contains(&it)) {
+            if is_of_compilers(name) || fs::canonicalize(&path).is_ok_and(|it| self.places.contains(&it)) {
                 continue;
             }
             if let Err(error) = compiler.open_file(name) {
@@ -304,16 +305,16 @@ impl Loaded {
         }
     }
 
-    /// A compiler that finds imports in the roots, then among the well-known files, then in the sets.
+    /// A compiler that finds google/protobuf in protox, other imports in the roots, among the well-known files, in the sets.
     fn compiler(&self, roots: &[&Path]) -> Compiler {
         let mut resolver = ChainFileResolver::new();
+        resolver.add(GoogleFileResolver::new());
         for root in roots {
             resolver.add(RootResolver {
                 root: (*root).to_owned(),
             });
         }
         resolver.add(EmbeddedResolver);
-        resolver.add(GoogleFileResolver::new());
         for set in &self.encoded_sets {
             // The sets were decoded before: this cannot fail on what they say.
             if let Ok(set) = DescriptorSetFileResolver::decode(set.as_slice()) {
@@ -324,6 +325,12 @@ impl Loaded {
         compiler.include_imports(true).include_source_info(true);
         compiler
     }
+}
+
+/// Whether a tree has a copy of a file that belongs to compilers: it is built in, or nothing that can be read here needs it.
+fn is_of_compilers(name: &str) -> bool {
+    let of_languages = |it: &str| it.starts_with("compiler/") || it.ends_with("_features.proto");
+    is_of_protobuf(name) || name.strip_prefix("google/protobuf/").is_some_and(of_languages)
 }
 
 /// Finds files below one directory, and none outside of it.

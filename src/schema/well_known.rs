@@ -1,8 +1,8 @@
 //! The files that .proto trees and descriptor sets may import without bringing them: google/protobuf, google/api,
 //! google/rpc, google/type, google/longrunning and grpc/reflection.
 //!
-//! google/protobuf comes with protox, the others are embedded. A user's own copy of a file goes before the one here; that
-//! is decided by whoever asks (`schema::load`, `schema::build`).
+//! google/protobuf comes with protox, the others are embedded. A user's own copy of an embedded file goes before the one
+//! here; that is decided by whoever asks (`schema::load`, `schema::build`).
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -96,7 +96,14 @@ pub(crate) fn find(name: &str) -> Option<&'static FileDescriptorProto> {
 
 /// Whether a file with this name needs not be brought.
 pub(crate) fn is_well_known(name: &str) -> bool {
-    EMBEDDED.binary_search_by_key(&name, |(it, _)| it).is_ok() || PROTOBUF.contains(&name)
+    EMBEDDED.binary_search_by_key(&name, |(it, _)| it).is_ok() || is_of_protobuf(name)
+}
+
+/// Whether this is a file of google/protobuf that protox brings.
+///
+/// Its copy is the only one that protox compiles with: later ones of descriptor.proto use syntax that it does not read.
+pub(crate) fn is_of_protobuf(name: &str) -> bool {
+    PROTOBUF.contains(&name)
 }
 
 /// All of these files, as a set.

@@ -212,7 +212,7 @@ fn presence(
 }
 
 /// The JSON name that a file gives, else the one that follows from the name.
-fn json_name(proto: &FieldDescriptorProto) -> String {
+pub(super) fn json_name(proto: &FieldDescriptorProto) -> String {
     if let Some(name) = &proto.json_name {
         return name.clone();
     }
@@ -227,9 +227,4 @@ fn json_name(proto: &FieldDescriptorProto) -> String {
         }
     }
     json_name
-}
-
-/// Fills in what a compiler may leave out.
-pub(super) fn complete(proto: &mut FieldDescriptorProto) {
-    proto.json_name = Some(json_name(proto));
 }

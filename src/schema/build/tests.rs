@@ -1,12 +1,14 @@
 use std::collections::HashMap;
 
+use proptest::prelude::*;
 use prost::Message as _;
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File as ProtoFile, FileResolver, GoogleFileResolver};
 
 use super::super::descriptor::{
-    EnumDescriptorProto, ExtensionRange, FeatureSet, FieldDescriptorProto, FieldOptions, FileOptions, Label,
-    MessageOptions, MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto, Type,
+    DescriptorProto, EnumDescriptorProto, EnumOptions, ExtensionRange, FeatureSet, FieldDescriptorProto, FieldOptions,
+    FileOptions, Label, MessageOptions, MethodDescriptorProto, MethodOptions, OneofDescriptorProto, OneofOptions,
+    ServiceDescriptorProto, Type,
 };
 use super::*;
 use crate::schema::http_rule::{self, HttpRule};
@@ -437,6 +439,71 @@ fn order_and_repetition_of_files_do_not_matter() {
     assert_eq!(&*message(&schema, "p.A").place.file, "x/a.proto");
     let other = compile(&[("b.proto", "syntax = \"proto3\"; package p; message B { int32 x = 1; }")]);
     assert_ne!(build(&other).unwrap().fingerprint(), base.fingerprint());
+}
+
+#[test]
+fn what_compilers_write_differently_is_the_same() {
+    let plain = compile(&[(
+        "p.proto",
+        r#"syntax = "proto2"; package p;
+        message M { optional double d = 1 [default = 1e3]; optional bool two_words = 2; oneof o { string s = 3; } }
+        enum E { A = 0; }
+        service S { rpc Do(M) returns (M); }"#,
+    )]);
+    let mut other = plain.file[0].clone();
+    other.options = Some(FileOptions::default());
+    other.syntax = Some("proto2".to_owned());
+    let m = &mut other.message_type[0];
+    m.options = Some(MessageOptions {
+        map_entry: Some(false),
+        ..MessageOptions::default()
+    });
+    m.field[0].default_value = Some("1000.0".to_owned());
+    m.field[1].json_name = None;
+    m.field[1].options = Some(FieldOptions {
+        deprecated: Some(false),
+        ..FieldOptions::default()
+    });
+    m.field[2].proto3_optional = Some(false);
+    m.oneof_decl[0].options = Some(OneofOptions::default());
+    other.enum_type[0].options = Some(EnumOptions {
+        deprecated: Some(false),
+        features: None,
+    });
+    let method = &mut other.service[0].method[0];
+    method.options = Some(MethodOptions {
+        idempotency_level: Some(0),
+        ..MethodOptions::default()
+    });
+    (method.client_streaming, method.server_streaming) = (Some(false), Some(false));
+    assert_ne!(plain.file[0], other);
+    assert!(
+        build(&FileDescriptorSet {
+            file: vec![plain.file[0].clone(), other.clone()]
+        })
+        .is_ok()
+    );
+    other.message_type[0].field[1].number = Some(9);
+    assert!(
+        build(&FileDescriptorSet {
+            file: vec![plain.file[0].clone(), other]
+        })
+        .is_err()
+    );
+}
+
+proptest! {
+    #[test]
+    fn damaged_descriptors_do_no_harm(damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        let mut bytes = include_bytes!("../../../fixtures/schema/editions.binpb").to_vec();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(set) = FileDescriptorSet::decode(bytes.as_slice()) {
+            drop(build(&set));
+        }
+    }
 }
 
 // === descriptors that no compiler writes ===

@@ -162,6 +162,20 @@ fn well_known_imports_need_not_be_there_and_may_be() {
 }
 
 #[test]
+fn copies_of_google_protobuf_are_left_alone() {
+    let text =
+        "syntax = \"proto3\"; import \"google/protobuf/empty.proto\"; message M { google.protobuf.Empty e = 1; }";
+    let directory = Directory::new(&[
+        ("a.proto", text),
+        ("google/protobuf/empty.proto", "syntax = \"proto9\"; of a later day"),
+        ("google/protobuf/cpp_features.proto", "of a later day"),
+        ("google/protobuf/ours.proto", "syntax = \"proto3\"; message Ours {}"),
+    ]);
+    assert_eq!(directory.names(&[""]), ["a.proto"]);
+    assert!(schema(&[directory.path("")]).unwrap().find_message("Ours").is_some());
+}
+
+#[test]
 fn descriptor_sets_are_read_with_and_without_imports() {
     let directory = Directory::new(&[("t/a.proto", A), ("t/q/b.proto", B)]);
     let set = load(&[directory.path("t")]).unwrap();
