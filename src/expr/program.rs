@@ -1,6 +1,18 @@
 //! Compiled expressions and what they run over.
+//!
+//! Owns the operations that an expression is lowered to, and how frames are looked up. Leaves to `check` which operations
+//! fit which types, and to `eval` what they do. Invariant: an operation is only built over operands of the types that it
+//! takes; what depends on a schema was read from it when the operation was built.
 
-use super::value::Value;
+use std::fmt;
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::Span;
+use super::encode::Encoder;
+use super::render::Renderer;
+use super::value::{FieldReader, Value};
 
 /// The place of a value in the frames of a composition. Names are unique in a composition, so a slot is a plain number;
 /// an inner scope (a `for` element, a `$for`, a macro) has slots above those of the scope around it.
@@ -20,7 +32,9 @@ pub struct Frame<'f> {
 
 /// A compiled expression: immutable, without descriptors or text.
 #[derive(Clone, Debug)]
-pub struct Program {}
+pub struct Program {
+    code: Arc<Code>,
+}
 
 /// A failing expression (semantics.md 3.5): only for logs, never for a body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,13 +43,363 @@ pub struct Fault {
     /// One sentence without values: `integer overflow`, `division by zero`, `list is longer than 100,000`.
     pub reason: &'static str,
     /// Which part of the expression.
-    pub span: super::Span,
+    pub span: Span,
 }
 
+/// Why an operation failed; it becomes a [`Fault`] where the operation stands.
+pub(super) type Reason = &'static str;
+
+/// A function over values that are there and of the types it takes.
+pub(super) type Native = fn(&[Value]) -> Result<Value, Reason>;
+
+/// An operation and where it was written.
+#[derive(Clone, Debug)]
+pub(super) struct Code {
+    pub(super) op: Op,
+    pub(super) span: Span,
+}
+
+/// An operation. Operands are evaluated first unless the operation says otherwise.
+#[derive(Clone, Debug)]
+pub(super) enum Op {
+    /// All hold; a failing operand counts only where no other is false.
+    All(Box<[Code]>),
+    /// One holds; a failing operand counts only where no other is true.
+    Any(Box<[Code]>),
+    Arithmetic(Box<Arithmetic>),
+    /// A function; null where its receiver (the first operand) is null and `null_safe`.
+    Call {
+        native: Native,
+        null_safe: bool,
+        args: Box<[Code]>,
+    },
+    Compare(Comparison, Box<[Code; 2]>),
+    Conditional(Box<[Code; 3]>),
+    Constant(Value),
+    /// Changes the form of a value; null stays null.
+    Convert(Box<Conversion>, Box<Code>),
+    /// The first that is not null; what stands behind it is not evaluated.
+    Default(Box<[Code]>),
+    /// `list[index]`.
+    Element(Box<[Code; 2]>),
+    /// `map[key]`.
+    Entry(Box<[Code; 2]>),
+    Equal(Box<Equal>),
+    /// A field of a message.
+    Field(Box<Code>, Box<FieldReader>),
+    /// `greatest` or `least` of numbers.
+    Extreme {
+        greatest: bool,
+        args: Box<[Code]>,
+    },
+    /// `has(x.field)`.
+    HasField(Box<Code>, Box<FieldReader>),
+    /// `has(x.member)` of a JSON object, a map or an object: the key is there.
+    HasKey(Box<[Code; 2]>),
+    /// What stands left is an element of the list, or a key of the map or object.
+    In(Box<In>),
+    IsNull {
+        negated: bool,
+        of: Box<Code>,
+    },
+    /// `any[key]`, the key being a string or an integer.
+    JsonEntry(Box<[Code; 2]>),
+    /// `any.name`.
+    JsonMember(Box<Code>, Arc<str>),
+    List(Box<[Code]>),
+    Loop(Box<Loop>),
+    Map(Box<[(Code, Code)]>),
+    Matches(Box<Code>, Arc<Regex>),
+    /// A method of lists.
+    Method(Box<ListMethod>),
+    /// A member of an object; null where it was left out.
+    Member(Box<Code>, Arc<str>),
+    Negate(Box<Code>),
+    Not(Box<Code>),
+    Object(Box<[(Arc<str>, Code)]>),
+    /// Some fields of a message or object, as an object.
+    Pick(Box<Code>, Arc<Shape>),
+    Slot(Slot),
+    /// The `type_url` of an Any.
+    TypeUrl(Box<Code>),
+}
+
+/// `+ - * / %`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ArithmeticKind {
+    Add,
+    Divide,
+    Multiply,
+    Remainder,
+    Subtract,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Arithmetic {
+    pub(super) kind: ArithmeticKind,
+    /// Integers beyond these overflow.
+    pub(super) min: i128,
+    pub(super) max: i128,
+    /// The result is JSON of unknown shape.
+    pub(super) untyped: bool,
+    pub(super) operands: [Code; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Equal {
+    pub(super) negated: bool,
+    pub(super) equality: Equality,
+    pub(super) operands: [Code; 2],
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct In {
+    /// How elements are compared; of no use for keys.
+    pub(super) equality: Equality,
+    pub(super) operands: [Code; 2],
+}
+
+/// How two values of one type are compared.
+#[derive(Clone, Debug)]
+pub(super) struct Equality {
+    pub(super) root: Alike,
+    /// The fields of each message type that is met, by [`Alike::Message`].
+    pub(super) messages: Arc<[Box<[(FieldReader, Alike)]>]>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Alike {
+    /// Bytes of an Any.
+    Blob,
+    List(Box<Alike>),
+    Map(Box<Alike>),
+    Message(usize),
+    Object(Box<[(Arc<str>, Alike)]>),
+    /// Scalars and JSON of unknown shape.
+    Plain,
+}
+
+/// A change of form. What it is made from is not null.
+#[derive(Clone, Debug)]
+pub(super) enum Conversion {
+    /// JSON of unknown shape → a typed value; fails where it is something else.
+    FromJson(JsonKind),
+    ToBool,
+    /// Text → its UTF-8 bytes.
+    ToBytes,
+    ToDouble,
+    ToDuration,
+    /// Truncates doubles, reads text, takes the seconds of timestamps.
+    ToInt,
+    /// A value of any type → JSON of unknown shape.
+    ToJson(Renderer),
+    /// An object with members of one type → a map.
+    ToMap,
+    /// An object → a message.
+    ToMessage(Encoder),
+    /// The value as text.
+    ToText(TextKind),
+    ToTimestamp,
+    ToUint,
+}
+
+/// What a piece of JSON of unknown shape has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum JsonKind {
+    Bool,
+    /// Text in base64.
+    Bytes,
+    Double,
+    Int,
+    List,
+    /// A list, or the keys of an object.
+    Items,
+    /// An object, as a map from text.
+    Map,
+    /// Int or double, whichever it is.
+    Number,
+    Text,
+}
+
+/// What text is made of.
+#[derive(Clone, Debug)]
+pub(super) enum TextKind {
+    /// Names by number, ascending.
+    Enum(Arc<[(i32, Arc<str>)]>),
+    /// Scalars that say themselves what they are, JSON of unknown shape among them.
+    Plain,
+    /// A float, which prints shorter than the double that holds it.
+    Single,
+}
+
+/// A macro: a body for each element of a list or key of a map; null where that is null.
+#[derive(Clone, Debug)]
+pub(super) struct Loop {
+    pub(super) kind: LoopKind,
+    pub(super) over: Code,
+    pub(super) slot: Slot,
+    pub(super) body: Code,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum LoopKind {
+    All,
+    DistinctBy(KeyKind),
+    Exists,
+    ExistsOne,
+    Filter,
+    GroupBy,
+    IndexBy,
+    /// The condition of the form with three arguments.
+    Map(Option<Box<Code>>),
+    SortBy,
+}
+
+/// How elements are told apart.
+#[derive(Clone, Debug)]
+pub(super) enum KeyKind {
+    /// By their JSON.
+    Json(Renderer),
+    /// Scalars and JSON of unknown shape.
+    Plain,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ListMethod {
+    pub(super) kind: ListMethodKind,
+    /// Null gives null.
+    pub(super) of: Code,
+    pub(super) argument: Option<Code>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum ListMethodKind {
+    Chunk,
+    Distinct(KeyKind),
+    Drop,
+    First,
+    Flatten,
+    Join,
+    Last,
+    Max,
+    Min,
+    Reverse,
+    Size,
+    Sort,
+    /// Integers beyond these overflow; `double` where the sum of none is 0.0.
+    Sum {
+        min: i128,
+        max: i128,
+        double: bool,
+        untyped: bool,
+    },
+    Take,
+}
+
+/// What `pick` and `omit` make of a value.
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    /// Each element.
+    List(Arc<Shape>),
+    /// Each value.
+    Map(Arc<Shape>),
+    /// These fields of a message.
+    Message(Box<[(Arc<str>, FieldReader, Shape)]>),
+    /// These members of an object.
+    Object(Box<[(Arc<str>, Shape)]>),
+    /// As it is.
+    Whole,
+}
+
+// === impl Program ===
+
 impl Program {
+    pub(super) fn new(code: Code) -> Self {
+        Self { code: Arc::new(code) }
+    }
+
+    pub(super) fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// Gives a value that is known.
+    pub fn constant(value: Value) -> Self {
+        Self::new(Code {
+            op: Op::Constant(value),
+            span: Span::default(),
+        })
+    }
+
+    /// Gives the value in a slot.
+    pub fn slot(slot: Slot) -> Self {
+        Self::new(Code {
+            op: Op::Slot(slot),
+            span: Span::default(),
+        })
+    }
+
+    /// The slot, where the program does nothing but read one.
+    pub fn is_slot(&self) -> Option<Slot> {
+        match self.code.op {
+            Op::Slot(slot) => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// The value, where the program was found to give the same one always.
+    pub fn is_constant(&self) -> Option<&Value> {
+        match &self.code.op {
+            Op::Constant(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// Evaluates over the values in scope.
     pub fn eval(&self, frame: &Frame<'_>) -> Result<Value, Fault> {
-        let _ = frame;
-        todo!()
+        super::eval::run(&self.code, frame)
+    }
+}
+
+// === impl Frame ===
+
+impl<'f> Frame<'f> {
+    /// The value in a slot of this scope or one around it; none where nobody gave it a value, which a checked program does
+    /// not meet.
+    pub fn get(&self, slot: Slot) -> Option<&'f Value> {
+        let mut frame = *self;
+        while slot < frame.base {
+            frame = *frame.parent?;
+        }
+        frame.values.get((slot.0 - frame.base.0) as usize)
+    }
+}
+
+// === impl Code ===
+
+impl Code {
+    pub(super) fn new(op: Op, span: Span) -> Self {
+        Self { op, span }
+    }
+
+    /// The value, where it is known.
+    pub(super) fn constant(&self) -> Option<&Value> {
+        match &self.op {
+            Op::Constant(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
     }
 }

@@ -1,0 +1,563 @@
+//! Operators: arithmetic, comparison, equality, `in`, logic and the conditional, with what they tell about null.
+//!
+//! Invariant: every operand but those of `==`, `!=` and the branches of `?:` is refused where it may be null (3.1).
+
+use super::super::Span;
+use super::super::ast::{NodeId, Operator};
+use super::super::program::{Arithmetic, ArithmeticKind, Comparison, Conversion, Equal, Equality, In, JsonKind, Op};
+use super::super::types::{IntRange, Type, TypeKind};
+use super::super::value::Value;
+use super::join::Mixed;
+use super::{Checker, ExprError, Facts, Path, Typed};
+
+/// An operator with two sides.
+pub(super) struct Sides {
+    pub(super) id: NodeId,
+    pub(super) at: Span,
+    pub(super) left: NodeId,
+    pub(super) right: NodeId,
+}
+
+impl Checker<'_> {
+    /// A condition: a bool that is not null.
+    pub(super) fn condition(&mut self, id: NodeId, of: &str) -> Typed {
+        let typed = self.node(id);
+        let typed = self.strict_for(id, typed, of, Some("false"));
+        let span = self.ast.span(id);
+        match typed.ty.kind {
+            TypeKind::Bool | TypeKind::Unknown => typed,
+            TypeKind::Any => {
+                let conversion = Box::new(Conversion::FromJson(JsonKind::Bool));
+                self.make(Op::Convert(conversion, Box::new(typed.code)), Type::bool(), span, true)
+            }
+            _ => {
+                let text = self.written(id);
+                let mut error = ExprError::new(
+                    "wrong-type",
+                    span,
+                    format!("`{text}` is `{}` where {of} wants a bool", typed.ty),
+                )
+                .label("expected a bool");
+                error.help = match typed.ty.kind {
+                    TypeKind::Int(_) => Some(format!("{text} != 0")),
+                    TypeKind::String => Some(format!("{text} != \"\"")),
+                    TypeKind::List(_) => Some(format!("{text}.size() > 0")),
+                    _ => None,
+                };
+                self.fail(error)
+            }
+        }
+    }
+
+    pub(super) fn not(&mut self, id: NodeId, of: NodeId) -> Typed {
+        let typed = self.condition(of, "`!`");
+        let (when_true, when_false) = (typed.when_false, typed.when_true);
+        let negated = self.make(Op::Not(Box::new(typed.code)), Type::bool(), self.ast.span(id), false);
+        Typed {
+            when_true,
+            when_false,
+            ..negated
+        }
+    }
+
+    pub(super) fn logic(&mut self, id: NodeId, operator: Operator, operands: &[NodeId]) -> Typed {
+        let all = operator == Operator::And;
+        let of = if all { "`&&`" } else { "`||`" };
+        let mut known = Facts::new();
+        let mut codes = Vec::with_capacity(operands.len());
+        for &operand in operands {
+            let typed = self.knowing(&known, |me| me.condition(operand, of));
+            known.extend(if all { typed.when_true } else { typed.when_false });
+            codes.push(typed.code);
+        }
+        let codes = codes.into_boxed_slice();
+        let typed = self.make(
+            if all { Op::All(codes) } else { Op::Any(codes) },
+            Type::bool(),
+            self.ast.span(id),
+            false,
+        );
+        if all {
+            Typed {
+                when_true: known,
+                ..typed
+            }
+        } else {
+            Typed {
+                when_false: known,
+                ..typed
+            }
+        }
+    }
+
+    pub(super) fn conditional(&mut self, id: NodeId, condition: NodeId, yes: NodeId, no: NodeId) -> Typed {
+        let asked = self.condition(condition, "the condition of `?:`");
+        let when_yes = self.knowing(&asked.when_true, |me| me.node(yes));
+        let when_no = self.knowing(&asked.when_false, |me| me.node(no));
+        let span = self.ast.span(id);
+        let poisoned = asked.is_poison();
+        let Some((branches, ty)) = self.join(vec![(yes, when_yes), (no, when_no)], Mixed::Refuse) else {
+            return Typed::poison(span);
+        };
+        let Ok([yes, no]) = <[Typed; 2]>::try_from(branches) else {
+            return Typed::poison(span);
+        };
+        if poisoned {
+            return Typed::poison(span);
+        }
+        self.make(
+            Op::Conditional(Box::new([asked.code, yes.code, no.code])),
+            ty,
+            span,
+            false,
+        )
+    }
+
+    pub(super) fn negate(&mut self, id: NodeId, of: NodeId) -> Typed {
+        let typed = self.node(of);
+        let typed = self.strict_for(of, typed, "`-`", Some("0"));
+        let span = self.ast.span(id);
+        let ty = match &typed.ty.kind {
+            TypeKind::Unknown => return typed,
+            TypeKind::Int(range) => Type::of(TypeKind::Int(IntRange {
+                wide: range.wide,
+                ..IntRange::PLAIN
+            })),
+            TypeKind::Enum(_) => Type::int(),
+            TypeKind::Double { .. } => Type::double(),
+            TypeKind::Any => Type::any().not_null(),
+            _ => {
+                let title = format!("`{}` is `{}` and has no negative", self.written(of), typed.ty);
+                return self.fail(ExprError::new("wrong-type", self.ast.span(of), title).label("expected a number"));
+            }
+        };
+        self.make(Op::Negate(Box::new(typed.code)), ty, span, true)
+    }
+
+    /// Both sides, literals adapted to what stands beside them; none where one is wrong.
+    fn sides(&mut self, sides: &Sides) -> Option<(Typed, Typed)> {
+        let left = self.node(sides.left);
+        let right = self.node(sides.right);
+        if left.is_poison() || right.is_poison() {
+            return None;
+        }
+        Some(match (left.literal, right.literal) {
+            (true, false) => (self.beside(left, &right.ty)?, right),
+            (false, true) => {
+                let adapted = self.beside(right, &left.ty)?;
+                (left, adapted)
+            }
+            _ => (left, right),
+        })
+    }
+
+    pub(super) fn arithmetic(&mut self, sides: &Sides, operator: Operator) -> Typed {
+        let span = self.ast.span(sides.id);
+        let left = self.node(sides.left);
+        let right = self.node(sides.right);
+        let (sign, kind) = match operator {
+            Operator::Add => ("`+`", ArithmeticKind::Add),
+            Operator::Subtract => ("`-`", ArithmeticKind::Subtract),
+            Operator::Multiply => ("`*`", ArithmeticKind::Multiply),
+            Operator::Divide => ("`/`", ArithmeticKind::Divide),
+            _ => ("`%`", ArithmeticKind::Remainder),
+        };
+        let divides = matches!(kind, ArithmeticKind::Divide | ArithmeticKind::Remainder);
+        if divides {
+            // Which of the two divisions is meant has to be said whether or not it may be null.
+            for (id, side) in [(sides.left, &left), (sides.right, &right)] {
+                if side.ty.is_any() {
+                    return self.untyped_division(id, side.ty.nullable, sign);
+                }
+            }
+        }
+        let zero = match (&left.ty.kind, &right.ty.kind) {
+            (TypeKind::String, _) | (_, TypeKind::String) => "\"\"",
+            _ => "0",
+        };
+        let left = self.strict_for(sides.left, left, sign, Some(zero));
+        let right = self.strict_for(sides.right, right, sign, Some(zero));
+        if left.is_poison() || right.is_poison() {
+            return Typed::poison(span);
+        }
+        let Some(ty) = arithmetic_type(kind, &left, &right) else {
+            return self.no_arithmetic(sides, sign, &left, &right);
+        };
+        if let (TypeKind::List(_), TypeKind::List(_)) = (&left.ty.kind, &right.ty.kind) {
+            return self.concatenation(sides, left, right);
+        }
+        let (min, max) = bounds(&left, &right);
+        let untyped = ty.is_any();
+        let fails = untyped || !matches!(ty.kind, TypeKind::Double { .. } | TypeKind::String);
+        let operands = [left.code, right.code];
+        let op = Op::Arithmetic(Box::new(Arithmetic {
+            kind,
+            min,
+            max,
+            untyped,
+            operands,
+        }));
+        self.make(op, ty, span, fails)
+    }
+
+    fn untyped_division(&mut self, id: NodeId, nullable: bool, sign: &str) -> Typed {
+        let text = self.written(id);
+        let operand = if nullable {
+            format!("default({text}, 0)")
+        } else {
+            text.to_owned()
+        };
+        let title = format!("{sign} does not say whether `{text}` is an integer or a double");
+        self.fail(
+            ExprError::new("wrong-type", self.ast.span(id), title)
+                .label("this is JSON of unknown shape; write `int(…)` or `double(…)`")
+                .help(format!("int({operand})")),
+        )
+    }
+
+    fn no_arithmetic(&mut self, sides: &Sides, sign: &str, left: &Typed, right: &Typed) -> Typed {
+        let title = format!("{sign} does not take `{}` and `{}`", left.ty, right.ty);
+        let mut error = ExprError::new("wrong-type", sides.at, title)
+            .label(format!("left is `{}`, right is `{}`", left.ty, right.ty));
+        let (left_text, right_text) = (self.written(sides.left), self.written(sides.right));
+        error.help = match (&left.ty.kind, &right.ty.kind) {
+            (TypeKind::String, _) if sign == "`+`" && right.ty.is_scalar() => {
+                Some(format!("{left_text} + string({right_text})"))
+            }
+            (_, TypeKind::String) if sign == "`+`" && left.ty.is_scalar() => {
+                // Text that is a param is more likely to be meant as a number.
+                Some(format!("string({left_text}) + {right_text}"))
+            }
+            _ => None,
+        };
+        // `limit + 1` where limit is text: the number is what was meant.
+        match (&left.ty.kind, &right.ty.kind) {
+            (TypeKind::String, TypeKind::Int(_)) if right.literal => {
+                error.help = Some(format!("int({left_text}) {} {right_text}", sign.trim_matches('`')));
+            }
+            (TypeKind::Int(_), TypeKind::String) if left.literal => {
+                error.help = Some(format!("{left_text} {} int({right_text})", sign.trim_matches('`')));
+            }
+            _ => {}
+        }
+        self.fail(error)
+    }
+
+    fn concatenation(&mut self, sides: &Sides, left: Typed, right: Typed) -> Typed {
+        let span = self.ast.span(sides.id);
+        let Some((both, ty)) = self.join(vec![(sides.left, left), (sides.right, right)], Mixed::Refuse) else {
+            return Typed::poison(span);
+        };
+        let Ok([left, right]) = <[Typed; 2]>::try_from(both) else {
+            return Typed::poison(span);
+        };
+        let operands = [left.code, right.code];
+        let add = Arithmetic {
+            kind: ArithmeticKind::Add,
+            min: 0,
+            max: 0,
+            untyped: false,
+            operands,
+        };
+        self.make(Op::Arithmetic(Box::new(add)), ty, span, false)
+    }
+
+    pub(super) fn comparison(&mut self, sides: &Sides, operator: Operator) -> Typed {
+        let span = self.ast.span(sides.id);
+        let (sign, comparison) = match operator {
+            Operator::Less => ("`<`", Comparison::Less),
+            Operator::LessOrEqual => ("`<=`", Comparison::LessOrEqual),
+            Operator::Greater => ("`>`", Comparison::Greater),
+            _ => ("`>=`", Comparison::GreaterOrEqual),
+        };
+        let Some((left, right)) = self.sides(sides) else {
+            return Typed::poison(span);
+        };
+        let left = self.strict_for(sides.left, left, sign, Some("0"));
+        let right = self.strict_for(sides.right, right, sign, Some("0"));
+        if left.is_poison() || right.is_poison() {
+            return Typed::poison(span);
+        }
+        let (fits, untyped) = match (&left.ty.kind, &right.ty.kind) {
+            (TypeKind::Any, TypeKind::Any) => (true, true),
+            (TypeKind::Any, other) | (other, TypeKind::Any) => (
+                is_number(other) || matches!(other, TypeKind::String | TypeKind::Bool),
+                true,
+            ),
+            (a, b) => (is_number(a) && is_number(b) || is_ordered(a) && is_alike(a, b), false),
+        };
+        if !fits {
+            return self.no_comparison(sides, sign, &left, &right);
+        }
+        self.make(
+            Op::Compare(comparison, Box::new([left.code, right.code])),
+            Type::bool(),
+            span,
+            untyped,
+        )
+    }
+
+    fn no_comparison(&mut self, sides: &Sides, sign: &str, left: &Typed, right: &Typed) -> Typed {
+        let title = format!("{sign} does not compare `{}` with `{}`", left.ty, right.ty);
+        let mut error = ExprError::new("wrong-type", sides.at, title)
+            .label(format!("left is `{}`, right is `{}`", left.ty, right.ty));
+        let (left_text, right_text) = (self.written(sides.left), self.written(sides.right));
+        let sign = sign.trim_matches('`');
+        error.help = match (&left.ty.kind, &right.ty.kind) {
+            (TypeKind::String, other) if is_number(other) => Some(format!("int({left_text}) {sign} {right_text}")),
+            (other, TypeKind::String) if is_number(other) => Some(format!("{left_text} {sign} int({right_text})")),
+            (TypeKind::String | TypeKind::Any, TypeKind::Timestamp) => {
+                Some(format!("timestamp({left_text}) {sign} {right_text}"))
+            }
+            (TypeKind::Timestamp, TypeKind::String | TypeKind::Any) => {
+                Some(format!("{left_text} {sign} timestamp({right_text})"))
+            }
+            _ => None,
+        };
+        self.fail(error)
+    }
+
+    pub(super) fn equality(&mut self, sides: &Sides, negated: bool) -> Typed {
+        let span = self.ast.span(sides.id);
+        let Some((left, right)) = self.sides(sides) else {
+            return Typed::poison(span);
+        };
+        if left.is_null_literal() || right.is_null_literal() {
+            return self.null_test(sides, negated, left, right);
+        }
+        if !comparable(&left.ty, &right.ty) {
+            return self.no_comparison(sides, if negated { "`!=`" } else { "`==`" }, &left, &right);
+        }
+        // Where one side is JSON of unknown shape, so is the other, unless it is a scalar.
+        let (left, right) = match (left.ty.is_any(), right.ty.is_any()) {
+            (true, false) if !right.ty.is_scalar() => (left, self.converted(right, &Type::any())),
+            (false, true) if !left.ty.is_scalar() => (self.converted(left, &Type::any()), right),
+            _ => (left, right),
+        };
+        let equality = Equality::of(&left.ty);
+        let operands = [left.code, right.code];
+        self.make(
+            Op::Equal(Box::new(Equal {
+                negated,
+                equality,
+                operands,
+            })),
+            Type::bool(),
+            span,
+            false,
+        )
+    }
+
+    /// `x == null`, and what it tells about x.
+    fn null_test(&mut self, sides: &Sides, negated: bool, left: Typed, right: Typed) -> Typed {
+        let (id, of) = if right.is_null_literal() {
+            (sides.left, left)
+        } else {
+            (sides.right, right)
+        };
+        let span = self.ast.span(sides.id);
+        if !of.ty.nullable {
+            let title = format!("`{}` is never null", self.written(id));
+            let label = if negated {
+                "this is always true"
+            } else {
+                "this is always false"
+            };
+            self.warnings
+                .push(ExprError::new("never-null", self.ast.span(id), title).label(label));
+        }
+        let known = of.path.as_ref().map(Path::with_prefixes).unwrap_or_default();
+        let typed = self.make(
+            Op::IsNull {
+                negated,
+                of: Box::new(of.code),
+            },
+            Type::bool(),
+            span,
+            false,
+        );
+        if negated {
+            Typed {
+                when_true: known,
+                ..typed
+            }
+        } else {
+            Typed {
+                when_false: known,
+                ..typed
+            }
+        }
+    }
+
+    /// `x in list`, `key in map`.
+    pub(super) fn contained(&mut self, sides: &Sides) -> Typed {
+        let span = self.ast.span(sides.id);
+        let element = self.node(sides.left);
+        let list = self.node(sides.right);
+        let element = self.strict_for(sides.left, element, "`in`", Some("\"\""));
+        let list = self.strict_for(sides.right, list, "`in`", Some("[]"));
+        if element.is_poison() || list.is_poison() {
+            return Typed::poison(span);
+        }
+        let list = if list.literal {
+            let Some(list) = self.beside_list(list, &element.ty) else {
+                return Typed::poison(span);
+            };
+            list
+        } else {
+            list
+        };
+        let mut equality = Equality::of(&Type::any());
+        let element = match list.ty.kind.clone() {
+            TypeKind::List(of) => {
+                let element = if element.literal {
+                    let Some(element) = self.beside(element, &of) else {
+                        return Typed::poison(span);
+                    };
+                    element
+                } else {
+                    element
+                };
+                if !comparable(&element.ty, &of) {
+                    let title = format!("a `{}` cannot hold a `{}`", list.ty, element.ty);
+                    let label = format!("this is `{}`", element.ty);
+                    return self.fail(ExprError::new("wrong-type", self.ast.span(sides.left), title).label(label));
+                }
+                equality = Equality::of(if element.ty.is_any() { &of } else { &element.ty });
+                element
+            }
+            TypeKind::Map(entry) => match self.as_key(element, &entry.0, self.ast.span(sides.left)) {
+                Some(key) => key,
+                None => return Typed::poison(span),
+            },
+            TypeKind::Object(_) => match self.as_key(element, &Type::string(), self.ast.span(sides.left)) {
+                Some(key) => key,
+                None => return Typed::poison(span),
+            },
+            TypeKind::Any if element.ty.is_scalar() || element.ty.is_any() => element,
+            _ => {
+                let title = format!("`in` wants a list or a map, not `{}`", list.ty);
+                return self.fail(
+                    ExprError::new("wrong-type", self.ast.span(sides.right), title).label("expected a list or a map"),
+                );
+            }
+        };
+        let untyped = list.ty.is_any();
+        let operands = [element.code, list.code];
+        self.make(Op::In(Box::new(In { equality, operands })), Type::bool(), span, untyped)
+    }
+
+    /// A list literal, its elements read as `element` is.
+    fn beside_list(&mut self, list: Typed, element: &Type) -> Option<Typed> {
+        let wanted = Type::list(element.clone());
+        match list.ty.kind {
+            TypeKind::List(_) => self.beside(list, &wanted),
+            _ => Some(list),
+        }
+    }
+}
+
+fn is_number(kind: &TypeKind) -> bool {
+    matches!(kind, TypeKind::Double { .. } | TypeKind::Enum(_) | TypeKind::Int(_))
+}
+
+fn is_ordered(kind: &TypeKind) -> bool {
+    matches!(
+        kind,
+        TypeKind::Bool | TypeKind::Bytes | TypeKind::Duration | TypeKind::String | TypeKind::Timestamp
+    )
+}
+
+fn is_alike(a: &TypeKind, b: &TypeKind) -> bool {
+    std::mem::discriminant(a) == std::mem::discriminant(b)
+}
+
+/// Whether sorting by it makes sense.
+pub(super) fn is_sortable(ty: &Type) -> bool {
+    is_number(&ty.kind) || is_ordered(&ty.kind) || ty.is_any()
+}
+
+/// Whether `==` compares the two (semantics.md 2.8). Null may stand on either side.
+pub(super) fn comparable(a: &Type, b: &Type) -> bool {
+    match (&a.kind, &b.kind) {
+        (TypeKind::Unknown | TypeKind::Null, _) | (_, TypeKind::Unknown | TypeKind::Null) => true,
+        (TypeKind::Any, other) | (other, TypeKind::Any) => !matches!(
+            other,
+            TypeKind::Bytes
+                | TypeKind::Duration
+                | TypeKind::Enum(_)
+                | TypeKind::Message(_)
+                | TypeKind::ProtoAny(_)
+                | TypeKind::Timestamp
+        ),
+        (TypeKind::Enum(a), TypeKind::Enum(b)) => a == b,
+        (a, b) if is_number(a) && is_number(b) => true,
+        (TypeKind::List(a), TypeKind::List(b)) => a.is_any() == b.is_any() && comparable(a, b),
+        (TypeKind::Map(a), TypeKind::Map(b)) => {
+            comparable(&a.0, &b.0) && a.1.is_any() == b.1.is_any() && comparable(&a.1, &b.1)
+        }
+        (TypeKind::Message(a), TypeKind::Message(b)) => a == b,
+        (TypeKind::Object(a), TypeKind::Object(b)) => {
+            a.len() == b.len()
+                && a.iter().all(|it| {
+                    b.iter()
+                        .any(|other| other.name == it.name && comparable(&it.ty, &other.ty))
+                })
+        }
+        (a, b) => is_alike(a, b),
+    }
+}
+
+/// Which integers a result may be: those of 64 bits with a sign, or without where both sides are.
+fn bounds(left: &Typed, right: &Typed) -> (i128, i128) {
+    let unsigned = |it: &Typed| {
+        it.ty
+            .int_range()
+            .is_some_and(|it| it.min >= 0 && it.max > i128::from(i64::MAX))
+    };
+    // A literal that is not negative is unsigned beside what is.
+    let natural = |it: &Typed| it.literal && it.code.constant().and_then(Value::as_integer).is_some_and(|it| it >= 0);
+    let (min, max) = (i128::from(i64::MIN), i128::from(u64::MAX));
+    match (unsigned(left), unsigned(right)) {
+        (true, true) => (0, max),
+        (true, false) if natural(right) => (0, max),
+        (false, true) if natural(left) => (0, max),
+        (false, false) => (min, i128::from(i64::MAX)),
+        _ => (min, max),
+    }
+}
+
+fn arithmetic_type(kind: ArithmeticKind, left: &Typed, right: &Typed) -> Option<Type> {
+    let add = kind == ArithmeticKind::Add;
+    let subtract = kind == ArithmeticKind::Subtract;
+    Some(match (&left.ty.kind, &right.ty.kind) {
+        (TypeKind::Any, TypeKind::Any) => Type::any().not_null(),
+        (TypeKind::Any, other) | (other, TypeKind::Any) => match other {
+            TypeKind::Double { .. } => Type::double(),
+            TypeKind::Int(_) | TypeKind::Enum(_) => Type::any().not_null(),
+            TypeKind::String if add => Type::string(),
+            _ => return None,
+        },
+        (TypeKind::Double { .. }, b) if is_number(b) => Type::double(),
+        (a, TypeKind::Double { .. }) if is_number(a) => Type::double(),
+        (a, b) if is_number(a) && is_number(b) => {
+            let wide = |it: &Typed| it.ty.int_range().is_some_and(|it| it.wide);
+            let (min, max) = bounds(left, right);
+            Type::of(TypeKind::Int(IntRange {
+                min,
+                max,
+                wide: wide(left) || wide(right),
+            }))
+        }
+        (TypeKind::String, TypeKind::String) if add => Type::string(),
+        (TypeKind::Bytes, TypeKind::Bytes) if add => left.ty.clone(),
+        (TypeKind::List(_), TypeKind::List(_)) if add => left.ty.clone(),
+        (TypeKind::Timestamp, TypeKind::Duration) if add || subtract => left.ty.clone(),
+        (TypeKind::Duration, TypeKind::Timestamp) if add => right.ty.clone(),
+        (TypeKind::Timestamp, TypeKind::Timestamp) if subtract => Type::of(TypeKind::Duration),
+        (TypeKind::Duration, TypeKind::Duration) if add || subtract => left.ty.clone(),
+        _ => return None,
+    })
+    // Doubles have no remainder in CEL.
+    .filter(|ty| kind != ArithmeticKind::Remainder || !matches!(ty.kind, TypeKind::Double { .. }))
+}

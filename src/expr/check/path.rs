@@ -1,0 +1,529 @@
+//! Names and what follows them: fields, keys, indexes, `has`.
+//!
+//! Invariant: what follows a value that may be null may be null itself, and is not evaluated where that is null (G3).
+
+use std::sync::Arc;
+
+use super::super::Span;
+use super::super::ast::{Node, NodeId};
+use super::super::function;
+use super::super::program::{Code, Conversion, JsonKind, Op};
+use super::super::suggest::nearest;
+use super::super::types::{Type, TypeKind};
+use super::super::value::{FieldReader, Value};
+use super::{Binding, Checker, ExprError, Path, Segment, Target, Typed};
+use crate::schema::{Field, MessageRef};
+
+/// A literal step: the node that takes it, the name and where that stands.
+struct Step<'c> {
+    id: NodeId,
+    name: &'c str,
+    at: Span,
+}
+
+impl<'c> Checker<'c> {
+    /// A name, a field, a key or an index.
+    pub(super) fn path(&mut self, id: NodeId) -> Typed {
+        if let Some((root, steps)) = self.literal_path(id) {
+            return self.from_root(root, &steps);
+        }
+        match self.ast.node(id) {
+            Node::Select { of, field, at } => {
+                let of = self.node(*of);
+                self.step(
+                    of,
+                    &Step {
+                        id,
+                        name: field,
+                        at: *at,
+                    },
+                )
+            }
+            Node::Index { of, index } => {
+                let base = self.node(*of);
+                match self.ast.node(*index) {
+                    Node::String(name) => self.step(
+                        base,
+                        &Step {
+                            id,
+                            name,
+                            at: self.ast.span(*index),
+                        },
+                    ),
+                    _ => self.index(id, *of, base, *index),
+                }
+            }
+            _ => Typed::poison(self.ast.span(id)),
+        }
+    }
+
+    /// A root name and nothing but literal steps behind it.
+    fn literal_path(&self, id: NodeId) -> Option<(NodeId, Vec<Step<'c>>)> {
+        let ast = self.ast;
+        let mut steps = Vec::new();
+        let mut at = id;
+        while let Some((name, span, of)) = ast.literal_step(at) {
+            steps.push(Step { id: at, name, at: span });
+            at = of;
+        }
+        steps.reverse();
+        matches!(ast.node(at), Node::Name(_)).then_some((at, steps))
+    }
+
+    fn from_root(&mut self, root: NodeId, steps: &[Step<'c>]) -> Typed {
+        let (base, consumed) = match self.root(root, steps) {
+            Ok(found) => found,
+            Err(error) => return self.fail(error),
+        };
+        steps[consumed..].iter().fold(base, |of, step| self.step(of, step))
+    }
+
+    /// What the name stands for, and how many of the steps it covers.
+    fn root(&self, root: NodeId, steps: &[Step<'_>]) -> Result<(Typed, usize), ExprError> {
+        let Node::Name(name) = self.ast.node(root) else {
+            return Ok((Typed::poison(self.ast.span(root)), 0));
+        };
+        let span = self.ast.span(root);
+        if let Some(variable) = self.scopes.iter().rev().find(|it| it.name == *name) {
+            let typed = Typed::new(Code::new(Op::Slot(variable.slot), span), variable.ty.clone());
+            return Ok((
+                self.narrowed(Typed {
+                    path: Some(Path::root(name)),
+                    ..typed
+                }),
+                0,
+            ));
+        }
+        let segments: Vec<Segment<'_>> = steps
+            .iter()
+            .map(|it| Segment {
+                name: it.name,
+                span: it.at,
+            })
+            .collect();
+        let binding = self.names.resolve(name, &segments).map_err(|mut error| {
+            // Who resolves knows where the steps stand, but not where the root does.
+            if error.span == Span::default() {
+                error.span = span;
+            }
+            error
+        })?;
+        let consumed = binding.consumed.min(steps.len());
+        let last = consumed.checked_sub(1).and_then(|it| steps.get(it));
+        let whole = last.map_or(span, |it| Span {
+            start: span.start,
+            end: self.ast.span(it.id).end,
+        });
+        let path = steps[..consumed]
+            .iter()
+            .fold(Path::root(name), |path, step| path.member(step.name));
+        Ok((
+            self.narrowed(Typed {
+                path: Some(path),
+                ..bound(binding, whole)
+            }),
+            consumed,
+        ))
+    }
+
+    /// `.name` or `["name"]`.
+    fn step(&mut self, of: Typed, step: &Step<'_>) -> Typed {
+        let span = self.ast.span(step.id);
+        let path = of.path.clone().map(|it| it.member(step.name));
+        let nullable = of.ty.nullable;
+        let or_null = |ty: Type| if nullable { ty.or_null() } else { ty };
+        let typed = match of.ty.kind.clone() {
+            TypeKind::Unknown => return Typed::poison(span),
+            TypeKind::Null => Typed::new(of.code, Type::null()),
+            TypeKind::Message(message) => match message.field(step.name) {
+                Some(field) => {
+                    let ty = or_null(Type::of_field(&message, field));
+                    let reader = Box::new(FieldReader::compile(&message, field));
+                    self.make(Op::Field(Box::new(of.code), reader), ty, span, false)
+                }
+                None => return self.unknown_field(&message, step),
+            },
+            TypeKind::Object(members) => match members.iter().find(|it| &*it.name == step.name) {
+                Some(member) => {
+                    let ty = if member.optional {
+                        member.ty.clone().or_null()
+                    } else {
+                        member.ty.clone()
+                    };
+                    self.make(
+                        Op::Member(Box::new(of.code), member.name.clone()),
+                        or_null(ty),
+                        span,
+                        false,
+                    )
+                }
+                None => {
+                    let near = nearest(step.name, members.iter().map(|it| &*it.name));
+                    let names: Vec<String> = members.iter().map(|it| format!("`{}`", it.name)).collect();
+                    let label = match near {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None if names.is_empty() => "it has no members".to_owned(),
+                        None => format!("it has {}", names.join(", ")),
+                    };
+                    let title = format!("this object has no member `{}`", step.name);
+                    return self.fail(ExprError::new("unknown-field", step.at, title).label(label));
+                }
+            },
+            TypeKind::Any => {
+                let name: Arc<str> = Arc::from(step.name);
+                self.make(Op::JsonMember(Box::new(of.code), name), Type::any(), span, false)
+            }
+            TypeKind::Map(entry) => {
+                let key = Code::new(Op::Constant(Value::from(step.name)), step.at);
+                let key = Typed {
+                    literal: true,
+                    ..Typed::new(key, Type::string())
+                };
+                return self.entry(of, &entry, key, step.id, step.at, path);
+            }
+            TypeKind::ProtoAny(_) if step.name == "type_url" => {
+                self.make(Op::TypeUrl(Box::new(of.code)), or_null(Type::string()), span, false)
+            }
+            TypeKind::ProtoAny(_) => {
+                let title = "a google.protobuf.Any cannot be looked into";
+                return self.fail(
+                    ExprError::new("unknown-field", step.at, title)
+                        .label("only `type_url` can be asked; its content is known when a request runs"),
+                );
+            }
+            _ => return self.no_fields(&of, step),
+        };
+        self.narrowed(Typed { path, ..typed })
+    }
+
+    fn unknown_field(&mut self, message: &MessageRef, step: &Step<'_>) -> Typed {
+        let title = format!("`{}` has no field `{}`", message.full_name, step.name);
+        let mut error = ExprError::new("unknown-field", step.at, title);
+        if let Some(field) = message.field_by_json_name(step.name) {
+            error = error.label(format!("in expressions it is `{}`, as in the .proto file", field.name));
+        } else if let Some(near) = nearest(step.name, message.fields.iter().map(|it: &Field| &*it.name)) {
+            error = error.label(format!("did you mean `{near}`?"));
+        } else {
+            error = error.label("no such field");
+        }
+        error.note = defined_in(message);
+        self.fail(error)
+    }
+
+    /// A field of something that has none.
+    fn no_fields(&mut self, of: &Typed, step: &Step<'_>) -> Typed {
+        let text = match self.ast.literal_step(step.id) {
+            Some((_, _, of)) => self.written(of),
+            None => "this",
+        };
+        let title = format!(
+            "`{text}` is a `{}` and has no field `{}`",
+            of.ty.clone().not_null(),
+            step.name
+        );
+        let mut error = ExprError::new("unknown-field", step.at, title).label("no such field");
+        let is_method = function::find(step.name).is_some_and(|it| it.form == function::Form::Method);
+        if is_method || step.name == "size" {
+            error = error.label("a method").help(format!("{text}.{}()", step.name));
+        } else if let TypeKind::List(element) = &of.ty.kind {
+            let looks_in = matches!(element.kind, TypeKind::Message(_) | TypeKind::Object(_) | TypeKind::Any);
+            if looks_in {
+                let name = if self.names.is_taken("it") { "each" } else { "it" };
+                error = error
+                    .label("the elements of the list may have it")
+                    .help(format!("{text}.map({name}, {name}.{})", step.name));
+            }
+        }
+        self.fail(error)
+    }
+
+    /// `x[y]` where y is not a string literal.
+    fn index(&mut self, id: NodeId, of: NodeId, base: Typed, index: NodeId) -> Typed {
+        let key = self.node(index);
+        let span = self.ast.span(id);
+        if base.is_poison() || key.is_poison() {
+            return Typed::poison(span);
+        }
+        let path = match (self.ast.node(index), base.path.clone()) {
+            (Node::Int(at), Some(path)) => Some(path.element(*at)),
+            _ => None,
+        };
+        let typed = match base.ty.kind.clone() {
+            TypeKind::List(element) => match self.as_index(index, key) {
+                Some(at) => {
+                    let ty = (*element).clone().or_null();
+                    self.make(Op::Element(Box::new([base.code, at.code])), ty, span, false)
+                }
+                None => return Typed::poison(span),
+            },
+            TypeKind::Map(entry) => {
+                return self.entry(base, &entry, key, id, self.ast.span(index), path);
+            }
+            TypeKind::Object(members) => {
+                let Some(ty) = super::join::members_type(&members) else {
+                    let title = format!(
+                        "`{}` has members of several types and needs a literal key",
+                        self.written(of)
+                    );
+                    return self
+                        .fail(ExprError::new("wrong-type", self.ast.span(index), title).label("a computed key"));
+                };
+                let entry = (Type::string(), ty);
+                let map = Op::Convert(Box::new(Conversion::ToMap), Box::new(base.code));
+                let map = Typed::new(
+                    Code::new(map, span),
+                    Type {
+                        kind: base.ty.kind,
+                        nullable: base.ty.nullable,
+                    },
+                );
+                return self.entry(map, &entry, key, id, self.ast.span(index), path);
+            }
+            TypeKind::Any => match key.ty.kind {
+                TypeKind::String | TypeKind::Int(_) | TypeKind::Any | TypeKind::Enum(_) => {
+                    self.make(Op::JsonEntry(Box::new([base.code, key.code])), Type::any(), span, true)
+                }
+                _ => {
+                    let title = format!("`{}` is no key and no index", self.written(index));
+                    let label = format!("this is `{}`", key.ty);
+                    return self.fail(ExprError::new("wrong-type", self.ast.span(index), title).label(label));
+                }
+            },
+            TypeKind::Null => Typed::new(base.code, Type::null()),
+            _ => {
+                let title = format!(
+                    "`{}` is a `{}`, which has neither keys nor indexes",
+                    self.written(of),
+                    base.ty.clone().not_null()
+                );
+                return self.fail(ExprError::new("wrong-type", span, title).label("not a list, map or object"));
+            }
+        };
+        self.narrowed(Typed { path, ..typed })
+    }
+
+    fn as_index(&mut self, id: NodeId, key: Typed) -> Option<Typed> {
+        let span = key.code.span;
+        match key.ty.kind {
+            TypeKind::Int(_) | TypeKind::Enum(_) | TypeKind::Null => Some(key),
+            TypeKind::Any => {
+                let op = Op::Convert(Box::new(Conversion::FromJson(JsonKind::Int)), Box::new(key.code));
+                Some(self.make(op, Type::int().or_null(), span, true))
+            }
+            _ => {
+                let text = self.written(id);
+                self.fail(
+                    ExprError::new("wrong-type", span, format!("the index `{text}` is not an integer"))
+                        .label(format!("this is `{}`", key.ty))
+                        .help(format!("int({text})")),
+                );
+                None
+            }
+        }
+    }
+
+    /// `map[key]`.
+    fn entry(
+        &mut self,
+        map: Typed,
+        entry: &(Type, Type),
+        key: Typed,
+        id: NodeId,
+        at: Span,
+        path: Option<Path>,
+    ) -> Typed {
+        let span = self.ast.span(id);
+        let Some(key) = self.as_key(key, &entry.0, at) else {
+            return Typed::poison(span);
+        };
+        let ty = entry.1.clone().or_null();
+        let typed = self.make(Op::Entry(Box::new([map.code, key.code])), ty, span, false);
+        self.narrowed(Typed { path, ..typed })
+    }
+
+    /// A value as a key of a map whose keys are `wanted`; none where it is of another type, which is reported.
+    pub(super) fn as_key(&mut self, key: Typed, wanted: &Type, at: Span) -> Option<Typed> {
+        if key.is_poison() || wanted.is_unknown() {
+            return Some(key);
+        }
+        let key = self.beside(key, wanted)?;
+        let fits = match (&key.ty.kind, &wanted.kind) {
+            (TypeKind::Int(_) | TypeKind::Enum(_), TypeKind::Int(_)) | (TypeKind::Int(_), TypeKind::Enum(_)) => true,
+            (TypeKind::Enum(a), TypeKind::Enum(b)) => a == b,
+            (TypeKind::Null, _) => true,
+            (TypeKind::Any, wanted) => {
+                let kind = match wanted {
+                    TypeKind::Bool => JsonKind::Bool,
+                    TypeKind::String => JsonKind::Text,
+                    _ => JsonKind::Int,
+                };
+                let op = Op::Convert(Box::new(Conversion::FromJson(kind)), Box::new(key.code));
+                return Some(self.make(
+                    op,
+                    Type {
+                        kind: wanted.clone(),
+                        nullable: true,
+                    },
+                    at,
+                    true,
+                ));
+            }
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        };
+        if fits {
+            return Some(key);
+        }
+        let text = self
+            .ast
+            .text()
+            .get(at.start as usize..at.end as usize)
+            .unwrap_or_default();
+        let mut error = ExprError::new(
+            "wrong-type",
+            at,
+            format!("the keys of this map are `{wanted}`, not `{}`", key.ty),
+        )
+        .label(format!("this is `{}`", key.ty));
+        error.help = match (&wanted.kind, &key.code.op) {
+            (TypeKind::Int(_), Op::Constant(Value::String(digits))) => {
+                digits.parse::<i64>().ok().map(|it| it.to_string())
+            }
+            (TypeKind::String, Op::Constant(Value::Int(digits))) => Some(format!("\"{digits}\"")),
+            (TypeKind::String, _) if key.ty.is_scalar() => Some(format!("string({text})")),
+            (TypeKind::Int(_), _) if key.ty.is_scalar() => Some(format!("int({text})")),
+            _ => None,
+        };
+        self.fail(error);
+        None
+    }
+
+    /// `has(x.field)` (semantics.md 2.7).
+    pub(super) fn has(&mut self, id: NodeId, args: &[NodeId]) -> Typed {
+        let span = self.ast.span(id);
+        let [arg] = args else {
+            return self.argument_count(id, "has", "one path");
+        };
+        let Some((name, at, base)) = self.ast.literal_step(*arg) else {
+            let title = format!("`has` takes a field, not `{}`", self.written(*arg));
+            return self.fail(
+                ExprError::new("wrong-type", self.ast.span(*arg), title)
+                    .label("expected `x.field`")
+                    .help(format!("{} != null", self.written(*arg))),
+            );
+        };
+        let step = Step { id: *arg, name, at };
+        let of = match self.literal_path(*arg) {
+            Some((root, steps)) => match self.root(root, &steps) {
+                Err(error) => return self.fail(error),
+                Ok((whole, consumed)) if consumed == steps.len() => return self.has_value(whole, span),
+                Ok((base, consumed)) => {
+                    let between = &steps[consumed..steps.len() - 1];
+                    between.iter().fold(base, |of, step| self.step(of, step))
+                }
+            },
+            None => self.node(base),
+        };
+        let path = of.path.clone();
+        let (op, sets_field) = match of.ty.kind.clone() {
+            TypeKind::Unknown => return Typed { ty: Type::bool(), ..of },
+            TypeKind::Message(message) => match message.field(name) {
+                Some(field) => (
+                    Op::HasField(Box::new(of.code), Box::new(FieldReader::compile(&message, field))),
+                    true,
+                ),
+                None => return self.unknown_field(&message, &step),
+            },
+            TypeKind::Object(members) if members.iter().all(|it| &*it.name != name) => {
+                let whole = Typed { path: None, ..of };
+                return self.step(whole, &step);
+            }
+            TypeKind::Any | TypeKind::Object(_) => {
+                let key = Code::new(Op::Constant(Value::from(name)), at);
+                (Op::HasKey(Box::new([of.code, key])), false)
+            }
+            TypeKind::Map(entry) => {
+                let key = Code::new(Op::Constant(Value::from(name)), at);
+                let key = Typed {
+                    literal: true,
+                    ..Typed::new(key, Type::string())
+                };
+                match self.as_key(key, &entry.0, at) {
+                    Some(key) => (Op::HasKey(Box::new([of.code, key.code])), false),
+                    None => return Typed::poison(span),
+                }
+            }
+            TypeKind::Null => (Op::Constant(Value::Bool(false)), false),
+            _ => return self.no_fields(&of, &step),
+        };
+        let mut typed = self.make(op, Type::bool(), span, false);
+        if let Some(path) = path {
+            // A key that is there may be null, a field that is set may not.
+            let known = if sets_field { path.member(name) } else { path };
+            typed.when_true = known.with_prefixes();
+        }
+        typed
+    }
+
+    /// `has` of something that is a value of its own, such as a part of the body: whether it is not null.
+    fn has_value(&mut self, whole: Typed, span: Span) -> Typed {
+        let known = whole.path.as_ref().map(Path::with_prefixes).unwrap_or_default();
+        let typed = self.make(
+            Op::IsNull {
+                negated: true,
+                of: Box::new(whole.code),
+            },
+            Type::bool(),
+            span,
+            false,
+        );
+        Typed {
+            when_true: known,
+            ..typed
+        }
+    }
+
+    /// `error(call)`.
+    pub(super) fn error_of(&mut self, id: NodeId, args: &[NodeId]) -> Typed {
+        let span = self.ast.span(id);
+        let [arg] = args else {
+            return self.argument_count(id, "error", "the name of a call");
+        };
+        let Node::Name(call) = self.ast.node(*arg) else {
+            let title = format!("`error` takes the name of a call, not `{}`", self.written(*arg));
+            return self.fail(ExprError::new("wrong-type", self.ast.span(*arg), title).label("expected a name"));
+        };
+        match self.names.error_of(call) {
+            Ok(binding) => {
+                let path = Path::root(&format!("error({call})"));
+                self.narrowed(Typed {
+                    path: Some(path),
+                    ..bound(binding, span)
+                })
+            }
+            Err(mut error) => {
+                if error.span == Span::default() {
+                    error.span = self.ast.span(*arg);
+                }
+                self.fail(error)
+            }
+        }
+    }
+}
+
+fn bound(binding: Binding, span: Span) -> Typed {
+    let op = match binding.target {
+        Target::Constant(value) => Op::Constant(value),
+        Target::Slot(slot) => Op::Slot(slot),
+    };
+    Typed::new(Code::new(op, span), binding.ty)
+}
+
+/// "shop.Product is defined in descriptors/shop.proto:98".
+fn defined_in(message: &MessageRef) -> Option<String> {
+    let place = &message.place;
+    match (&*place.file, place.line) {
+        ("", _) => None,
+        (file, 0) => Some(format!("{} is defined in {file}", message.full_name)),
+        (file, line) => Some(format!("{} is defined in {file}:{line}", message.full_name)),
+    }
+}

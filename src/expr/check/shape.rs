@@ -1,0 +1,193 @@
+//! `pick` and `omit` (semantics.md 1.7): literal .proto paths, nesting kept, an object comes out.
+//!
+//! Invariant: a path that names nothing is a mistake, whichever of the two it stands in.
+
+use std::sync::Arc;
+
+use super::super::Span;
+use super::super::ast::NodeId;
+use super::super::program::{Op, Shape};
+use super::super::types::{ObjectMember, Type, TypeKind};
+use super::super::value::FieldReader;
+use super::call::Call;
+use super::{Checker, ExprError, Typed};
+use crate::schema::MessageRef;
+
+/// How deep `omit` looks into messages that hold themselves.
+const MAX_DEPTH: usize = 16;
+
+/// Named fields, and what is named within them; nothing there means the whole field.
+#[derive(Clone, Debug, Default)]
+struct Tree {
+    branches: Vec<(String, Span, Tree)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    /// What the tree names.
+    Named,
+    /// What it does not name.
+    Others,
+}
+
+impl Checker<'_> {
+    pub(super) fn pick(&mut self, call: &Call<'_>, target: NodeId, of: Typed) -> Typed {
+        let span = self.ast.span(call.id);
+        if of.is_poison() {
+            return of;
+        }
+        if call.args.is_empty() {
+            return self.argument_count(call.id, call.name, "one or more literal paths");
+        }
+        let mut tree = Tree::default();
+        for &arg in call.args {
+            let Some(path) = self.literal_text(arg) else {
+                let title = format!("the paths of `{}` are literals", call.name);
+                return self.fail(
+                    ExprError::new("wrong-type", self.ast.span(arg), title).label("expected a text such as \"a.b\""),
+                );
+            };
+            tree.add(path.split('.'), self.ast.span(arg));
+        }
+        let keep = if call.name == "pick" { Keep::Named } else { Keep::Others };
+        if !matches!(of.ty.kind, TypeKind::Message(_) | TypeKind::Object(_)) {
+            let title = format!(
+                "`{}` wants a message or an object, not `{}`",
+                call.name,
+                of.ty.clone().not_null()
+            );
+            return self.fail(
+                ExprError::new("wrong-type", self.ast.span(target), title).label("expected a message or an object"),
+            );
+        }
+        match shape(&of.ty, &tree, keep, 0) {
+            Ok((shape, ty)) => {
+                let ty = if of.ty.nullable { ty.or_null() } else { ty };
+                self.make(Op::Pick(Box::new(of.code), Arc::new(shape)), ty, span, false)
+            }
+            Err(error) => self.fail(*error),
+        }
+    }
+}
+
+impl Tree {
+    fn add<'p>(&mut self, mut path: impl Iterator<Item = &'p str>, span: Span) {
+        let Some(name) = path.next() else { return };
+        let known = self.branches.iter().position(|(it, _, _)| it == name);
+        let at = known.unwrap_or_else(|| {
+            self.branches.push((name.to_owned(), span, Self::default()));
+            self.branches.len() - 1
+        });
+        self.branches[at].2.add(path, span);
+    }
+}
+
+type Shaped = Result<(Shape, Type), Box<ExprError>>;
+
+fn shape(ty: &Type, tree: &Tree, keep: Keep, depth: usize) -> Shaped {
+    if tree.branches.is_empty() {
+        return Ok((Shape::Whole, ty.clone()));
+    }
+    let (shape, shaped) = match &ty.kind {
+        TypeKind::Message(message) => of_message(message, tree, keep, depth)?,
+        TypeKind::Object(members) => of_object(members, tree, keep, depth)?,
+        TypeKind::List(element) => {
+            let (each, element) = shape(element, tree, keep, depth)?;
+            (Shape::List(Arc::new(each)), Type::list(element))
+        }
+        TypeKind::Map(entry) => {
+            let (each, value) = shape(&entry.1, tree, keep, depth)?;
+            (Shape::Map(Arc::new(each)), Type::map(entry.0.clone(), value))
+        }
+        _ => {
+            let (name, span, _) = &tree.branches[0];
+            let title = format!("`{}` has no field `{name}`", ty.clone().not_null());
+            return Err(Box::new(
+                ExprError::new("unknown-field", *span, title).label("no such field"),
+            ));
+        }
+    };
+    Ok((
+        shape,
+        Type {
+            nullable: ty.nullable,
+            ..shaped
+        },
+    ))
+}
+
+fn of_message(message: &MessageRef, tree: &Tree, keep: Keep, depth: usize) -> Shaped {
+    for (name, span, _) in &tree.branches {
+        if message.field(name).is_none() {
+            let title = format!("`{}` has no field `{name}`", message.full_name);
+            let near = match message.field_by_json_name(name) {
+                Some(field) => Some(&*field.name),
+                None => super::super::suggest::nearest(name, message.fields.iter().map(|it| &*it.name)),
+            };
+            let label = near.map_or_else(|| "no such field".to_owned(), |near| format!("did you mean `{near}`?"));
+            return Err(Box::new(ExprError::new("unknown-field", *span, title).label(label)));
+        }
+    }
+    if depth >= MAX_DEPTH {
+        let span = tree.branches.first().map(|it| it.1).unwrap_or_default();
+        return Err(Box::new(ExprError::new(
+            "too-complex",
+            span,
+            format!("this path is deeper than {MAX_DEPTH}"),
+        )));
+    }
+    let mut readers = Vec::new();
+    let mut members = Vec::new();
+    for field in &message.fields {
+        let Some(branch) = kept(tree, &field.name, keep) else {
+            continue;
+        };
+        let ty = Type::of_field(message, field);
+        let (each, ty) = shape(&ty, branch, keep, depth + 1)?;
+        readers.push((field.name.clone(), FieldReader::compile(message, field), each));
+        members.push(ObjectMember {
+            name: field.name.clone(),
+            ty,
+            optional: false,
+        });
+    }
+    Ok((Shape::Message(readers.into()), Type::object(members)))
+}
+
+fn of_object(members: &[ObjectMember], tree: &Tree, keep: Keep, depth: usize) -> Shaped {
+    for (name, span, _) in &tree.branches {
+        if members.iter().all(|it| &*it.name != name.as_str()) {
+            let near = super::super::suggest::nearest(name, members.iter().map(|it| &*it.name));
+            let label = near.map_or_else(|| "no such member".to_owned(), |near| format!("did you mean `{near}`?"));
+            let title = format!("this object has no member `{name}`");
+            return Err(Box::new(ExprError::new("unknown-field", *span, title).label(label)));
+        }
+    }
+    let mut shapes = Vec::new();
+    let mut kept_members = Vec::new();
+    for member in members {
+        let Some(branch) = kept(tree, &member.name, keep) else {
+            continue;
+        };
+        let (each, ty) = shape(&member.ty, branch, keep, depth + 1)?;
+        shapes.push((member.name.clone(), each));
+        kept_members.push(ObjectMember { ty, ..member.clone() });
+    }
+    Ok((Shape::Object(shapes.into()), Type::object(kept_members)))
+}
+
+/// What is said of the inside of a field that stays; none where it does not.
+fn kept<'t>(tree: &'t Tree, name: &str, keep: Keep) -> Option<&'t Tree> {
+    static WHOLE: Tree = Tree { branches: Vec::new() };
+    let named = tree
+        .branches
+        .iter()
+        .find(|(it, _, _)| it == name)
+        .map(|(_, _, inner)| inner);
+    match (keep, named) {
+        (Keep::Named, named) => named,
+        (Keep::Others, None) => Some(&WHOLE),
+        (Keep::Others, Some(inner)) if inner.branches.is_empty() => None,
+        (Keep::Others, Some(inner)) => Some(inner),
+    }
+}
