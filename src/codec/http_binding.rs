@@ -146,6 +146,27 @@ impl HttpBinding {
     /// Appends the wire bytes of the message to `out`. `captures` are the path variables in template order, decoded;
     /// `query` is the raw query string; `body` the raw JSON body (empty where there is none). Every bad input is listed:
     /// the path's, then the query's, then the body's. On failure `out` is as it was.
+    ///
+    /// ```
+    /// use weft::codec::HttpBinding;
+    /// use weft::schema::http_rule::HttpRule;
+    /// use weft::schema::path_template::PathTemplate;
+    /// use weft::schema::{MessageRef, load};
+    ///
+    /// let schema = load::schema(&["descriptors/hipstershop".into()]).unwrap();
+    /// let money = MessageRef::new(schema.clone(), schema.find_message("hipstershop.Money").unwrap());
+    /// let path = "/v1/{currency_code}/of".to_owned();
+    /// let template = PathTemplate::parse(&path).unwrap();
+    /// let rule = HttpRule { method: "GET".into(), path, body: String::new(), response_body: String::new() };
+    /// let binding = HttpBinding::compile(&rule, &template, &money).unwrap();
+    ///
+    /// let mut out = Vec::new();
+    /// binding.bind(&["EUR".into()], Some("units=7&utm_source=x"), b"", &mut out).unwrap();
+    /// assert_eq!(out, b"\x0a\x03EUR\x10\x07");
+    ///
+    /// let errors = binding.bind(&["EUR".into()], Some("units=seven&nanos="), b"", &mut out).unwrap_err();
+    /// assert_eq!(errors.len(), 2);
+    /// ```
     pub fn bind(
         &self,
         captures: &[String],

@@ -53,12 +53,38 @@ impl FromJson {
     }
 
     /// Appends the wire bytes of the message to `out`, fields in number order. On failure `out` is as it was.
+    ///
+    /// ```
+    /// use weft::codec::FromJson;
+    /// use weft::schema::{MessageRef, load};
+    ///
+    /// let schema = load::schema(&["descriptors/hipstershop".into()]).unwrap();
+    /// let money = MessageRef::new(schema.clone(), schema.find_message("hipstershop.Money").unwrap());
+    /// let program = FromJson::compile(&money);
+    ///
+    /// let mut out = Vec::new();
+    /// program.write(br#"{"units": "7", "currency_code": "EUR"}"#, &mut out).unwrap();
+    /// assert_eq!(out, b"\x0a\x03EUR\x10\x07");
+    ///
+    /// let error = program.write(br#"{"unit": 7}"#, &mut out).unwrap_err();
+    /// assert_eq!(error.to_string(), "/unit: unknown member; did you mean `units`?");
+    /// ```
     pub fn write(&self, json: &[u8], out: &mut Vec<u8>) -> Result<(), JsonError> {
         self.run(json, out, |writer| writer.root(&self.program))
     }
 
     /// Appends one field of the message, found by its .proto name, from the JSON of its value alone; null leaves it out.
     /// On failure `out` is as it was.
+    ///
+    /// ```
+    /// # use weft::codec::FromJson;
+    /// # use weft::schema::{MessageRef, load};
+    /// # let schema = load::schema(&["descriptors/hipstershop".into()]).unwrap();
+    /// # let money = MessageRef::new(schema.clone(), schema.find_message("hipstershop.Money").unwrap());
+    /// let mut out = Vec::new();
+    /// FromJson::compile(&money).write_field("units", b"7", &mut out).unwrap();
+    /// assert_eq!(out, b"\x10\x07");
+    /// ```
     pub fn write_field(&self, name: &str, json: &[u8], out: &mut Vec<u8>) -> Result<(), JsonError> {
         self.run(json, out, |writer| writer.root_field(&self.program, name))
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use http::Method;
+use proptest::prelude::*;
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::{Map, Value};
@@ -421,4 +422,20 @@ fn bodies_that_are_empty_set_nothing() {
         bound(&list, "Everything", &[], "", r#"[{}, {"int32Value": true}]"#).unwrap_err()[0].name,
         "/1/int32Value"
     );
+}
+
+proptest! {
+    #[test]
+    fn garbage_never_panics_and_what_is_bound_is_a_message(
+        capture in "[ -~é%/.]{0,8}",
+        query in "((nested\\.|choice_message\\.)?(int32_value|string_value|repeated_int32|color|choice_bool|mask|x)=?[0-9a-zA-Z%+.,=-]{0,5}&?){0,6}",
+        body in proptest::sample::select(vec!["", "{}", r#"{"nested":{"int32Value":1,"choiceBool":true}}"#, "[", r#"{"int32Value":1}"#]),
+        field in proptest::sample::select(vec!["", "*", "nested"]),
+        path in proptest::sample::select(vec!["/{nested.string_value}", "/{nested.choice_string}", "/{int64_value}", "/{wrapped_bytes}", "/{color}"]),
+    ) {
+        let binding = binding(path, field, "Everything").unwrap();
+        // Decodes the outcome, and looks at what is left of the output on failure.
+        let first = bound(&binding, "Everything", &[&capture], &query, body);
+        prop_assert_eq!(first, bound(&binding, "Everything", &[&capture], &query, body));
+    }
 }
