@@ -1,1 +1,85 @@
-//! As written → as checked: the passes, in order, in one function (semantics.md 13).
+//! Spec → plan: every pass of the checker, in order (semantics.md 13).
+//!
+//! Owns what the language means: names, types, inputs, the schedule, safety, cache keys, and the sentences that say what is
+//! wrong. Leaves the form of files to `spec` and the meaning of one expression to `expr`.
+//! Invariant: a plan comes out only where nothing was wrong; a part that failed is poisoned, so that one mistake is said once.
+
+mod assemble;
+mod backend;
+mod cache;
+mod call;
+mod complete;
+mod convert;
+mod endpoint;
+mod error_rule;
+mod expose;
+mod expression;
+mod fit;
+mod fragment;
+mod graph;
+mod http_call;
+mod infer;
+mod input;
+mod lint;
+mod literal;
+mod mention;
+mod object;
+mod outline;
+mod param;
+mod response;
+mod safety;
+mod scope;
+mod settings;
+mod spread;
+mod template;
+mod unit;
+mod walk;
+mod world;
+
+use std::sync::Arc;
+
+use super::diagnostic::Diagnostics;
+use super::source::SourceMap;
+use super::spec;
+use crate::plan::Plan;
+use crate::schema::Schema;
+
+/// What is known of a backend's types when the files are checked. In the order of the gateway file's `backends:`.
+#[derive(Clone, Debug)]
+pub enum BackendSchema {
+    /// Its services and types.
+    Known(Arc<Schema>),
+    /// Its descriptors could not be had yet; the sentence says why.
+    Missing(String),
+    /// It has none: an HTTP backend.
+    None,
+}
+
+/// Checks everything that was written. All mistakes are collected; `None` where there is any, those found before included.
+pub fn check(
+    gateway: &spec::Gateway,
+    compositions: &[spec::Composition],
+    backends: &[BackendSchema],
+    sources: &SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Option<Plan> {
+    let settings = settings::check(gateway, diagnostics);
+    let plan_backends = backend::check(gateway, backends, diagnostics);
+    let mut world = world::World::new(gateway, backends, sources, diagnostics);
+    let fragments = fragment::check_all(&mut world, compositions, diagnostics);
+    let mut table = endpoint::Table::default();
+    for composition in compositions {
+        if let spec::Head::Endpoint { method, path } = &composition.head {
+            endpoint::check(&world, composition, (method, path), &mut table, diagnostics);
+        }
+    }
+    expose::check(&world, &mut table, diagnostics);
+    let (endpoints, routes) = table.into_parts();
+    (!diagnostics.has_errors()).then_some(Plan {
+        settings,
+        backends: plan_backends,
+        endpoints,
+        routes,
+        fragments,
+    })
+}

@@ -1,0 +1,205 @@
+//! The endpoint cache: its key, who may share it, `Vary`, and the digest that changes with what was written
+//! (semantics.md 5.2–5.7).
+
+use std::collections::BTreeSet;
+
+use http::HeaderName;
+use http::header::COOKIE;
+use sha2::{Digest, Sha256};
+
+use super::fragment::FragmentState;
+use super::input::all_inputs;
+use super::literal;
+use super::mention::Input;
+use super::outline::{Outline, is_identity_header};
+use super::unit::{BodyState, Target, Unit};
+use super::world::listed;
+use crate::expr::Slot;
+use crate::language::diagnostic::Diagnostic;
+use crate::language::spec::{Cache, CallKind, Composition, Location};
+use crate::plan::EndpointCache;
+
+/// What the inputs of an endpoint say about sharing its responses.
+#[derive(Debug, Default)]
+pub(super) struct Privacy {
+    /// Mentions claims, cookies, addresses or credentials.
+    pub(super) identity: bool,
+    /// For `Vary`, sorted.
+    pub(super) vary: Vec<HeaderName>,
+}
+
+/// Reads identity and `Vary` off what is mentioned.
+pub(super) fn privacy(outline: &Outline<'_>) -> Privacy {
+    let mut identity = false;
+    let mut vary = BTreeSet::new();
+    for input in all_inputs(outline) {
+        match input {
+            Input::RemoteIp => identity = true,
+            Input::Header(name) => {
+                identity |= is_identity_header(name);
+                vary.insert(name.clone());
+            }
+            Input::Param(at) => {
+                let param = &outline.params[*at];
+                identity |= param.is_identity();
+                match param.spec.and_then(|it| it.location.as_ref()).map(|it| it.value) {
+                    Some(Location::Cookie) => drop(vary.insert(COOKIE.as_str().to_owned())),
+                    Some(Location::Header) => drop(vary.insert(param.wire_name())),
+                    _ => {}
+                }
+            }
+            Input::Body | Input::Id | Input::Method | Input::Path => {}
+        }
+    }
+    let vary = vary
+        .into_iter()
+        .filter_map(|it| HeaderName::from_bytes(it.as_bytes()).ok())
+        .collect();
+    Privacy { identity, vary }
+}
+
+/// Checks `cache:` of an endpoint. `method` is `None` for ANY.
+pub(super) fn check(
+    unit: &mut Unit<'_, '_>,
+    cache: &Cache,
+    method: Option<&http::Method>,
+    digest: [u8; 32],
+) -> Option<EndpointCache> {
+    let outline = unit.outline;
+    if method != Some(&http::Method::GET) {
+        let title = "only GET endpoints can be cached";
+        unit.push(
+            Diagnostic::new("bad-cache", cache.span, title).label("remove `cache`, or cache the calls that only read"),
+        );
+    }
+    let unsafe_calls: Vec<&str> = outline
+        .calls
+        .iter()
+        .enumerate()
+        .filter(|(at, it)| it.inner.is_none() && (!unit.safety[*at].safe || unit.safety[*at].effect))
+        .map(|(_, it)| &*it.spec.name.value)
+        .collect();
+    if !unsafe_calls.is_empty() && method == Some(&http::Method::GET) {
+        let title = format!(
+            "an endpoint that changes something cannot be cached: {}",
+            listed(unsafe_calls.iter().copied())
+        );
+        unit.push(
+            Diagnostic::new("bad-cache", cache.span, title)
+                .label("on a hit, these calls would not be made")
+                .help("safe: true"),
+        );
+    }
+    if let Some(cookie) = outline.spec.cookies.first() {
+        let title = "a response that sets cookies cannot be cached";
+        unit.push(
+            Diagnostic::new("bad-cache", cookie.name.span, title)
+                .label("set here")
+                .other(cache.span, "cached here"),
+        );
+    }
+    for input in all_inputs(outline) {
+        if *input == Input::Id {
+            let title = "`request.id` is different in each request";
+            unit.push(
+                Diagnostic::new("bad-cache", cache.span, title).label("nothing would ever be found in this cache"),
+            );
+            break;
+        }
+    }
+    check_identity(unit, cache);
+    Some(EndpointCache {
+        ttl: cache.ttl.as_ref()?.value,
+        fingerprint: digest,
+        key: key(unit),
+    })
+}
+
+fn check_identity(unit: &mut Unit<'_, '_>, cache: &Cache) {
+    let outline = unit.outline;
+    if cache.scope_user.is_some() || !privacy(outline).identity {
+        return;
+    }
+    let mut named: Vec<String> = Vec::new();
+    for input in all_inputs(outline) {
+        match input {
+            Input::RemoteIp => named.push("request.remote_ip".to_owned()),
+            Input::Header(name) if is_identity_header(name) => named.push(format!("request.headers[\"{name}\"]")),
+            Input::Param(at) if outline.params[*at].is_identity() => named.push(outline.params[*at].name.to_string()),
+            _ => {}
+        }
+    }
+    named.sort();
+    named.dedup();
+    let title = format!(
+        "responses would be shared that depend on {}",
+        listed(named.iter().map(String::as_str))
+    );
+    unit.push(
+        Diagnostic::new("shared-cache-with-claim", cache.span, title)
+            .label("says who asks, so that the cache is each user's own")
+            .help("scope: user"),
+    );
+}
+
+/// Every mentioned input, in plan order.
+fn key(unit: &Unit<'_, '_>) -> Vec<Slot> {
+    let mut slots = BTreeSet::new();
+    for input in all_inputs(unit.outline) {
+        match input {
+            Input::Param(at) => drop(slots.insert(unit.inputs.params[*at].0)),
+            Input::Body => match &unit.inputs.body {
+                BodyState::Bytes(slot) | BodyState::Whole(slot, _) => drop(slots.insert(*slot)),
+                BodyState::Members(members) => slots.extend(members.iter().map(|it| it.slot)),
+                BodyState::None => {}
+            },
+            _ => slots.extend(
+                unit.inputs
+                    .request
+                    .iter()
+                    .filter(|(it, _)| it == input)
+                    .map(|(_, slot)| *slot),
+            ),
+        }
+    }
+    slots.into_iter().collect()
+}
+
+/// Digest of a composition's text, its fragments, the descriptors behind its calls, constants and JSON options. `apart` tells
+/// endpoints apart that share a file.
+pub(super) fn fingerprint(unit: &Unit<'_, '_>, written: &Composition, apart: &[u8]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        digest.update((bytes.len() as u64).to_be_bytes());
+        digest.update(bytes);
+    };
+    add(env!("CARGO_PKG_VERSION").as_bytes());
+    add(apart);
+    add(unit
+        .world
+        .sources
+        .file(written.file)
+        .map(|it| it.text.as_bytes())
+        .unwrap_or_default());
+    add(format!("{:?}", unit.options).as_bytes());
+    for (name, value) in &unit.world.gateway.vars {
+        add(name.value.as_bytes());
+        add(&literal::json(&value.value));
+    }
+    for (node, target) in unit.outline.calls.iter().zip(&unit.targets) {
+        match target {
+            Target::Grpc { served, .. } => {
+                add(served.schema.fingerprint());
+                add(&served.backend.0.to_be_bytes());
+            }
+            Target::Http(backend) => add(&backend.0.to_be_bytes()),
+            _ => {}
+        }
+        if let Some(CallKind::Compose { fragment, .. }) = &node.spec.kind
+            && let Some(FragmentState::Ready(info)) = unit.world.fragments.get(&fragment.value)
+        {
+            add(&info.fingerprint);
+        }
+    }
+    digest.finalize().into()
+}

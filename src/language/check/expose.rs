@@ -1,0 +1,130 @@
+//! `expose:`: services whose google.api.http annotations become endpoints, exactly as http.proto says.
+
+use super::endpoint::{Exposed, Table, check_template};
+use super::world::{Served, Unserved, World, named};
+use crate::codec::HttpBinding;
+use crate::language::diagnostic::{Diagnostic, Diagnostics};
+use crate::language::source::Span;
+use crate::language::spec::{Composition, Errors, Head, Json, Name, Shorthand};
+use crate::schema::http_rule::HttpRule;
+use crate::schema::path_template::PathTemplate;
+use crate::schema::{MessageRef, Streaming};
+
+/// Adds an endpoint for every rule of every exposed service.
+pub(super) fn check(world: &World<'_>, table: &mut Table, diagnostics: &mut Diagnostics) {
+    let Some(expose) = &world.gateway.expose else { return };
+    for name in &expose.services {
+        let (backend, schema, service) = match world.service(&name.value, name.span, None, diagnostics) {
+            Ok(found) => found,
+            // Without descriptors nothing is known of its paths; they come with the descriptors.
+            Err(Unserved::Waiting(_) | Unserved::Wrong) => continue,
+        };
+        if service.methods.iter().all(|it| it.http.is_empty()) {
+            let title = format!("`{}` has no google.api.http annotations", name.value);
+            diagnostics.push(Diagnostic::warning("not-exposed", name.span, title).label("nothing is exposed"));
+        }
+        for method in &service.methods {
+            let served = Served {
+                backend,
+                schema,
+                service,
+                method,
+            };
+            for rule in &method.http {
+                match template(&served, rule) {
+                    Ok(template) => endpoint(
+                        world,
+                        &served,
+                        (rule, &template),
+                        &expose.headers,
+                        name.span,
+                        (table, diagnostics),
+                    ),
+                    Err(reason) => {
+                        let title = format!("`{}/{}` is not exposed: {reason}", service.full_name, method.name);
+                        diagnostics.push(Diagnostic::warning("not-exposed", name.span, title).label("exposed here"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The path of a rule, where it can be served.
+fn template(served: &Served<'_>, rule: &HttpRule) -> Result<PathTemplate, String> {
+    if served.method.streaming != Streaming::Unary {
+        return Err("it streams".to_owned());
+    }
+    let template = PathTemplate::parse(&rule.path).map_err(|it| it.reason)?;
+    let input = MessageRef::new(served.schema.clone(), served.method.input);
+    HttpBinding::compile(rule, &template, &input)?;
+    let output = served.schema.message(served.method.output);
+    if !rule.response_body.is_empty() && output.field(&rule.response_body).is_none() {
+        return Err(format!("its reply has no field `{}`", rule.response_body));
+    }
+    if rule.method != "*" && http::Method::from_bytes(rule.method.as_bytes()).is_err() {
+        return Err(format!("`{}` is not a method", rule.method));
+    }
+    Ok(template)
+}
+
+fn endpoint(
+    world: &World<'_>,
+    served: &Served<'_>,
+    (rule, template): (&HttpRule, &PathTemplate),
+    forwarded: &[Name],
+    span: Span,
+    (table, diagnostics): (&mut Table, &mut Diagnostics),
+) {
+    let backend = world
+        .gateway
+        .backends
+        .get(served.backend.0)
+        .map(|it| named(&it.name.value, span));
+    let method = named(if rule.method == "*" { "ANY" } else { &rule.method }, span);
+    let path = named(&rule.path, span);
+    let composition = Composition {
+        file: span.file,
+        head: Head::Endpoint {
+            method: method.clone(),
+            path: path.clone(),
+        },
+        summary: served
+            .method
+            .comment
+            .as_ref()
+            .and_then(|it| it.lines().next())
+            .map(|it| named(it.trim(), span)),
+        timeout: None,
+        params: Vec::new(),
+        body: None,
+        json: Json::default(),
+        shorthand: Some(Shorthand {
+            method: named(&format!("{}/{}", served.service.full_name, served.method.name), span),
+            backend,
+            request: None,
+        }),
+        calls: Vec::new(),
+        require: Vec::new(),
+        response: None,
+        status: None,
+        headers: Vec::new(),
+        cookies: Vec::new(),
+        cache: None,
+        errors: Errors::default(),
+        deprecated: None,
+    };
+    let exposed = Exposed {
+        rule: Some(rule),
+        forwarded,
+    };
+    check_template(
+        world,
+        &composition,
+        (&method, &path),
+        template,
+        exposed,
+        table,
+        diagnostics,
+    );
+}

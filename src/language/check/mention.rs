@@ -1,0 +1,291 @@
+//! Free names of expressions → what they mention, and the sentences for those that mean nothing.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::outline::{CallId, GraphId, Meaning, Outline, Reads, name_taken};
+use super::walk::Site;
+use super::world::listed;
+use crate::expr::ast::Mention;
+use crate::language::diagnostic::{Diagnostic, Diagnostics, suggest};
+use crate::language::source::Span;
+use crate::language::spec::{Expression, Name};
+use crate::plan::RequestPart;
+
+/// An input that is mentioned (semantics.md 5.2).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Input {
+    /// By its place among the params.
+    Param(usize),
+    /// A part of the body.
+    Body,
+    /// A header of the request, lower case.
+    Header(String),
+    Id,
+    Method,
+    Path,
+    RemoteIp,
+}
+
+impl Input {
+    /// As the plan has it; `None` for params and the body.
+    pub(super) fn request_part(&self) -> Option<RequestPart> {
+        Some(match self {
+            Self::Param(_) | Self::Body => return None,
+            Self::Header(name) => RequestPart::Header(HeaderName::from_bytes(name.as_bytes()).ok()?),
+            Self::Id => RequestPart::Id,
+            Self::Method => RequestPart::Method,
+            Self::Path => RequestPart::Path,
+            Self::RemoteIp => RequestPart::RemoteIp,
+        })
+    }
+}
+
+/// The part of the request that a path behind `request` names, and how many steps that takes.
+pub(super) fn request_input(path: &[&str]) -> Option<(Input, usize)> {
+    Some(match (path.first().copied()?, path.get(1)) {
+        ("headers", Some(name)) => (Input::Header(name.to_ascii_lowercase()), 2),
+        ("id", _) => (Input::Id, 1),
+        ("method", _) => (Input::Method, 1),
+        ("path", _) => (Input::Path, 1),
+        ("remote_ip", _) => (Input::RemoteIp, 1),
+        _ => return None,
+    })
+}
+
+/// Resolves mentions, and collects what only the whole composition can tell.
+#[derive(Debug)]
+pub(super) struct Mentioner<'d> {
+    vars: &'d [Arc<str>],
+    diagnostics: &'d mut Diagnostics,
+    asked: Vec<CallId>,
+    body: Vec<(Vec<Arc<str>>, Span)>,
+}
+
+impl<'d> Mentioner<'d> {
+    pub(super) fn new(vars: &'d [Arc<str>], diagnostics: &'d mut Diagnostics) -> Self {
+        Self {
+            vars,
+            diagnostics,
+            asked: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Calls that `error(…)` asks about, and parts of the body with their places.
+    pub(super) fn into_found(self) -> (Vec<CallId>, Vec<(Vec<Arc<str>>, Span)>) {
+        (self.asked, self.body)
+    }
+
+    /// Every mention of an expression.
+    pub(super) fn site(&mut self, outline: &Outline<'_>, graph: GraphId, site: &Site<'_, '_>, into: &mut Reads) {
+        self.check_local(outline, graph, site);
+        for mention in site.expression.ast.mentions() {
+            self.mention(outline, graph, site, &mention, into);
+        }
+    }
+
+    /// A name of `after:`.
+    pub(super) fn after(&mut self, outline: &Outline<'_>, graph: GraphId, name: &Name) -> Option<CallId> {
+        match outline.meaning(graph, std::iter::empty(), &name.value) {
+            Some(Meaning::Call(call)) => Some(call),
+            Some(_) => {
+                let title = format!("`{}` is not a call", name.value);
+                self.diagnostics
+                    .push(Diagnostic::new("unknown-call", name.span, title).label("`after` waits for calls"));
+                None
+            }
+            None => {
+                self.unknown(outline, graph, &name.value, name.span);
+                None
+            }
+        }
+    }
+
+    /// The innermost variable of `$for` may not be the name of anything else in scope.
+    fn check_local(&mut self, outline: &Outline<'_>, graph: GraphId, site: &Site<'_, '_>) {
+        let Some((variable, outer)) = site.locals.split_last() else {
+            return;
+        };
+        let of_graphs = outline.chain(graph).filter_map(|it| outline.graph(it).variable);
+        let first = outer
+            .iter()
+            .copied()
+            .chain(of_graphs)
+            .find(|it| it.value == variable.value)
+            .map(|it| it.span);
+        let words = ["auth", "body", "request", "vars"];
+        if let Some(first) = outline.taken(&variable.value).or(first) {
+            self.diagnostics.push(name_taken(&variable.value, variable.span, first));
+        } else if words.contains(&&*variable.value) {
+            let title = format!("the name `{}` is taken", variable.value);
+            self.diagnostics
+                .push(Diagnostic::new("name-taken", variable.span, title));
+        }
+    }
+
+    fn mention(
+        &mut self,
+        outline: &Outline<'_>,
+        graph: GraphId,
+        site: &Site<'_, '_>,
+        mention: &Mention,
+        into: &mut Reads,
+    ) {
+        let expression = site.expression;
+        let span = expression.span(mention.span);
+        let locals = site.locals.iter().map(|it| &*it.value);
+        let Some(meaning) = outline.meaning(graph, locals, &mention.root) else {
+            self.unknown(outline, graph, &mention.root, span);
+            return;
+        };
+        if mention.error_only && !matches!(meaning, Meaning::Call(_)) {
+            let title = format!("`{}` is not a call", mention.root);
+            self.diagnostics
+                .push(Diagnostic::new("wrong-type", span, title).label("`error(…)` asks about a call"));
+        }
+        let closed = outline.is_fragment() && matches!(meaning, Meaning::Auth | Meaning::Body | Meaning::Request);
+        if closed {
+            let title = format!("`{}` cannot be seen in a fragment", mention.root);
+            self.diagnostics.push(
+                Diagnostic::new("unknown-name", span, title)
+                    .label("a fragment sees its `with` values and nothing else: pass it"),
+            );
+            return;
+        }
+        match meaning {
+            Meaning::Auth => self.diagnostics.push(
+                Diagnostic::new("no-auth", span, "`auth` needs `auth:`")
+                    .label("this endpoint does not say who may ask"),
+            ),
+            Meaning::Body => {
+                into.inputs.insert(Input::Body);
+                self.body
+                    .push((mention.path.iter().map(|it| Arc::from(it.as_str())).collect(), span));
+            }
+            Meaning::Call(call) => {
+                into.add_call(call);
+                if mention.error_only {
+                    self.asked.push(call);
+                }
+            }
+            Meaning::Param(param) => drop(into.inputs.insert(Input::Param(param))),
+            Meaning::Request => self.request(expression, mention, span, into),
+            Meaning::Vars => self.constant(expression, mention, span),
+            Meaning::Local(_) | Meaning::Variable(_) => {}
+        }
+    }
+
+    fn request(&mut self, expression: &Expression, mention: &Mention, span: Span, into: &mut Reads) {
+        let path: Vec<&str> = mention.path.iter().map(String::as_str).collect();
+        match request_input(&path) {
+            Some((Input::Header(name), _)) if HeaderName::from_bytes(name.as_bytes()).is_err() => {
+                let title = format!("`{name}` is not the name of a header");
+                self.diagnostics.push(Diagnostic::new(
+                    "wrong-header",
+                    step_span(expression, mention, 1),
+                    title,
+                ));
+            }
+            Some((input, _)) => drop(into.inputs.insert(input)),
+            None if path.first() == Some(&"headers") => self.diagnostics.push(
+                Diagnostic::new("computed-header-name", span, "the name of a header must be written out")
+                    .label("headers by literal names only")
+                    .help("request.headers[\"accept-language\"]"),
+            ),
+            None => {
+                let known = ["headers", "id", "method", "path", "remote_ip"];
+                let label = match path.first().and_then(|it| suggest::nearest(it, known)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("it has {}", listed(known)),
+                };
+                let title = match path.first() {
+                    Some(step) => format!("`request` has no `{step}`"),
+                    None => "`request` is not a value".to_owned(),
+                };
+                self.diagnostics
+                    .push(Diagnostic::new("unknown-field", step_span(expression, mention, 0), title).label(label));
+            }
+        }
+    }
+
+    fn constant(&mut self, expression: &Expression, mention: &Mention, span: Span) {
+        let names = || self.vars.iter().map(|it| &**it);
+        match mention.path.first() {
+            Some(name) if names().any(|it| it == name) => {}
+            Some(name) => {
+                let label = match suggest::nearest(name, names()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "not among `vars:` of weft.yaml".to_owned(),
+                };
+                let title = format!("there is no constant `{name}`");
+                self.diagnostics
+                    .push(Diagnostic::new("unknown-name", step_span(expression, mention, 0), title).label(label));
+            }
+            None => self.diagnostics.push(
+                Diagnostic::new("unknown-name", span, "`vars` is not a value")
+                    .label("write one of its constants: `vars.name`"),
+            ),
+        }
+    }
+
+    fn unknown(&mut self, outline: &Outline<'_>, graph: GraphId, name: &str, span: Span) {
+        let inner = outline
+            .calls
+            .iter()
+            .find(|it| &*it.spec.name.value == name)
+            .and_then(|it| outline.graph(it.graph).parent);
+        let variable = outline
+            .graphs
+            .iter()
+            .find(|it| it.variable.is_some_and(|it| &*it.value == name))
+            .and_then(|it| it.parent);
+        let label = match (inner.or(variable), name) {
+            (Some(around), _) => format!(
+                "visible only inside `for` of `{}`",
+                outline.call(around).spec.name.value
+            ),
+            (None, "env" | "file") => format!("`${{{name}.…}}` is read only in weft.yaml"),
+            (None, "stale") => "the last good reply cannot be used yet".to_owned(),
+            (None, "true" | "false" | "null") => String::new(),
+            (None, _) => match outline.nearest(graph, name) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => match outline.visible(graph).as_slice() {
+                    [] => "no input and no call has this name".to_owned(),
+                    names => format!("in scope are {}", listed(names.iter().copied())),
+                },
+            },
+        };
+        let title = match name {
+            "env" | "file" => format!("`{name}` means something only in weft.yaml"),
+            _ => format!("nothing here is named `{name}`"),
+        };
+        self.diagnostics
+            .push(Diagnostic::new("unknown-name", span, title).label(label));
+    }
+}
+
+/// The place of the n-th literal step behind a mentioned name, as far as it can be found in the text.
+fn step_span(expression: &Expression, mention: &Mention, n: usize) -> Span {
+    let whole = expression.span(mention.span);
+    let Some(step) = mention.path.get(n) else { return whole };
+    let mut from = mention.span.end as usize;
+    let source = expression.source();
+    for before in &mention.path[..n] {
+        match source.get(from..).and_then(|it| it.find(before.as_str())) {
+            Some(at) => from += at + before.len(),
+            None => return whole,
+        }
+    }
+    let Some(at) = source.get(from..).and_then(|it| it.find(step.as_str())) else {
+        return whole;
+    };
+    let (Ok(start), Ok(len)) = (u32::try_from(from + at), u32::try_from(step.len())) else {
+        return whole;
+    };
+    expression.span(crate::expr::Span {
+        start,
+        end: start + len,
+    })
+}
