@@ -53,6 +53,8 @@ pub const CODES: &[Code] = &[
         "Names of params, calls and variables begin with a lower-case letter, followed by lower-case letters, digits and `_`. Other spellings on the wire go into `name:`."),
     code("bad-path", "this cannot be the path of a call",
         "The path of an HTTP call begins with `/` and has no `?`, no `#` and no `.` or `..` segment. Query parameters go into `query:`."),
+    code("bad-pattern", "not a pattern",
+        "Patterns are RE2: no look-around, no back-references. They are written out, so that they can be compiled when the file is loaded."),
     code("bad-size", "not a size",
         "A size is a whole number and a unit: `64KiB`, `4MiB`, `1GiB`, or `512B`."),
     code("bad-status", "not a status that a response may have",
@@ -185,6 +187,8 @@ pub const CODES: &[Code] = &[
         "`${env.NAME}` is read when the gateway file is loaded. Set it, or write the value."),
     code("wrong-address", "not an address to listen on",
         "An address is `host:port`: `127.0.0.1:8080`, `[::]:8080`. Port 0 lets the system choose."),
+    code("wrong-arguments", "a function is called with other arguments than it takes",
+        "The message shows how it is called."),
     code("wrong-backend", "this backend does not speak that",
         "`grpc:` calls go to gRPC backends, `http:` calls to HTTP backends."),
     code("wrong-binding", "the request cannot be bound to the message",
@@ -253,7 +257,11 @@ mod tests {
         let mut found = BTreeSet::new();
         let heads = ["Diagnostic::new(", "Diagnostic::warning(", "Mistake::new(", "code: "];
         strangers(&source.join("language"), &heads, &mut found);
-        strangers(&source.join("expr"), &["code: "], &mut found);
+        strangers(
+            &source.join("expr"),
+            &["code: ", "ExprError::new(", "FitError::new("],
+            &mut found,
+        );
         assert_eq!(found, BTreeSet::new());
     }
 }
