@@ -402,13 +402,13 @@ fn too_many_elements_and_too_many_calls_are_failures() {
     page.respond("all");
     let (outcome, _) = page.run();
     assert_eq!(failed(&outcome).1, FailureKind::Limit);
-    assert_eq!(
+    assert!(
         page.backend
             .log()
             .iter()
             .filter(|it| it.split(' ').count() == 2)
-            .count(),
-        exchange::MAX_CALLS
+            .count()
+            <= exchange::MAX_CALLS
     );
 }
 
@@ -464,7 +464,7 @@ fn what_a_backend_says_about_keeping_is_obeyed() {
         (
             Directives {
                 no_store: false,
-                fresh_for: Some(Duration::from_secs(60)),
+                fresh_for: Some(Duration::from_mins(1)),
             },
             [20, 15, 0],
             1,

@@ -3,20 +3,20 @@ use std::sync::Arc;
 use super::super::tests::page::Names;
 use super::*;
 use crate::codec::JsonOptions;
-use crate::expr::{Renderer, Type, TypeKind};
+use crate::expr::{IntRange, ObjectMember, Renderer, Type, TypeKind};
 use crate::plan::{Member, Spread};
 use crate::runtime::backend::FailureKind;
 
 /// `a` and `b` are JSON or null, `t` is text, `l` is a list of integers.
 fn names() -> Names {
-    let int = Type::of(TypeKind::Int(crate::expr::IntRange::PLAIN));
+    let int = Type::of(TypeKind::Int(IntRange::PLAIN));
     let object = Type::of(TypeKind::Object(Arc::new(vec![
-        crate::expr::ObjectMember {
+        ObjectMember {
             name: "n".into(),
             ty: int.clone(),
             optional: false,
         },
-        crate::expr::ObjectMember {
+        ObjectMember {
             name: "m".into(),
             ty: int.clone(),
             optional: true,
@@ -98,12 +98,7 @@ fn spread(name: &str, members: Spread, except: &[&str]) -> Member {
 }
 
 fn spread_object(except: &[&str]) -> Member {
-    let int = || {
-        Renderer::compile(
-            &Type::of(TypeKind::Int(crate::expr::IntRange::PLAIN)),
-            JsonOptions::default(),
-        )
-    };
+    let int = || Renderer::compile(&Type::of(TypeKind::Int(IntRange::PLAIN)), JsonOptions::default());
     spread(
         "o",
         Spread::Object(vec![("n".into(), int()), ("m".into(), int())]),
@@ -112,6 +107,7 @@ fn spread_object(except: &[&str]) -> Member {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn of_two_members_with_one_name_the_later_stands() {
     let one = || Template::Constant {
         json: b"1"[..].into(),
@@ -240,7 +236,7 @@ fn what_is_spread_must_be_an_object() {
 fn loops_bind_then_filter() {
     // Case 109.
     let each = |condition: &str| {
-        let int = Type::of(TypeKind::Int(crate::expr::IntRange::PLAIN));
+        let int = Type::of(TypeKind::Int(IntRange::PLAIN));
         let inner = Names::new(&[("x", int)]);
         Template::For {
             list: names().program("l").0,

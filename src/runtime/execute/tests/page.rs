@@ -123,7 +123,7 @@ impl Drop for Ongoing {
 
 #[derive(Clone, Debug)]
 struct Name {
-    name: String,
+    text: String,
     slot: Slot,
     call: Option<CallIndex>,
     ty: Type,
@@ -143,7 +143,7 @@ impl Resolve for Names {
             .scopes
             .iter()
             .flatten()
-            .find(|it| it.name == root)
+            .find(|it| it.text == root)
             .unwrap_or_else(|| panic!("no {root}"));
         Ok(Binding {
             consumed: 0,
@@ -188,7 +188,7 @@ impl Names {
     /// Names with these types in the slots from 0.
     pub(in crate::runtime::execute) fn new(all: &[(&str, Type)]) -> Self {
         let name = |(at, (name, ty)): (usize, &(&str, Type))| Name {
-            name: (*name).to_owned(),
+            text: (*name).to_owned(),
             slot: Slot(u32::try_from(at).unwrap()),
             call: None,
             ty: ty.clone(),
@@ -205,7 +205,7 @@ impl Names {
         let mut needs = Vec::new();
         for mention in ast.mentions() {
             for (level, scope) in self.scopes.iter().rev().enumerate() {
-                let found = scope.iter().find(|it| it.name == mention.root).and_then(|it| it.call);
+                let found = scope.iter().find(|it| it.text == mention.root).and_then(|it| it.call);
                 needs.extend(found.map(|call| Dependency { level, call }));
             }
         }
@@ -275,7 +275,7 @@ impl Calls {
     fn new(outer: &Names, base: u32, element: Option<&str>) -> Self {
         let mut names = outer.clone();
         let element = element.map(|it| Name {
-            name: it.to_owned(),
+            text: it.to_owned(),
             slot: Slot(base),
             call: None,
             ty: any(),
@@ -305,7 +305,7 @@ impl Calls {
         let index = CallIndex(self.graph.calls.len());
         let ty = any();
         let name_of = Name {
-            name: name.to_owned(),
+            text: name.to_owned(),
             slot,
             call: Some(index),
             ty,
@@ -504,7 +504,7 @@ impl Page {
                     tokio::time::sleep_until(start + ms(at)).await;
                     let deadline = Deadline::after(recipe.timeout);
                     let outcome = run(context, recipe, Vec::new(), incoming, deadline).await;
-                    (outcome, start.elapsed() - ms(at))
+                    (outcome, start.elapsed().saturating_sub(ms(at)))
                 }
             });
             futures::future::join_all(requests).await
