@@ -61,6 +61,8 @@ const MAX_ANSWER: usize = 64 << 20;
 const MAX_BYTES: usize = 256 << 20;
 /// The most files.
 const MAX_FILES: usize = 20_000;
+/// The number of `service` in FileDescriptorProto, with which the path of a service's place begins.
+const SERVICE_FIELD: i32 = 6;
 
 /// Loads all files of the services that a server offers, over a connection of its own.
 pub async fn load(endpoint: Endpoint, timeout: Duration) -> Result<FileDescriptorSet, ReflectionError> {
@@ -124,9 +126,9 @@ where
         ));
     };
     let mut files = Files::default();
-    for service in services {
-        if !files.services.contains(&service) {
-            files.take(session.ask(&Question::Symbol(service)).await?)?;
+    for service in &services {
+        if !files.services.contains(service) {
+            files.take(session.ask(&Question::Symbol(service.clone())).await?)?;
         }
     }
     // Names that were asked for are not asked for again, whatever the answer was.
@@ -135,9 +137,31 @@ where
         files.take(session.ask(&Question::File(name.clone())).await?)?;
         asked.insert(name);
     }
-    Ok(FileDescriptorSet {
-        file: files.by_name.into_values().collect(),
-    })
+    let mut file: Vec<FileDescriptorProto> = files.by_name.into_values().collect();
+    for file in &mut file {
+        leave_only(file, &services);
+    }
+    Ok(FileDescriptorSet { file })
+}
+
+/// Takes out the services that the server does not list: a file may declare more than one server serves.
+fn leave_only(file: &mut FileDescriptorProto, listed: &[String]) {
+    let n_services = file.service.len();
+    let package = file.package().to_owned();
+    file.service.retain(|it| {
+        let name = it.name();
+        listed.iter().any(|it| match it.strip_suffix(name) {
+            Some("") => package.is_empty(),
+            Some(before) => before.strip_suffix('.') == Some(package.as_str()),
+            None => false,
+        })
+    });
+    if file.service.len() < n_services
+        && let Some(info) = &mut file.source_code_info
+    {
+        // Places name services by their position, which is another now.
+        info.location.retain(|it| it.path.first() != Some(&SERVICE_FIELD));
+    }
 }
 
 // === what was answered ===
