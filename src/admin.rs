@@ -1,1 +1,104 @@
-//! The admin listener: health, metrics.
+//! The admin listener: health and metrics. Never on the public address.
+//!
+//! `/livez` says that the process runs, `/readyz` whether it should get requests and what keeps it from serving the files on
+//! disk, `/metrics` is OpenMetrics text.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+
+use crate::gateway::listen::Shared;
+use crate::gateway::{Gateway, Status};
+
+/// What the pages read.
+#[derive(Clone, Debug)]
+struct Pages {
+    shared: Arc<Shared>,
+    status: Arc<ArcSwap<Status>>,
+}
+
+/// Binds the admin address and serves it as long as the runtime lives. Returns the address, port chosen.
+pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAddr> {
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    let bound = listener.local_addr()?;
+    let pages = Pages { shared: gateway.shared().clone(), status: gateway.status().clone() };
+    let router = Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(pages);
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "the admin listener failed");
+        }
+    });
+    Ok(bound)
+}
+
+async fn ready(State(pages): State<Pages>) -> Response {
+    let status = pages.status.load();
+    let nothing_works = status.n_ready == 0 && status.n_waiting > 0;
+    let (code, word) = match (status.draining, nothing_works) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        (_, true) => (StatusCode::SERVICE_UNAVAILABLE, "waiting"),
+        _ => (StatusCode::OK, "ready"),
+    };
+    (code, describe(&status, word)).into_response()
+}
+
+fn describe(status: &Status, word: &str) -> String {
+    let mut text = format!(
+        "{word}: generation {}, {} endpoints, {} waiting\n",
+        status.generation,
+        status.n_ready + status.n_waiting,
+        status.n_waiting
+    );
+    for reason in &status.waiting {
+        text.push_str("waiting for backend ");
+        text.push_str(reason);
+        text.push('\n');
+    }
+    if !status.refused.is_empty() {
+        text.push_str("the files on disk are refused; the snapshot before them goes on serving:\n");
+        for mistake in &status.refused {
+            text.push_str(mistake);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+async fn metrics(State(pages): State<Pages>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], pages.shared.hall.metrics.text()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readyz_says_what_is_refused_and_who_is_waited_for() {
+        let status = Status {
+            generation: 2,
+            refused: vec!["a.yaml:1:2: error[unknown-key]: unknown key `tiemout`".to_owned()],
+            waiting: vec!["shop: connection refused".to_owned()],
+            n_ready: 3,
+            n_waiting: 1,
+            draining: false,
+        };
+        assert_eq!(
+            describe(&status, "ready"),
+            "ready: generation 2, 4 endpoints, 1 waiting\n\
+             waiting for backend shop: connection refused\n\
+             the files on disk are refused; the snapshot before them goes on serving:\n\
+             a.yaml:1:2: error[unknown-key]: unknown key `tiemout`\n"
+        );
+    }
+}

@@ -102,14 +102,8 @@ where
         remote_ip,
     };
     let inputs = input::read(&recipe.inputs, parts, around).map_err(Refusal::BadInputs)?;
-    let incoming = match recipe.inputs.body {
-        plan::Body::Bound => Incoming {
-            captures,
-            query: parts.uri.query().map(str::to_owned),
-            body,
-        },
-        _ => Incoming::default(),
-    };
+    let query = parts.uri.query().map(str::to_owned);
+    let incoming = Incoming { captures, query, body };
     let asked = Asked {
         running: running.clone(),
         index,

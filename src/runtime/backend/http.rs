@@ -5,7 +5,7 @@
 //! idempotent method on a connection that was used before and closed without a byte of reply.
 
 mod directives;
-mod reply;
+pub mod reply;
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;

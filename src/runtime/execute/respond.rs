@@ -4,7 +4,7 @@ use ::http::StatusCode;
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
 use bytes::Bytes;
 
-use super::{Answer, build, render};
+use super::{Answer, render};
 use crate::codec::DecodeError;
 use crate::codec::wire::Reader;
 use crate::expr::{Frame, Value};
@@ -35,7 +35,7 @@ pub(super) fn answer(response: &Response, frame: &Frame<'_>) -> Result<Answer, F
         if let Some(text) = render::text(value, frame)? {
             headers.insert(
                 name.clone(),
-                build::header_value(&text).ok_or_else(|| Failure::bad_response(None))?,
+                HeaderValue::from_str(&text).map_err(|_| Failure::bad_response(None))?,
             );
         }
     }
@@ -72,11 +72,7 @@ fn body(body: &ResponseBody, frame: &Frame<'_>) -> Result<Body, Failure> {
                 let (content_type, data) = http_body(&wire).map_err(Failure::bad_reply_from)?;
                 let content_type = match content_type {
                     b"" => octets,
-                    text => {
-                        let text = std::str::from_utf8(text).ok();
-                        let value = text.and_then(build::header_value);
-                        value.ok_or_else(|| Failure::bad_reply("the content type of an HttpBody cannot be sent"))?
-                    }
+                    text => HeaderValue::from_bytes(text).map_err(|_| Failure::bad_response(None))?,
                 };
                 Ok(raw(wire.slice_ref(data), content_type))
             }

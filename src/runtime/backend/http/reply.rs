@@ -3,11 +3,11 @@
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::super::{Failure, Reply, xml};
-use super::{Response, directives};
+use super::directives;
 use crate::codec::json;
 use crate::plan::Accept;
 
@@ -16,7 +16,16 @@ const MAX_MESSAGE: usize = 8 << 10;
 
 /// Reads a whole reply. `head` says that the request was a HEAD, whose reply has no body. The form is checked here and
 /// nowhere else: JSON is valid, text is UTF-8, XML has become JSON.
-pub(super) async fn read(response: Response, accept: Accept, head: bool, max_message: usize) -> Result<Reply, Failure> {
+pub async fn read<B>(
+    response: http::Response<B>,
+    accept: Accept,
+    head: bool,
+    max_message: usize,
+) -> Result<Reply, Failure>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     let (parts, body) = response.into_parts();
     let status = parts.status;
     if status.is_client_error() || status.is_server_error() {
@@ -95,7 +104,11 @@ fn form(received: Bytes, accept: Accept, headers: &HeaderMap) -> Result<Bytes, F
     }
 }
 
-async fn collect(mut body: Incoming, max_message: usize) -> Result<Bytes, Failure> {
+async fn collect<B>(mut body: B, max_message: usize) -> Result<Bytes, Failure>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -119,7 +132,7 @@ async fn collect(mut body: Incoming, max_message: usize) -> Result<Bytes, Failur
 }
 
 /// A 4xx or 5xx with the beginning of its text, as far as it is one.
-async fn failure(status: StatusCode, mut body: Incoming) -> Failure {
+async fn failure(status: StatusCode, mut body: impl Body<Data = Bytes> + Unpin) -> Failure {
     let mut text = Vec::new();
     while text.len() < MAX_MESSAGE {
         let Some(Ok(frame)) = body.frame().await else { break };

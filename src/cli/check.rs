@@ -1,0 +1,39 @@
+//! `weft check`: everything that `serve` would refuse, and the warnings.
+
+use std::path::PathBuf;
+
+use super::{Ending, Format, show};
+use crate::gateway::load::Loader;
+
+/// Arguments of `weft check`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The gateway file
+    #[arg(short, long, default_value = "weft.yaml", env = "WEFT_CONFIG")]
+    config: PathBuf,
+    /// How mistakes are shown
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Checks all files. A backend that cannot be asked what it serves is an error here, since nothing of it was checked.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(Loader::from_file(&arguments.config).load()) {
+        Err(refused) => {
+            show(&refused.diagnostics, &refused.sources, arguments.format);
+            Ok(Ending::Mistakes)
+        }
+        Ok(loaded) => {
+            show(&loaded.warnings, &loaded.sources, arguments.format);
+            for reason in &loaded.waiting {
+                eprintln!("not checked: backend {reason}");
+            }
+            let n_endpoints = loaded.plan.endpoints.len();
+            if arguments.format != Format::Json {
+                eprintln!("{n_endpoints} endpoints, {} backends checked", loaded.plan.backends.len() - loaded.waiting.len());
+            }
+            if loaded.waiting.is_empty() { Ok(Ending::Clean) } else { anyhow::bail!("a backend could not be asked what it serves") }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `weft serve`: the gateway. SIGHUP reloads, SIGTERM and SIGINT drain.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Ending, Format, show};
+use crate::gateway::Gateway;
+use crate::gateway::load::{Loaded, Loader};
+use crate::{admin, telemetry};
+
+/// Arguments of `weft serve`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The gateway file
+    #[arg(short, long, default_value = "weft.yaml", env = "WEFT_CONFIG")]
+    config: PathBuf,
+    /// Listen here, in place of the gateway file's `listen`
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Vec<String>,
+}
+
+/// Serves until a signal ends it.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut loader = Loader::from_file(&arguments.config);
+        let loaded = match loader.load().await {
+            Ok(loaded) => loaded,
+            Err(refused) => {
+                show(&refused.diagnostics, &refused.sources, Format::Full);
+                return Ok(Ending::Mistakes);
+            }
+        };
+        show(&loaded.warnings, &loaded.sources, Format::Full);
+        let settings = &loaded.plan.settings;
+        telemetry::log_to_stderr(settings.log_json, &settings.log_level);
+        let listen = (!arguments.listen.is_empty()).then_some(arguments.listen.as_slice());
+        let gateway = start(loader, loaded, listen).await?;
+        until_signalled(gateway).await
+    })
+}
+
+/// Starts the workers and the admin listener, and says where they are.
+pub(super) async fn start(loader: Loader, loaded: Loaded, listen: Option<&[String]>) -> anyhow::Result<Gateway> {
+    let admin_listen = loaded.plan.settings.admin_listen.clone();
+    for backend in &loaded.waiting {
+        tracing::warn!(backend, "waiting for a backend to say what it serves");
+    }
+    let gateway = Gateway::start(loader, loaded, listen)?;
+    let admin = admin::start(&gateway, &admin_listen)
+        .await
+        .with_context(|| format!("cannot listen on {admin_listen} for the admin pages"))?;
+    for address in gateway.addresses() {
+        tracing::info!(%address, "listening");
+    }
+    tracing::info!(address = %admin, "admin pages");
+    Ok(gateway)
+}
+
+/// Reloads on SIGHUP and drains on SIGTERM or SIGINT.
+pub(super) async fn until_signalled(mut gateway: Gateway) -> anyhow::Result<Ending> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut pause = Duration::from_secs(1);
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {
+                // The log, the metrics and /readyz have said it.
+                drop(gateway.reload().await);
+            }
+            () = tokio::time::sleep(pause), if gateway.is_waiting() => {
+                gateway.ask_waiting().await;
+                pause = (pause * 2).min(Duration::from_secs(15));
+            }
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tracing::info!("draining");
+    gateway.drain().await;
+    Ok(Ending::Clean)
+}

@@ -1,0 +1,262 @@
+//! Everything that is read from outside: the gateway file, compositions, descriptors, the environment.
+//!
+//! The only reader of the environment. Invariant: all mistakes of all files are reported at once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::language::check::{self, BackendSchema};
+use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity, render};
+use crate::language::source::{FileIndex, SourceMap, Span};
+use crate::language::spec::{self, BackendDescriptors, Outside};
+use crate::plan::Plan;
+use crate::schema::descriptor::FileDescriptorSet;
+use crate::schema::{self, Schema, build, load as descriptors, reflection};
+
+/// How long a backend may take to say what it serves.
+const REFLECTION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Loads a gateway file, again and again.
+pub struct Loader {
+    config: PathBuf,
+    /// The gateway file's text where it does not come from a file.
+    text: Option<String>,
+    environment: Box<dyn Fn(&str) -> Option<String> + Send>,
+    /// What backends with reflection said last, by target.
+    known: HashMap<String, Arc<Schema>>,
+}
+
+/// What was loaded and checked.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What will run.
+    pub plan: Plan,
+    /// Warnings.
+    pub warnings: Vec<Diagnostic>,
+    /// The files, to show them.
+    pub sources: SourceMap,
+    /// Backends that have not said yet what they serve, each with the reason.
+    pub waiting: Vec<String>,
+}
+
+/// Files that were refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// All that is wrong; warnings among them.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files, to show them.
+    pub sources: SourceMap,
+}
+
+impl Refused {
+    /// One line for each mistake.
+    pub fn lines(&self) -> Vec<String> {
+        let errors: Vec<_> = self.diagnostics.iter().filter(|it| it.severity == Severity::Error).cloned().collect();
+        render::concise(&errors, &self.sources).lines().map(str::to_owned).collect()
+    }
+}
+
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loader").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Loader {
+    /// Loads from a file, with the process's environment.
+    pub fn from_file(config: &Path) -> Self {
+        Self {
+            config: config.to_owned(),
+            text: None,
+            environment: Box::new(|name| std::env::var(name).ok()),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Loads from `text`, as if it stood in the file `config`.
+    pub fn from_text(config: &Path, text: String) -> Self {
+        Self { text: Some(text), ..Self::from_file(config) }
+    }
+
+    /// Reads and checks everything.
+    pub async fn load(&mut self) -> Result<Loaded, Refused> {
+        let mut sources = SourceMap::default();
+        let mut diagnostics = Diagnostics::default();
+        let result = self.load_into(&mut sources, &mut diagnostics).await;
+        let diagnostics = diagnostics.into_sorted();
+        match result {
+            Some((plan, waiting)) if diagnostics.iter().all(|it| it.severity == Severity::Warning) => {
+                Ok(Loaded { plan, warnings: diagnostics, sources, waiting })
+            }
+            _ => Err(Refused { diagnostics, sources }),
+        }
+    }
+
+    async fn load_into(
+        &mut self,
+        sources: &mut SourceMap,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<(Plan, Vec<String>)> {
+        let text = match &self.text {
+            Some(text) => Ok(text.clone()),
+            None => std::fs::read_to_string(&self.config),
+        };
+        let path = self.config.display().to_string();
+        let file = sources.add(path.as_str(), text.as_deref().unwrap_or_default());
+        if let Err(error) = &text {
+            let title = format!("`{path}` cannot be read: {error}");
+            diagnostics.push(Diagnostic::new("unreadable-file", start_of(file), title));
+            return None;
+        }
+        let folder = self.config.parent().map(Path::to_owned).unwrap_or_default();
+        let document = spec::document(sources, file, diagnostics)?;
+        let file = |path: &Path| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
+        let outside = Outside { env: &*self.environment, file: &file };
+        let gateway = spec::gateway(&document, sources, outside, diagnostics)?;
+        let compositions = read_compositions(&gateway, &folder, sources, diagnostics);
+        let (schemas, waiting) = self.schemas(&gateway, &folder, diagnostics).await;
+        let plan = check::check(&gateway, &compositions, &schemas, sources, diagnostics)?;
+        Some((plan, waiting))
+    }
+
+    /// The types of each backend, in the order of the file.
+    async fn schemas(
+        &mut self,
+        gateway: &spec::Gateway,
+        folder: &Path,
+        diagnostics: &mut Diagnostics,
+    ) -> (Vec<BackendSchema>, Vec<String>) {
+        let mut shared: Option<Arc<Schema>> = None;
+        let mut schemas = Vec::new();
+        let mut waiting = Vec::new();
+        for backend in &gateway.backends {
+            let schema = match &backend.descriptors {
+                _ if backend.grpc.is_empty() => BackendSchema::None,
+                Some(BackendDescriptors::Paths(paths)) => BackendSchema::Known(from_paths(paths, folder, diagnostics)),
+                Some(BackendDescriptors::Reflection(_)) => match self.reflect(backend).await {
+                    Ok(schema) => BackendSchema::Known(schema),
+                    Err(reason) => {
+                        waiting.push(format!("{}: {reason}", backend.name.value));
+                        BackendSchema::Missing(reason)
+                    }
+                },
+                None => {
+                    let schema = shared.get_or_insert_with(|| from_paths(&gateway.descriptors, folder, diagnostics));
+                    BackendSchema::Known(schema.clone())
+                }
+            };
+            schemas.push(schema);
+        }
+        (schemas, waiting)
+    }
+
+    /// Asks a backend what it serves; what it said last stands in where it does not answer.
+    async fn reflect(&mut self, backend: &spec::Backend) -> Result<Arc<Schema>, String> {
+        let mut reason = "it has no address".to_owned();
+        for target in &backend.grpc {
+            let endpoint = match tonic::transport::Endpoint::from_shared(target.value.to_string()) {
+                Ok(endpoint) => endpoint,
+                Err(error) => {
+                    reason = error.to_string();
+                    continue;
+                }
+            };
+            match reflection::load(endpoint, REFLECTION_TIMEOUT).await {
+                Ok(set) => match build::build(&set) {
+                    Ok(schema) => {
+                        self.known.insert(target.value.to_string(), schema.clone());
+                        return Ok(schema);
+                    }
+                    Err(error) => reason = error.to_string(),
+                },
+                Err(error) => reason = error.to_string(),
+            }
+        }
+        let known = backend.grpc.iter().find_map(|it| self.known.get(&*it.value));
+        known.cloned().ok_or(reason)
+    }
+}
+
+fn start_of(file: FileIndex) -> Span {
+    Span { file, start: 0, end: 0 }
+}
+
+fn read_compositions(
+    gateway: &spec::Gateway,
+    folder: &Path,
+    sources: &mut SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Vec<spec::Composition> {
+    let mut files = Vec::new();
+    for entry in &gateway.compositions {
+        let path = folder.join(&*entry.value);
+        if let Err(error) = find_yaml(&path, &mut files, 0) {
+            let title = format!("`{}` cannot be read: {error}", entry.value);
+            diagnostics.push(Diagnostic::new("unreadable-file", entry.span, title));
+        }
+    }
+    files.sort();
+    files.dedup();
+    let mut compositions = Vec::new();
+    for path in files {
+        let shown = path.display().to_string();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let file = sources.add(shown, text);
+                let document = spec::document(sources, file, diagnostics);
+                compositions.extend(document.and_then(|it| spec::composition(&it, sources, diagnostics)));
+            }
+            Err(error) => {
+                let file = sources.add(shown.as_str(), "");
+                let title = format!("`{shown}` cannot be read: {error}");
+                diagnostics.push(Diagnostic::new("unreadable-file", start_of(file), title));
+            }
+        }
+    }
+    compositions
+}
+
+/// Files named as they are; in directories, recursively, `*.yaml` and `*.yml`.
+fn find_yaml(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<()> {
+    if !path.is_dir() {
+        std::fs::metadata(path)?;
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    if depth > 32 {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        let path = entry?.path();
+        let is_yaml = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
+        if path.is_dir() || is_yaml {
+            find_yaml(&path, files, depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn from_paths(paths: &[spec::Name], folder: &Path, diagnostics: &mut Diagnostics) -> Arc<Schema> {
+    let mut sets = FileDescriptorSet::default();
+    for path in paths {
+        match descriptors::load(&[folder.join(&*path.value)]) {
+            Ok(set) => sets.file.extend(set.file),
+            Err(errors) => {
+                for error in errors {
+                    let title = error.to_string();
+                    diagnostics.push(Diagnostic::new("bad-descriptors", path.span, title));
+                }
+            }
+        }
+    }
+    match schema::build::build(&sets) {
+        Ok(schema) => schema,
+        Err(error) => {
+            let span = paths.first().map(|it| it.span).unwrap_or_default();
+            diagnostics.push(Diagnostic::new("bad-descriptors", span, error.to_string()));
+            Arc::default()
+        }
+    }
+}
