@@ -1,3 +1,107 @@
-//! One file per command.
+//! One file per command. Data goes to standard output, everything else to standard error.
+//!
+//! Every command exits with 0 when all is well, 1 when it found mistakes, 2 when it could not run.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to a terminal")]
 
+pub mod check;
 pub mod demo;
+pub mod serve;
+pub mod test;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::language::diagnostic::{Diagnostic, Severity, render};
+use crate::language::source::SourceMap;
+
+/// An API composition gateway: one REST endpoint, many concurrent gRPC and HTTP calls, one JSON response.
+#[derive(Debug, Parser)]
+#[command(name = "weft", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check everything that `serve` would refuse, and show the warnings
+    Check(check::Arguments),
+    /// Start real backends on loopback and the gateway in front of them, with curl lines to try
+    Demo(demo::Arguments),
+    /// Run the gateway; SIGHUP reloads, SIGTERM drains
+    Serve(serve::Arguments),
+    /// Run fixture files: a composition, scripted backends, exchanges, in simulated time
+    Test(test::Arguments),
+}
+
+/// How mistakes are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One line each: path:line:column
+    Concise,
+    /// With the line and what to write in its place
+    #[default]
+    Full,
+    /// A JSON array
+    Json,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// All is well.
+    Clean,
+    /// It found mistakes.
+    Mistakes,
+}
+
+/// Runs the command that the process's arguments name.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let asked_for_help = !error.use_stderr();
+            // Where the terminal has gone there is nobody to tell.
+            drop(error.print());
+            return if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(2) };
+        }
+    };
+    let result = match arguments.command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+    };
+    match result {
+        Ok(Ending::Clean) => ExitCode::SUCCESS,
+        Ok(Ending::Mistakes) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("weft: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Shows diagnostics on standard error, and how many there are.
+fn show(diagnostics: &[Diagnostic], sources: &SourceMap, format: Format) {
+    match format {
+        Format::Concise => eprint!("{}", render::concise(diagnostics, sources)),
+        Format::Json => println!("{}", render::json(diagnostics, sources)),
+        Format::Full => {
+            let colour = if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+                render::Colour::Ansi
+            } else {
+                render::Colour::Off
+            };
+            eprint!("{}", render::full(diagnostics, sources, colour));
+        }
+    }
+    let count = |severity| diagnostics.iter().filter(|it| it.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if errors + warnings > 0 && format != Format::Json {
+        let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+        eprintln!("{}, {}", plural(errors, "mistake"), plural(warnings, "warning"));
+    }
+}
