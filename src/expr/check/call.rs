@@ -211,12 +211,7 @@ impl<'c> Checker<'c> {
         for (at, ((id, typed), &kind)) in operands.into_iter().zip(overload.params).enumerate() {
             let ty = typed.ty.clone();
             let Some(operand) = self.operand(typed, kind) else {
-                let of = if null_safe && at == 0 {
-                    "is a method of"
-                } else {
-                    "takes here"
-                };
-                return self.wrong_operand(id, &ty, kind, &format!("`{}` {of}", found.name));
+                return self.wrong_operand(id, &ty, found, kind, null_safe && at == 0);
             };
             if at == 0 {
                 first = operand.ty.clone().not_null();
@@ -241,9 +236,18 @@ impl<'c> Checker<'c> {
         self.make(op, ty, span, overload.fails)
     }
 
-    fn wrong_operand(&mut self, id: NodeId, ty: &Type, wanted: Kind, of: &str) -> Typed {
+    fn wrong_operand(&mut self, id: NodeId, ty: &Type, found: &Function, wanted: Kind, is_receiver: bool) -> Typed {
         let text = self.written(id);
-        let title = format!("{of} {}, not `{}`", operand_name(wanted), ty.clone().not_null());
+        let title = if is_receiver {
+            format!(
+                "`{}` is a method of {}, not of `{}`",
+                found.name,
+                operand_name(wanted),
+                ty.clone().not_null()
+            )
+        } else {
+            format!("`{}` takes {} here, not `{ty}`", found.name, operand_name(wanted))
+        };
         let mut error =
             ExprError::new("wrong-type", self.ast.span(id), title).label(format!("expected {}", operand_name(wanted)));
         error.help = match wanted {
@@ -348,11 +352,14 @@ impl<'c> Checker<'c> {
                 return self.list_method(&method, arg, typed);
             }
             let ty = typed.ty.clone();
-            let Some(number) = self.operand(typed, Kind::Number) else {
-                let title = format!("`{name}` takes numbers, not `{ty}`");
-                return self.fail(ExprError::new("wrong-type", self.ast.span(arg), title).label("expected a number"));
-            };
-            numbers.push((arg, number));
+            match self.operand(typed, Kind::Number) {
+                Some(number) => numbers.push((arg, number)),
+                None => {
+                    let title = format!("`{name}` takes numbers, not `{ty}`");
+                    return self
+                        .fail(ExprError::new("wrong-type", self.ast.span(arg), title).label("expected a number"));
+                }
+            }
         }
         if numbers.is_empty() {
             return self.argument_count(call.id, name, "one or more numbers");

@@ -240,12 +240,14 @@ fn checked_text(text: &str) -> String {
 
 #[track_caller]
 fn table(rows: &[(&str, &str)]) {
-    let wrong = rows.iter().filter_map(|(text, wanted)| {
+    let mut wrong = String::new();
+    for (text, wanted) in rows {
         let got = checked(text);
-        (got != *wanted).then(|| format!("\n{text}\n  wanted: {wanted}\n  got:    {got}"))
-    });
-    let wrong: Vec<String> = wrong.collect();
-    assert!(wrong.is_empty(), "{}", wrong.concat());
+        if got != *wanted {
+            wrong.push_str(&format!("\n{text}\n  wanted: {wanted}\n  got:    {got}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]
