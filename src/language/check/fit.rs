@@ -12,13 +12,16 @@ impl Unit<'_, '_> {
     pub(super) fn refuse_fit(&mut self, error: &FitError, expression: &Expression, place: &PlaceType) {
         let source = expression.source().trim();
         let mut wrong = Diagnostic::new(error.code, expression.whole(), error.title.clone());
-        wrong = match (error.code, &error.conversion) {
-            (_, Some(conversion)) => wrong
-                .label(format!("expected `{}`", place.ty))
-                .help(conversion.replace('…', source)),
-            ("null-does-not-fit", None) => wrong.label("may be null").help(format!("when: ${source} != null")),
-            (_, None) => wrong.label(format!("expected `{}`", place.ty)),
+        wrong = match (&*error.label, error.code) {
+            ("", "null-does-not-fit") => wrong.label("may be null"),
+            ("", _) => wrong.label(format!("expected `{}`", place.ty)),
+            (label, _) => wrong.label(label),
         };
+        if let Some(conversion) = &error.conversion {
+            wrong = wrong.help(conversion.replace('…', source));
+        } else if error.code == "null-does-not-fit" {
+            wrong = wrong.help(format!("when: ${source} != null"));
+        }
         self.push(wrong);
     }
 

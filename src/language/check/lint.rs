@@ -7,6 +7,7 @@ use super::walk::{Site, Walker};
 use crate::expr::{Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::spec::Expression;
+use crate::plan::Start;
 
 /// All warnings that need the whole composition.
 pub(super) fn check(unit: &mut Unit<'_, '_>) {
@@ -29,7 +30,8 @@ fn effect_races(unit: &mut Unit<'_, '_>) {
             let may_fail = spec.optional.as_ref().is_none_or(|it| !it.value)
                 && spec.fallback.is_none()
                 && !outline.call(**other).asked;
-            let sends = !matches!(unit.targets[other.0], Target::Inside | Target::Wrong);
+            let sends =
+                unit.starts[other.0].is_some() && !matches!(unit.targets[other.0], Target::Inside | Target::Wrong);
             // Of two unsafe calls, one warning is enough.
             let counted = unit.safety[other.0].safe || *other_at < at;
             *other != id
@@ -66,19 +68,20 @@ fn required_only_for_optional(unit: &mut Unit<'_, '_>) {
             node.spec.optional.as_ref().is_some_and(|it| it.value) || node.spec.fallback.is_some() || node.asked
         };
         let made_for_effect = unit.safety[at].effect || matches!(unit.targets[at], Target::Inside | Target::Wrong);
-        if is_optional(id) || made_for_effect {
+        if is_optional(id) || made_for_effect || unit.starts[at] != Some(Start::Eager) {
             continue;
         }
+        let in_fallback = outline.calls.iter().any(|it| it.fallback.calls.contains(&id));
         let by_result = outline.graphs.iter().any(|it| it.result_reads.calls.contains(&id));
         let by_require = outline.require.iter().any(|it| it.calls.contains(&id));
         let readers: Vec<_> = (0..outline.calls.len())
             .map(CallId)
             .filter(|it| {
                 let reader = outline.call(*it);
-                reader.reads.calls.contains(&id) || reader.after.contains(&id) || reader.fallback.calls.contains(&id)
+                reader.reads.calls.contains(&id) || reader.after.contains(&id)
             })
             .collect();
-        if by_result || by_require || readers.is_empty() || !readers.iter().all(|it| is_optional(*it)) {
+        if by_result || by_require || in_fallback || readers.is_empty() || !readers.iter().all(|it| is_optional(*it)) {
             continue;
         }
         let name = &node.spec.name;

@@ -316,7 +316,7 @@ fn constraints(spec: &spec::Param, ty: &Type, absent: &Absent, diagnostics: &mut
                     .trim_start_matches("error: ")
                     .to_owned();
                 diagnostics.push(
-                    Diagnostic::new("wrong-value", pattern.span, "this is not a regular expression").label(reason),
+                    Diagnostic::new("bad-pattern", pattern.span, "this is not a regular expression").label(reason),
                 );
             }
         }

@@ -1,0 +1,187 @@
+//! Runs `fixtures/check`: compositions are checked against `fixtures/check/protos`, and what is found is compared with the markers
+//! in them.
+//!
+//! A file is a case of its own, with the gateway file of `fixtures/check`; a folder that holds `weft.yaml` is one case, all of
+//! its files together. Backends whose name begins with `missing` have no descriptors yet. `UPDATE=1` rewrites the `.stderr`
+//! files beside cases.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use weft::language::check::{BackendSchema, check};
+use weft::language::diagnostic::{Diagnostic, Diagnostics, codes, marker, render};
+use weft::language::source::{FileIndex, SourceMap};
+use weft::language::spec::{self, Outside};
+use weft::plan::Plan;
+use weft::schema::{Schema, load};
+
+/// What became of one case.
+struct Outcome {
+    sources: SourceMap,
+    files: Vec<FileIndex>,
+    diagnostics: Vec<Diagnostic>,
+    plan: Option<Plan>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check")
+}
+
+fn schema(tree: &str) -> Arc<Schema> {
+    load::schema(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(tree)]).unwrap()
+}
+
+fn setting() -> Arc<Schema> {
+    static SETTING: LazyLock<Arc<Schema>> = LazyLock::new(|| schema("fixtures/check/protos"));
+    SETTING.clone()
+}
+
+fn add(sources: &mut SourceMap, path: &Path) -> FileIndex {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let name = path.strip_prefix(from).unwrap_or(path).display().to_string();
+    sources.add(name, std::fs::read_to_string(path).unwrap())
+}
+
+fn run(gateway: &Path, compositions: &[PathBuf], schema: &Arc<Schema>) -> Outcome {
+    let mut sources = SourceMap::default();
+    let gateway = add(&mut sources, gateway);
+    let files: Vec<_> = compositions.iter().map(|it| add(&mut sources, it)).collect();
+    let mut diagnostics = Diagnostics::default();
+    let outside = Outside {
+        env: &|_| None,
+        file: &|_| Err("not found".to_owned()),
+    };
+    let document = spec::document(&sources, gateway, &mut diagnostics).unwrap();
+    let gateway_spec = spec::gateway(&document, &sources, outside, &mut diagnostics).unwrap();
+    let specs: Vec<_> = files
+        .iter()
+        .filter_map(|it| {
+            let document = spec::document(&sources, *it, &mut diagnostics)?;
+            spec::composition(&document, &sources, &mut diagnostics)
+        })
+        .collect();
+    let backends: Vec<_> = gateway_spec
+        .backends
+        .iter()
+        .map(|it| match () {
+            () if it.grpc.is_empty() => BackendSchema::None,
+            () if it.name.value.starts_with("missing") => BackendSchema::Missing("not reached".to_owned()),
+            () => BackendSchema::Known(schema.clone()),
+        })
+        .collect();
+    let plan = check(&gateway_spec, &specs, &backends, &sources, &mut diagnostics);
+    let mut all = vec![gateway];
+    all.extend(files);
+    Outcome {
+        sources,
+        files: all,
+        diagnostics: diagnostics.into_sorted(),
+        plan,
+    }
+}
+
+/// Cases: the files of each, by the path that names it.
+fn cases() -> Vec<(PathBuf, PathBuf, Vec<PathBuf>)> {
+    fn visit(folder: &Path, found: &mut Vec<(PathBuf, PathBuf, Vec<PathBuf>)>) {
+        let mut entries: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|it| it.unwrap().path())
+            .collect();
+        entries.sort();
+        let gateway = folder.join("weft.yaml");
+        let is_yaml = |it: &PathBuf| it.extension().is_some_and(|it| it == "yaml");
+        if gateway.exists() && folder != root() {
+            let files = entries.into_iter().filter(|it| is_yaml(it) && *it != gateway).collect();
+            found.push((folder.to_owned(), gateway, files));
+            return;
+        }
+        for path in entries {
+            if path.is_dir() {
+                visit(&path, found);
+            } else if is_yaml(&path) && path != gateway {
+                found.push((path.clone(), root().join("weft.yaml"), vec![path]));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(&root(), &mut found);
+    found
+}
+
+fn compare(path: &Path, outcome: &Outcome) -> Result<(), String> {
+    for file in &outcome.files {
+        let of_file: Vec<_> = outcome
+            .diagnostics
+            .iter()
+            .filter(|it| it.span.file == *file)
+            .cloned()
+            .collect();
+        marker::compare(&outcome.sources, *file, &of_file)?;
+    }
+    let has_errors = outcome
+        .diagnostics
+        .iter()
+        .any(|it| it.severity == weft::language::diagnostic::Severity::Error);
+    if has_errors == outcome.plan.is_some() {
+        return Err("a plan comes out exactly where there is no error".to_owned());
+    }
+    let drawn = render::full(&outcome.diagnostics, &outcome.sources, render::Colour::Off);
+    let beside = path.with_extension("stderr");
+    if std::env::var_os("UPDATE").is_some() && beside.exists() {
+        std::fs::write(&beside, &drawn).unwrap();
+    }
+    match std::fs::read_to_string(&beside) {
+        Ok(wanted) if wanted != drawn => Err(format!("differs from its .stderr:\n{drawn}")),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn every_case_has_the_mistakes_that_are_marked_in_it() {
+    let mut report = String::new();
+    let cases = cases();
+    assert!(cases.len() > 40, "fixtures/check is gone");
+    for (path, gateway, files) in &cases {
+        let outcome = run(gateway, files, &setting());
+        if let Err(reason) = compare(path, &outcome) {
+            let drawn = render::full(&outcome.diagnostics, &outcome.sources, render::Colour::Off);
+            report.push_str(&format!("== {}:\n{reason}{drawn}\n", path.display()));
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn every_folder_is_a_code_that_is_found_in_it() {
+    for folder in std::fs::read_dir(root()).unwrap() {
+        let folder = folder.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        if folder.is_dir() && !matches!(&*name, "protos" | "semantics" | "sound") {
+            assert!(codes::find(&name).is_some(), "`{name}` is not a code");
+            let found = cases()
+                .iter()
+                .filter(|(path, _, _)| path.starts_with(&folder))
+                .any(|(_, _, files)| {
+                    files
+                        .iter()
+                        .chain(std::iter::once(&folder.join("weft.yaml")))
+                        .any(|it| std::fs::read_to_string(it).is_ok_and(|text| text.contains(&format!("[{name}]"))))
+                });
+            assert!(found, "no case in `{name}` is marked with it");
+        }
+    }
+}
+
+#[test]
+fn the_compositions_of_the_demo_are_sound() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<_> = std::fs::read_dir(root.join("compositions"))
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .collect();
+    files.sort();
+    let outcome = run(&root.join("fixtures/demo/weft.yaml"), &files, &schema("descriptors"));
+    let drawn = render::full(&outcome.diagnostics, &outcome.sources, render::Colour::Off);
+    assert!(outcome.diagnostics.is_empty(), "{drawn}");
+    assert_eq!(outcome.plan.unwrap().endpoints.len(), files.len());
+}
