@@ -180,7 +180,7 @@ fn the_compositions_of_the_demo_are_sound() {
         .map(|it| it.unwrap().path())
         .collect();
     files.sort();
-    let outcome = run(&root.join("fixtures/demo/weft.yaml"), &files, &schema("descriptors"));
+    let outcome = run(&root.join("fixtures/demo/weft.yaml"), &files, &schema("descriptors/hipstershop"));
     let drawn = render::full(&outcome.diagnostics, &outcome.sources, render::Colour::Off);
     assert!(outcome.diagnostics.is_empty(), "{drawn}");
     assert_eq!(outcome.plan.unwrap().endpoints.len(), files.len());
