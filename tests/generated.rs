@@ -1,0 +1,236 @@
+//! Pages of the guide that are made from lists in the code: the lists say what there is, the pages show it.
+//!
+//! `UPDATE=1 cargo test --test generated` rewrites the pages.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use weft::expr::function::{FUNCTIONS, Form as FunctionForm, Function};
+use weft::language::diagnostic::codes::CODES;
+use weft::language::spec::keys::{Availability, Form, KEYS, Key, Place};
+
+/// Compares a page with what it should be, or rewrites it.
+fn compare(name: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide").join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, wanted).unwrap();
+        return;
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    let line = wanted.lines().zip(found.lines()).position(|(a, b)| a != b);
+    assert!(
+        found == wanted,
+        "docs/guide/{name} differs from the list it is made of, first in line {}; run `UPDATE=1 cargo test --test generated`",
+        line.map_or_else(|| wanted.lines().count().min(found.lines().count()), |it| it) + 1,
+    );
+}
+
+/// The line that says where a page comes from.
+fn head(title: &str, about: &str) -> String {
+    format!("# {title}\n\n<!-- Made by `UPDATE=1 cargo test --test generated`. -->\n\n{about}\n")
+}
+
+/// Text in a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+// === keys.md ===
+
+/// Places in the order of the page: title and place. Every place stands here once.
+const PLACES: &[(&str, &[(&str, Place)])] = &[
+    (
+        "Compositions",
+        &[
+            ("An endpoint", Place::Endpoint),
+            ("A fragment", Place::Fragment),
+            ("A param", Place::Param),
+            ("`body:` of an endpoint", Place::Body),
+            ("`json:`", Place::Json),
+            ("An entry of `require:`", Place::Require),
+            ("An entry of `cookies:`", Place::Cookie),
+            ("`cache:` of an endpoint", Place::EndpointCache),
+            ("`errors:` of an endpoint or of weft.yaml", Place::Errors),
+            ("An entry of `errors:`", Place::ErrorRule),
+            ("`deprecated:`", Place::Deprecated),
+        ],
+    ),
+    (
+        "Calls",
+        &[
+            ("`grpc:`", Place::CallGrpc),
+            ("`http:`", Place::CallHttp),
+            ("`compose:`", Place::CallCompose),
+            ("`for:`", Place::CallFor),
+            ("`value:`", Place::CallValue),
+            ("`cache:` of a call", Place::CallCache),
+        ],
+    ),
+    (
+        "The gateway file",
+        &[
+            ("The root", Place::Gateway),
+            ("`admin:`", Place::Admin),
+            ("`expose:`", Place::Expose),
+            ("An entry of `backends:`", Place::Backend),
+            ("`defaults:`", Place::Defaults),
+            ("`limits:`", Place::Limits),
+            ("`cache:`", Place::Storage),
+            ("`telemetry:`", Place::Telemetry),
+            ("`telemetry: { log: {…} }`", Place::Log),
+            ("`shutdown:`", Place::Shutdown),
+        ],
+    ),
+];
+
+fn keys_page() -> String {
+    let mut page = head(
+        "Keys",
+        "Every key, by the place where it may stand.\n\
+         A key that is not listed is an error; one that is not in this version is refused by name.",
+    );
+    for (title, places) in PLACES {
+        write!(page, "\n## {title}\n").unwrap();
+        for (title, place) in *places {
+            let here: Vec<&Key> = KEYS.iter().filter(|it| it.places.contains(place)).collect();
+            let (now, later): (Vec<&Key>, Vec<&Key>) = here.into_iter().partition(|it| it.availability == Availability::Now);
+            write!(page, "\n### {title}\n").unwrap();
+            if !now.is_empty() {
+                page.push_str("\n| key | holds | meaning |\n| --- | --- | --- |\n");
+            }
+            for key in now {
+                writeln!(page, "| `{}` | {} | {} |", key.name, cell(&form(&key.form)), cell(key.doc)).unwrap();
+            }
+            if !later.is_empty() {
+                let names: Vec<_> = later.iter().map(|it| format!("`{}`", it.name)).collect();
+                write!(page, "\nNot in this version: {}.\n", names.join(", ")).unwrap();
+            }
+        }
+    }
+    page
+}
+
+/// What a key holds, in a few words.
+fn form(it: &Form) -> String {
+    match it {
+        Form::Bool => "`true` or `false`".to_owned(),
+        Form::Condition => "a condition".to_owned(),
+        Form::Duration => "a duration".to_owned(),
+        Form::Either(forms) => {
+            let mut words: Vec<String> = Vec::new();
+            for it in *forms {
+                let word = form(it);
+                if !words.contains(&word) {
+                    words.push(word);
+                }
+            }
+            words.join(", or ")
+        }
+        Form::Expression => "an expression".to_owned(),
+        Form::Integer(least, greatest) => format!("an integer, {least} to {greatest}"),
+        Form::List(of) => format!("a list: {}", form(of)),
+        Form::Literal => "a literal".to_owned(),
+        Form::Loop => "`NAME in $LIST`".to_owned(),
+        Form::Map(of) => format!("a map: {}", form(of)),
+        Form::Method => "`package.Service/Method`".to_owned(),
+        Form::Name => "a name".to_owned(),
+        Form::Null => "`null`".to_owned(),
+        Form::Object(place) => place.words().to_owned(),
+        Form::OneOf(words) => {
+            let words: Vec<_> = words.iter().map(|it| format!("`{it}`")).collect();
+            words.join(", ")
+        }
+        Form::Scalar => "a scalar".to_owned(),
+        Form::Size => "a size".to_owned(),
+        Form::Template => "a template".to_owned(),
+        Form::Text => "text".to_owned(),
+        Form::Version => "`1`".to_owned(),
+    }
+}
+
+#[test]
+fn the_page_of_keys_is_made_from_the_list() {
+    let shown: Vec<Place> = PLACES.iter().flat_map(|it| it.1).map(|it| it.1).collect();
+    for key in KEYS {
+        for place in key.places {
+            let n = shown.iter().filter(|it| *it == place).count();
+            assert_eq!(n, 1, "{place:?} stands {n} times on the page");
+        }
+    }
+    compare("keys.md", &keys_page());
+}
+
+// === diagnostics.md ===
+
+#[test]
+fn the_page_of_diagnostics_is_made_from_the_list() {
+    let mut page = head(
+        "Diagnostics",
+        "Every code that `weft check` may show, alphabetically.\nA code is never renamed or used for something else.",
+    );
+    for it in CODES {
+        write!(page, "\n## {}\n\n{}.\n\n{}\n", it.code, capital(it.summary), it.explanation).unwrap();
+    }
+    compare("diagnostics.md", &page);
+}
+
+/// The first letter as a capital, where it is a letter.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+// === functions.md ===
+
+/// What the sections of the page are about, by the functions' names; what is named nowhere goes by its form.
+const NOT_OF_LISTS: &[(&str, &[&str])] = &[
+    ("Null and failure", &["default", "error", "has"]),
+    (
+        "Conversions",
+        &[
+            "bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint", "base64.decode", "base64.encode",
+        ],
+    ),
+    ("Objects and messages", &["omit", "pick"]),
+];
+
+fn section(it: &Function) -> &'static str {
+    if let Some((title, _)) = NOT_OF_LISTS.iter().find(|(_, names)| names.contains(&it.name)) {
+        return title;
+    }
+    if it.name.starts_with("math.") {
+        return "Numbers";
+    }
+    match it.signature.split('.').next().unwrap_or_default() {
+        "string" => "Text",
+        "timestamp" | "timestamp|duration" => "Time",
+        _ => "Lists",
+    }
+}
+
+#[test]
+fn the_page_of_functions_is_made_from_the_list() {
+    let mut page = head(
+        "Functions",
+        "Everything that can be called in an expression.\n\
+         What stands before a `.` may be null, and then the outcome is null; an argument may not (see `default`).\n\
+         In the methods with a `v`, `v` is a variable of your own that stands for each element.\n\
+         Indexes and lengths of text count characters, and begin with 0.",
+    );
+    let titles = ["Null and failure", "Conversions", "Text", "Lists", "Objects and messages", "Numbers", "Time"];
+    let mut shown = BTreeSet::new();
+    for title in titles {
+        write!(page, "\n## {title}\n\n| written | gives |\n| --- | --- |\n").unwrap();
+        for it in FUNCTIONS.iter().filter(|it| section(it) == title) {
+            assert!(it.form != FunctionForm::Macro || it.signature.contains("(v"), "{}", it.name);
+            shown.insert(it.name);
+            writeln!(page, "| `{}` | {} |", cell(it.signature), cell(it.doc)).unwrap();
+        }
+    }
+    assert_eq!(shown.len(), FUNCTIONS.len(), "a function stands in no section");
+    compare("functions.md", &page);
+}
