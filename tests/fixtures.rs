@@ -6,7 +6,11 @@ use weft::trial::{self, Expected};
 
 #[test]
 fn every_serve_fixture_holds() {
-    let expected = if std::env::var_os("UPDATE").is_some() { Expected::Rewrite } else { Expected::Holds };
+    let expected = if std::env::var_os("UPDATE").is_some() {
+        Expected::Rewrite
+    } else {
+        Expected::Holds
+    };
     let files = trial::find(&[PathBuf::from("fixtures/serve")]).expect("fixtures/serve");
     assert!(files.len() > 20, "{} fixtures", files.len());
     let mut failed = 0;

@@ -44,43 +44,43 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
     (
         "Compositions",
         &[
-            ("An endpoint", Place::Endpoint),
-            ("A fragment", Place::Fragment),
-            ("A param", Place::Param),
-            ("`body:` of an endpoint", Place::Body),
-            ("`json:`", Place::Json),
-            ("An entry of `require:`", Place::Require),
-            ("An entry of `cookies:`", Place::Cookie),
-            ("`cache:` of an endpoint", Place::EndpointCache),
-            ("`errors:` of an endpoint or of weft.yaml", Place::Errors),
-            ("An entry of `errors:`", Place::ErrorRule),
-            ("`deprecated:`", Place::Deprecated),
+            ("an endpoint", Place::Endpoint),
+            ("a fragment", Place::Fragment),
+            ("a param", Place::Param),
+            ("`body`", Place::Body),
+            ("`json`", Place::Json),
+            ("a requirement", Place::Require),
+            ("a cookie", Place::Cookie),
+            ("`cache` of an endpoint", Place::EndpointCache),
+            ("`errors`", Place::Errors),
+            ("a rule for a failure", Place::ErrorRule),
+            ("`deprecated`", Place::Deprecated),
         ],
     ),
     (
         "Calls",
         &[
-            ("`grpc:`", Place::CallGrpc),
-            ("`http:`", Place::CallHttp),
-            ("`compose:`", Place::CallCompose),
-            ("`for:`", Place::CallFor),
-            ("`value:`", Place::CallValue),
-            ("`cache:` of a call", Place::CallCache),
+            ("a `grpc` call", Place::CallGrpc),
+            ("an `http` call", Place::CallHttp),
+            ("a `compose` call", Place::CallCompose),
+            ("a `for` call", Place::CallFor),
+            ("a `value` call", Place::CallValue),
+            ("`cache` of a call", Place::CallCache),
         ],
     ),
     (
         "The gateway file",
         &[
-            ("The root", Place::Gateway),
-            ("`admin:`", Place::Admin),
-            ("`expose:`", Place::Expose),
-            ("An entry of `backends:`", Place::Backend),
-            ("`defaults:`", Place::Defaults),
-            ("`limits:`", Place::Limits),
-            ("`cache:`", Place::Storage),
-            ("`telemetry:`", Place::Telemetry),
-            ("`telemetry: { log: {…} }`", Place::Log),
-            ("`shutdown:`", Place::Shutdown),
+            ("weft.yaml", Place::Gateway),
+            ("`admin`", Place::Admin),
+            ("`expose`", Place::Expose),
+            ("a backend", Place::Backend),
+            ("`defaults`", Place::Defaults),
+            ("`limits`", Place::Limits),
+            ("`cache`", Place::Storage),
+            ("`telemetry`", Place::Telemetry),
+            ("`log`", Place::Log),
+            ("`shutdown`", Place::Shutdown),
         ],
     ),
 ];
@@ -95,13 +95,21 @@ fn keys_page() -> String {
         write!(page, "\n## {title}\n").unwrap();
         for (title, place) in *places {
             let here: Vec<&Key> = KEYS.iter().filter(|it| it.places.contains(place)).collect();
-            let (now, later): (Vec<&Key>, Vec<&Key>) = here.into_iter().partition(|it| it.availability == Availability::Now);
-            write!(page, "\n### {title}\n").unwrap();
+            let (now, later): (Vec<&Key>, Vec<&Key>) =
+                here.into_iter().partition(|it| it.availability == Availability::Now);
+            write!(page, "\n### {}\n", capital(title)).unwrap();
             if !now.is_empty() {
                 page.push_str("\n| key | holds | meaning |\n| --- | --- | --- |\n");
             }
             for key in now {
-                writeln!(page, "| `{}` | {} | {} |", key.name, cell(&form(&key.form)), cell(key.doc)).unwrap();
+                writeln!(
+                    page,
+                    "| `{}` | {} | {} |",
+                    key.name,
+                    cell(&form(&key.form)),
+                    cell(key.doc)
+                )
+                .unwrap();
             }
             if !later.is_empty() {
                 let names: Vec<_> = later.iter().map(|it| format!("`{}`", it.name)).collect();
@@ -110,6 +118,14 @@ fn keys_page() -> String {
         }
     }
     page
+}
+
+/// The anchor that a title gets where the page is shown.
+fn anchor(title: &str) -> String {
+    let kept = title.to_lowercase().replace(' ', "-");
+    kept.chars()
+        .filter(|it| it.is_alphanumeric() || matches!(it, '-' | '_'))
+        .collect()
 }
 
 /// What a key holds, in a few words.
@@ -126,18 +142,21 @@ fn form(it: &Form) -> String {
                     words.push(word);
                 }
             }
-            words.join(", or ")
+            words.join(" or ")
         }
         Form::Expression => "an expression".to_owned(),
         Form::Integer(least, greatest) => format!("an integer, {least} to {greatest}"),
-        Form::List(of) => format!("a list: {}", form(of)),
+        Form::List(of) => format!("a list; each {}", form(of)),
         Form::Literal => "a literal".to_owned(),
         Form::Loop => "`NAME in $LIST`".to_owned(),
-        Form::Map(of) => format!("a map: {}", form(of)),
+        Form::Map(of) => format!("a map by name; each {}", form(of)),
         Form::Method => "`package.Service/Method`".to_owned(),
         Form::Name => "a name".to_owned(),
         Form::Null => "`null`".to_owned(),
-        Form::Object(place) => place.words().to_owned(),
+        Form::Object(place) => {
+            let title = PLACES.iter().flat_map(|it| it.1).find(|it| it.1 == *place);
+            title.map_or_else(String::new, |(title, _)| format!("[{title}](#{})", anchor(title)))
+        }
         Form::OneOf(words) => {
             let words: Vec<_> = words.iter().map(|it| format!("`{it}`")).collect();
             words.join(", ")
@@ -171,7 +190,14 @@ fn the_page_of_diagnostics_is_made_from_the_list() {
         "Every code that `weft check` may show, alphabetically.\nA code is never renamed or used for something else.",
     );
     for it in CODES {
-        write!(page, "\n## {}\n\n{}.\n\n{}\n", it.code, capital(it.summary), it.explanation).unwrap();
+        write!(
+            page,
+            "\n## {}\n\n{}.\n\n{}\n",
+            it.code,
+            capital(it.summary),
+            it.explanation
+        )
+        .unwrap();
     }
     compare("diagnostics.md", &page);
 }
@@ -192,7 +218,16 @@ const NOT_OF_LISTS: &[(&str, &[&str])] = &[
     (
         "Conversions",
         &[
-            "bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint", "base64.decode", "base64.encode",
+            "bool",
+            "bytes",
+            "double",
+            "duration",
+            "int",
+            "string",
+            "timestamp",
+            "uint",
+            "base64.decode",
+            "base64.encode",
         ],
     ),
     ("Objects and messages", &["omit", "pick"]),
@@ -221,12 +256,24 @@ fn the_page_of_functions_is_made_from_the_list() {
          In the methods with a `v`, `v` is a variable of your own that stands for each element.\n\
          Indexes and lengths of text count characters, and begin with 0.",
     );
-    let titles = ["Null and failure", "Conversions", "Text", "Lists", "Objects and messages", "Numbers", "Time"];
+    let titles = [
+        "Null and failure",
+        "Conversions",
+        "Text",
+        "Lists",
+        "Objects and messages",
+        "Numbers",
+        "Time",
+    ];
     let mut shown = BTreeSet::new();
     for title in titles {
         write!(page, "\n## {title}\n\n| written | gives |\n| --- | --- |\n").unwrap();
         for it in FUNCTIONS.iter().filter(|it| section(it) == title) {
-            assert!(it.form != FunctionForm::Macro || it.signature.contains("(v"), "{}", it.name);
+            assert!(
+                it.form != FunctionForm::Macro || it.signature.contains("(v"),
+                "{}",
+                it.name
+            );
             shown.insert(it.name);
             writeln!(page, "| `{}` | {} |", cell(it.signature), cell(it.doc)).unwrap();
         }

@@ -33,7 +33,10 @@ fn the_demo_shows_every_page() {
 
     let product = get(address, "/pages/products/mug?currency=CHF&user=ada").json();
     assert_eq!(product["name"], "Camp Mug");
-    assert_eq!(product["price"], json!({ "currencyCode": "CHF", "units": "11", "nanos": 431_200_000 }));
+    assert_eq!(
+        product["price"],
+        json!({ "currencyCode": "CHF", "units": "11", "nanos": 431_200_000 })
+    );
     assert_eq!(product["reviews"]["items"].as_array().map(Vec::len), Some(3));
     assert_eq!(product["recommendations"].as_array().map(Vec::len), Some(4));
     assert_eq!(product["similar"].as_array().map(Vec::len), Some(4));
@@ -43,7 +46,12 @@ fn the_demo_shows_every_page() {
     assert_eq!(cart["lines"][0]["product"]["name"], "Wool Blanket");
     assert_eq!(cart["shipping"]["currencyCode"], "JPY");
 
-    let added = ask(address, "POST", "/cart/ada/items", Some(r#"{"item":{"productId":"scarf","quantity":1}}"#));
+    let added = ask(
+        address,
+        "POST",
+        "/cart/ada/items",
+        Some(r#"{"item":{"productId":"scarf","quantity":1}}"#),
+    );
     assert_eq!((added.status, added.text().as_str()), (200, "{}"));
 
     let order = r#"{"user":"ada","currency":"EUR","email":"ada@example.com",
@@ -51,14 +59,28 @@ fn the_demo_shows_every_page() {
         "card":{"creditCardNumber":"4432-8015-6152-0454","creditCardExpirationYear":2039}}"#;
     let placed = ask(address, "POST", "/checkout", Some(order));
     assert_eq!(placed.status, 201, "{}", placed.text());
-    assert_eq!(placed.headers["location"], format!("/orders/{}", placed.json()["orderId"].as_str().unwrap_or_default()));
+    assert_eq!(
+        placed.headers["location"],
+        format!("/orders/{}", placed.json()["orderId"].as_str().unwrap_or_default())
+    );
     assert_eq!(placed.json()["items"].as_array().map(Vec::len), Some(3));
     let again = ask(address, "POST", "/checkout", Some(order));
-    assert_eq!((again.status, again.json()["title"].clone()), (409, json!("The order cannot be placed")));
+    assert_eq!(
+        (again.status, again.json()["title"].clone()),
+        (409, json!("The order cannot be placed"))
+    );
 
     assert_eq!(get(address, "/products/mug").json()["name"], "Camp Mug");
-    assert_eq!(get(address, "/search?query=wool").json()["results"].as_array().map(Vec::len), Some(1));
-    assert_eq!(get(address, "/products").headers["cache-status"], "weft; fwd=miss; stored");
+    assert_eq!(
+        get(address, "/search?query=wool").json()["results"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(
+        get(address, "/products").headers["cache-status"],
+        "weft; fwd=miss; stored"
+    );
     assert!(get(address, "/products").headers["cache-status"].starts_with("weft; hit"));
 
     let missing = get(address, "/pages/products/none");
@@ -75,6 +97,12 @@ fn a_page_does_without_what_fails_or_is_slow() {
     assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(page.status, 200);
     let degraded = &page.headers["weft-degraded"];
-    assert!(degraded.contains("ads;code=UNAVAILABLE") && degraded.contains("reviews;code=DEADLINE_EXCEEDED"), "{degraded}");
-    assert_eq!((&page.json()["ads"], &page.json()["name"]), (&Value::Null, &json!("Camp Mug")));
+    assert!(
+        degraded.contains("ads;code=UNAVAILABLE") && degraded.contains("reviews;code=DEADLINE_EXCEEDED"),
+        "{degraded}"
+    );
+    assert_eq!(
+        (&page.json()["ads"], &page.json()["name"]),
+        (&Value::Null, &json!("Camp Mug"))
+    );
 }

@@ -13,11 +13,17 @@ use super::process::{Folder, Process, ask, get, listening, weft};
 fn two_ports() -> (u16, u16) {
     let bind = || std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let (a, b) = (bind(), bind());
-    (a.local_addr().expect("an address").port(), b.local_addr().expect("an address").port())
+    (
+        a.local_addr().expect("an address").port(),
+        b.local_addr().expect("an address").port(),
+    )
 }
 
 fn is_installed(program: &str, arguments: &[&str]) -> bool {
-    let found = Command::new(program).args(arguments).output().is_ok_and(|it| it.status.success());
+    let found = Command::new(program)
+        .args(arguments)
+        .output()
+        .is_ok_and(|it| it.status.success());
     if !found {
         println!("left out: `{program} {}` does not work here", arguments.join(" "));
     }
@@ -41,7 +47,12 @@ fn etcd_is_exposed_and_has_a_status_page() {
     command.arg("--data-dir").arg(folder.path().join("data"));
     command.args(["--listen-client-urls", &format!("http://127.0.0.1:{client}")]);
     command.args(["--advertise-client-urls", &format!("http://127.0.0.1:{client}")]);
-    command.args(["--listen-peer-urls", &format!("http://127.0.0.1:{peer}"), "--log-level", "error"]);
+    command.args([
+        "--listen-peer-urls",
+        &format!("http://127.0.0.1:{peer}"),
+        "--log-level",
+        "error",
+    ]);
     let _etcd = Process::start(&mut command);
     for _ in 0..200 {
         if std::net::TcpStream::connect(("127.0.0.1", client)).is_ok() {
@@ -57,7 +68,9 @@ fn etcd_is_exposed_and_has_a_status_page() {
          response:\n  version: $status.version\n  leader: $status.leader\n  \
          members: { $for: m in $members.members, name: $m.name, urls: $m.clientURLs }\n  alarms: $alarms.alarms\n",
     );
-    let descriptors = std::env::current_dir().expect("the repository").join("descriptors/etcd");
+    let descriptors = std::env::current_dir()
+        .expect("the repository")
+        .join("descriptors/etcd");
     let config = format!(
         "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [compositions/]\n\
          descriptors: [\"{}\"]\nexpose: [etcdserverpb.KV, etcdserverpb.Maintenance, etcdserverpb.Cluster]\n\
@@ -69,12 +82,18 @@ fn etcd_is_exposed_and_has_a_status_page() {
     let put = ask(address, "POST", "/v3/kv/put", Some(r#"{"key":"Zm9v","value":"YmFy"}"#));
     assert_eq!(put.status, 200, "{}", put.text());
     let range = ask(address, "POST", "/v3/kv/range", Some(r#"{"key":"Zm9v"}"#)).json();
-    assert_eq!((&range["kvs"][0]["value"], &range["count"]), (&json!("YmFy"), &json!("1")));
+    assert_eq!(
+        (&range["kvs"][0]["value"], &range["count"]),
+        (&json!("YmFy"), &json!("1"))
+    );
 
     let status = get(address, "/status");
     assert_eq!(status.status, 200, "{}", status.text());
     let status = status.json();
-    assert!(status["version"].as_str().is_some_and(|it| it.starts_with("3.")), "{status}");
+    assert!(
+        status["version"].as_str().is_some_and(|it| it.starts_with("3.")),
+        "{status}"
+    );
     assert_eq!(status["members"].as_array().map(Vec::len), Some(1));
     assert_eq!(status["members"][0]["name"], "default");
     assert_eq!(status["alarms"], json!([]));
@@ -82,7 +101,13 @@ fn etcd_is_exposed_and_has_a_status_page() {
 
 /// The Python server over the descriptors of `odd.proto`.
 fn odd_server(folder: &Folder) -> Option<(Process, u16)> {
-    if !is_installed("python3", &["-c", "import grpc, grpc_reflection, grpc_status, google.rpc.error_details_pb2"]) {
+    if !is_installed(
+        "python3",
+        &[
+            "-c",
+            "import grpc, grpc_reflection, grpc_status, google.rpc.error_details_pb2",
+        ],
+    ) {
         return None;
     }
     let set = weft::schema::load::load(&["tests/e2e/odd.proto".into()]).expect("odd.proto");
@@ -96,14 +121,22 @@ fn odd_server(folder: &Folder) -> Option<(Process, u16)> {
 #[test]
 fn every_odd_type_of_a_python_server_comes_through() {
     let folder = Folder::new("odd");
-    let Some((_server, port)) = odd_server(&folder) else { return };
+    let Some((_server, port)) = odd_server(&folder) else {
+        return;
+    };
     folder.write("compositions/make.yaml", "endpoint: GET /make\ncall: odd.v1.Odd/Make\n");
-    folder.write("compositions/echo.yaml", "endpoint: POST /echo\ncall: odd.v1.Odd/Echo\n");
+    folder.write(
+        "compositions/echo.yaml",
+        "endpoint: POST /echo\ncall: odd.v1.Odd/Echo\n",
+    );
     folder.write(
         "compositions/fail.yaml",
         "endpoint: GET /fail/{code}\ncall: odd.v1.Odd/Fail\nerrors: { details: expose }\n",
     );
-    folder.write("compositions/wait.yaml", "endpoint: GET /wait/{milliseconds}\ntimeout: 700ms\ncall: odd.v1.Odd/Wait\n");
+    folder.write(
+        "compositions/wait.yaml",
+        "endpoint: GET /wait/{milliseconds}\ntimeout: 700ms\ncall: odd.v1.Odd/Wait\n",
+    );
     let config = format!(
         "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [compositions/]\n\
          backends: {{ odd: {{ grpc: [\"http://127.0.0.1:{port}\"], descriptors: reflection }} }}\n"
@@ -133,7 +166,10 @@ fn every_odd_type_of_a_python_server_comes_through() {
         ("structure", json!({ "a": [1, null, { "b": "c" }] })),
         ("value", Value::Null),
         ("list", json!([true, "x", 1.25])),
-        ("any", json!({ "@type": "type.googleapis.com/odd.v1.Inner", "name": "packed" })),
+        (
+            "any",
+            json!({ "@type": "type.googleapis.com/odd.v1.Inner", "name": "packed" }),
+        ),
         ("wString", json!("")),
         ("wInt64", json!("0")),
         ("wBytes", json!("")),
@@ -154,7 +190,13 @@ fn every_odd_type_of_a_python_server_comes_through() {
     assert!(!failed.text().contains("secret"));
 
     let waited = get(address, "/wait/10").json();
-    let left = waited["leftMilliseconds"].as_str().and_then(|it| it.parse::<i64>().ok()).expect("a number");
-    assert!((300..=700).contains(&left), "{left} ms were left of the deadline of 700 ms");
+    let left = waited["leftMilliseconds"]
+        .as_str()
+        .and_then(|it| it.parse::<i64>().ok())
+        .expect("a number");
+    assert!(
+        (300..=700).contains(&left),
+        "{left} ms were left of the deadline of 700 ms"
+    );
     assert_eq!(get(address, "/wait/5000").status, 504);
 }

@@ -40,7 +40,11 @@ impl Process {
                 }
             });
         }
-        Self { child, lines, seen: Vec::new() }
+        Self {
+            child,
+            lines,
+            seen: Vec::new(),
+        }
     }
 
     /// The first line, earlier or later, of which `find` makes something.
@@ -79,7 +83,10 @@ impl Process {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
         assert!(status.expect("kill").success());
     }
 
@@ -178,7 +185,10 @@ pub fn ask(address: SocketAddr, method: &str, target: &str, body: Option<&str>) 
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let mut request = format!("{method} {target} HTTP/1.1\r\nhost: weft\r\nconnection: close\r\n");
     if let Some(body) = body {
-        request.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
+        request.push_str(&format!(
+            "content-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        ));
     }
     request.push_str("\r\n");
     request.push_str(body.unwrap_or_default());
@@ -196,10 +206,17 @@ fn parse(all: &[u8]) -> Answer {
     let end = all.windows(4).position(|it| it == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8_lossy(&all[..end]).into_owned();
     let mut lines = head.lines();
-    let status = lines.next().and_then(|it| it.split(' ').nth(1)?.parse().ok()).expect("a status");
+    let status = lines
+        .next()
+        .and_then(|it| it.split(' ').nth(1)?.parse().ok())
+        .expect("a status");
     let headers: BTreeMap<String, String> = lines
         .filter_map(|it| it.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    Answer { status, headers, body: all[end + 4..].to_vec() }
+    Answer {
+        status,
+        headers,
+        body: all[end + 4..].to_vec(),
+    }
 }

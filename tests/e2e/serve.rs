@@ -35,7 +35,9 @@ fn descriptors_come_from_protos_sets_and_reflection() {
     let (_demo, catalogue, reviews) = backends();
     let folder = Folder::new("sources");
     folder.write("compositions/product.yaml", PRODUCT);
-    let tree = std::env::current_dir().expect("the repository").join("descriptors/hipstershop");
+    let tree = std::env::current_dir()
+        .expect("the repository")
+        .join("descriptors/hipstershop");
     let set = weft::schema::load::load(&[tree.clone()]).expect("demo.proto");
     let set_file = folder.path().join("shop.binpb");
     std::fs::write(&set_file, prost::Message::encode_to_vec(&set)).expect("a file");
@@ -47,7 +49,11 @@ fn descriptors_come_from_protos_sets_and_reflection() {
         let file = folder.write(&format!("{name}.yaml"), &config(catalogue, reviews, &descriptors));
         let (_process, address) = serve(&file);
         let answer = get(address, "/p/mug");
-        assert_eq!((answer.status, &answer.json()["name"]), (200, &"Camp Mug".into()), "{name}");
+        assert_eq!(
+            (answer.status, &answer.json()["name"]),
+            (200, &"Camp Mug".into()),
+            "{name}"
+        );
     }
 }
 
@@ -73,10 +79,17 @@ fn a_reload_swaps_and_a_bad_one_keeps_what_serves() {
     assert_eq!(get(address, "/q/mug").status, 200);
     let ready = get(admin, "/readyz");
     assert_eq!(ready.status, 200);
-    assert!(ready.text().contains("refused") && ready.text().contains("q.yaml:2:1: error[unknown-key]"), "{}", ready.text());
+    assert!(
+        ready.text().contains("refused") && ready.text().contains("q.yaml:2:1: error[unknown-key]"),
+        "{}",
+        ready.text()
+    );
 
     let metrics = get(admin, "/metrics").text();
-    assert!(metrics.contains("weft_requests_total{endpoint=\"GET /q/{id}\",status=\"200\"} 2"), "{metrics}");
+    assert!(
+        metrics.contains("weft_requests_total{endpoint=\"GET /q/{id}\",status=\"200\"} 2"),
+        "{metrics}"
+    );
     assert!(metrics.contains("weft_reload_refused 1"), "{metrics}");
 }
 
@@ -84,7 +97,10 @@ fn a_reload_swaps_and_a_bad_one_keeps_what_serves() {
 fn sigterm_lets_a_request_end_and_takes_no_more() {
     let (_demo, catalogue, reviews) = backends();
     let folder = Folder::new("drain");
-    folder.write("compositions/slow.yaml", "endpoint: GET /r\ncalls: { r: { http: GET reviews:/products/mug/reviews } }\n");
+    folder.write(
+        "compositions/slow.yaml",
+        "endpoint: GET /r\ncalls: { r: { http: GET reviews:/products/mug/reviews } }\n",
+    );
     let file = folder.write("weft.yaml", &config(catalogue, reviews, "reflection"));
     let (mut process, address) = serve(&file);
     let asking = std::thread::spawn(move || get(address, "/r"));
@@ -101,12 +117,21 @@ fn mistakes_are_all_shown_and_nothing_listens() {
     let folder = Folder::new("mistakes");
     folder.write("compositions/a.yaml", "endpoint: GET /a\ncall: nobody.Service/Method\n");
     folder.write("compositions/b.yaml", "endpont: GET /b\nresponse: 1\n");
-    let file = folder.write("weft.yaml", &config(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 1).into(), "[]"));
+    let file = folder.write(
+        "weft.yaml",
+        &config(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 1).into(), "[]"),
+    );
     for command in ["serve", "check"] {
         let (code, printed) = weft(&[command, "-c", file.to_str().expect("a path")]).end();
         assert_eq!(code, 1, "{printed}");
-        assert!(printed.contains("error[unknown-service]") && printed.contains("a.yaml:2:7"), "{printed}");
-        assert!(printed.contains("error[unknown-key]") && printed.contains("b.yaml:1:1"), "{printed}");
+        assert!(
+            printed.contains("error[unknown-service]") && printed.contains("a.yaml:2:7"),
+            "{printed}"
+        );
+        assert!(
+            printed.contains("error[unknown-key]") && printed.contains("b.yaml:1:1"),
+            "{printed}"
+        );
     }
     let (code, printed) = weft(&["serve", "-c", "/nowhere/weft.yaml"]).end();
     assert_eq!(code, 1, "{printed}");
@@ -122,7 +147,8 @@ fn a_backend_that_is_down_at_start_is_waited_for() {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let nobody = socket.local_addr().expect("an address");
     drop(socket);
-    let text = config(nobody, reviews, "reflection").replace("shop: {", "other: { grpc: [\"http://OTHER\"] }\n  shop: {");
+    let text =
+        config(nobody, reviews, "reflection").replace("shop: {", "other: { grpc: [\"http://OTHER\"] }\n  shop: {");
     let text = text.replace("  other: { grpc: [\"http://OTHER\"] }\n", "");
     let file = folder.write("weft.yaml", &text);
     let (mut process, address) = serve(&file);
@@ -135,12 +161,21 @@ fn a_backend_that_is_down_at_start_is_waited_for() {
     folder.write("weft.yaml", &config(catalogue, reviews, "reflection"));
     let began = Instant::now();
     while get(address, "/p/mug").status != 200 {
-        assert!(began.elapsed() < Duration::from_secs(20), "{}", get(admin, "/readyz").text());
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{}",
+            get(admin, "/readyz").text()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
     // With descriptors from files it starts, and says that the backend is unavailable.
-    let tree = std::env::current_dir().expect("the repository").join("descriptors/hipstershop");
-    let file = folder.write("files.yaml", &config(nobody, reviews, &format!("[\"{}\"]", tree.display())));
+    let tree = std::env::current_dir()
+        .expect("the repository")
+        .join("descriptors/hipstershop");
+    let file = folder.write(
+        "files.yaml",
+        &config(nobody, reviews, &format!("[\"{}\"]", tree.display())),
+    );
     let (_process, address) = serve(&file);
     let answer = get(address, "/p/mug");
     assert_eq!((answer.status, &answer.json()["code"]), (503, &"UNAVAILABLE".into()));
@@ -153,20 +188,27 @@ fn http_2_is_spoken_with_prior_knowledge_on_the_same_listener() {
     let nobody = ([127, 0, 0, 1], 1).into();
     let file = folder.write("weft.yaml", &config(nobody, nobody, "[]"));
     let (_process, address) = serve(&file);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let body = runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
         let io = hyper_util::rt::TokioIo::new(stream);
         let executor = hyper_util::rt::TokioExecutor::new();
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(executor, io).await.expect("a handshake");
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io)
+            .await
+            .expect("a handshake");
         tokio::spawn(connection);
         let request = http::Request::get(format!("http://{address}/fixed"))
             .body(http_body_util::Empty::<bytes::Bytes>::new())
             .expect("a request");
         let response = sender.send_request(request).await.expect("a response");
         assert_eq!(response.version(), http::Version::HTTP_2);
-        http_body_util::BodyExt::collect(response.into_body()).await.expect("a body").to_bytes()
+        http_body_util::BodyExt::collect(response.into_body())
+            .await
+            .expect("a body")
+            .to_bytes()
     });
     assert_eq!(body, "\"here\"");
     assert_eq!(get(address, "/fixed").text(), "\"here\"");

@@ -1,0 +1,155 @@
+//! Examples of the guide are true: every whole composition in it, and every gateway file, is checked.
+//!
+//! A block of YAML is a composition where `endpoint:` or `fragment:` stands at its root, a gateway file where `backends:`
+//! does (fixtures of `weft test` have backends too, and are not read here). Fragments of a page are there for all
+//! compositions of that page.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use weft::language::check::{self, BackendSchema};
+use weft::language::diagnostic::{Diagnostics, render};
+use weft::language::source::SourceMap;
+use weft::language::spec::{self, Outside};
+use weft::schema::{self, Schema};
+
+/// What the examples are checked against: the demo's services, the fixtures' shop, and HTTP backends by the names in use.
+const GATEWAY: &str = r#"
+backends:
+  hipstershop: { grpc: ["http://127.0.0.1:50051"] }
+  shop: { grpc: ["http://127.0.0.1:50052"] }
+  reviews: { http: ["http://127.0.0.1:50061"] }
+  recs: { http: ["http://127.0.0.1:50062"] }
+  files: { http: ["http://127.0.0.1:50063"] }
+vars: { cdn: "https://cdn.example" }
+"#;
+
+/// A block of YAML and the line of the page that it begins in.
+struct Block {
+    line: usize,
+    text: String,
+}
+
+impl Block {
+    fn has_at_root(&self, key: &str) -> bool {
+        self.text
+            .lines()
+            .any(|it| it.strip_prefix(key).is_some_and(|it| it.starts_with(':')))
+    }
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (at, line) in page.lines().enumerate() {
+        match &mut open {
+            Some(_) if line.trim() == "```" => blocks.extend(open.take()),
+            Some(block) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            None if line == "```yaml" => {
+                open = Some(Block {
+                    line: at + 2,
+                    text: String::new(),
+                });
+            }
+            None => {}
+        }
+    }
+    blocks
+}
+
+fn outside() -> Outside<'static> {
+    Outside {
+        env: &|_| Some("127.0.0.1:8080".to_owned()),
+        file: &|_| Ok("s3cret".to_owned()),
+    }
+}
+
+fn schema(path: &str) -> Arc<Schema> {
+    schema::load::schema(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(path)]).unwrap()
+}
+
+/// Checks files, the first of which is the gateway file; all that is said of them, warnings too.
+fn said_of(texts: &[(String, &str)], schemas: &[BackendSchema]) -> String {
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let mut gateway = None;
+    let mut compositions = Vec::new();
+    for (at, (name, text)) in texts.iter().enumerate() {
+        let file = sources.add(name.as_str(), *text);
+        let Some(document) = spec::document(&sources, file, &mut diagnostics) else {
+            continue;
+        };
+        if at == 0 {
+            gateway = spec::gateway(&document, &sources, outside(), &mut diagnostics);
+        } else {
+            compositions.extend(spec::composition(&document, &sources, &mut diagnostics));
+        }
+    }
+    if let Some(gateway) = gateway {
+        check::check(&gateway, &compositions, schemas, &sources, &mut diagnostics);
+    }
+    render::full(&diagnostics.into_sorted(), &sources, render::Colour::Off)
+}
+
+fn schemas() -> [BackendSchema; 5] {
+    [
+        BackendSchema::Known(schema("descriptors/hipstershop")),
+        BackendSchema::Known(schema("fixtures/protos")),
+        BackendSchema::None,
+        BackendSchema::None,
+        BackendSchema::None,
+    ]
+}
+
+#[test]
+fn every_example_of_the_guide_passes_the_checker() {
+    let schemas = schemas();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_dir(root.join("docs/guide")).unwrap();
+    let mut pages: Vec<_> = guide.map(|it| it.unwrap().path()).collect();
+    pages.push(root.join("README.md"));
+    pages.sort();
+    let mut n_checked = 0;
+    let mut failures = Vec::new();
+    for page in pages {
+        let name = page.strip_prefix(root).unwrap().display().to_string();
+        let blocks = blocks(&std::fs::read_to_string(&page).unwrap());
+        let fragments = blocks.iter().filter(|it| it.has_at_root("fragment"));
+        let fragments: Vec<_> = fragments.map(|it| (format!("{name}:{}", it.line), &*it.text)).collect();
+        for block in &blocks {
+            let place = format!("{name}:{}", block.line);
+            let mut texts = vec![("weft.yaml".to_owned(), GATEWAY)];
+            let said = if block.has_at_root("endpoint") {
+                texts.extend(fragments.iter().cloned());
+                texts.push((place, &block.text));
+                said_of(&texts, &schemas)
+            } else if block.has_at_root("fragment") {
+                texts.push((place, &block.text));
+                said_of(&texts, &schemas)
+            } else if block.has_at_root("backends") && !block.has_at_root("exchanges") {
+                let missing = vec![BackendSchema::Missing("not asked here".to_owned()); 16];
+                said_of(&[(place, &block.text)], &missing)
+            } else {
+                continue;
+            };
+            n_checked += 1;
+            if !said.is_empty() {
+                failures.push(said);
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(n_checked > 15, "only {n_checked} examples were found");
+}
+
+#[test]
+fn an_example_with_a_mistake_does_not_pass() {
+    let page = "```yaml\nendpoint: GET /a/{id}\ncall: hipstershop.ProductCatalogService/GetProducts\n```\n";
+    let [block] = blocks(page).try_into().ok().unwrap();
+    let texts = [("weft.yaml".to_owned(), GATEWAY), ("page.md".to_owned(), &*block.text)];
+    let said = said_of(&texts, &schemas());
+    assert!(said.starts_with("error[unknown-method]"), "{said}");
+}
