@@ -27,7 +27,10 @@ struct Pages {
 pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
-    let pages = Pages { shared: gateway.shared().clone(), status: gateway.status().clone() };
+    let pages = Pages {
+        shared: gateway.shared().clone(),
+        status: gateway.status().clone(),
+    };
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

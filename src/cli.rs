@@ -65,7 +65,11 @@ pub fn run() -> ExitCode {
             let asked_for_help = !error.use_stderr();
             // Where the terminal has gone there is nobody to tell.
             drop(error.print());
-            return if asked_for_help { ExitCode::SUCCESS } else { ExitCode::from(2) };
+            return if asked_for_help {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(2)
+            };
         }
     };
     let result = match arguments.command {

@@ -78,9 +78,10 @@ impl Gateway {
         let status = Status::of(&loaded, 0);
         let plan = loaded.plan;
         let wanted = listen.unwrap_or(&plan.settings.listen).to_vec();
-        let n_workers = plan.settings.workers.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
-        });
+        let n_workers = plan
+            .settings
+            .workers
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
         let hall = Hall::new(plan.settings.cache_memory);
         let snapshot = ArcSwap::from_pointee(Snapshot { plan, generation: 0 });
         let shared = Arc::new(Shared { snapshot, hall });
@@ -90,11 +91,20 @@ impl Gateway {
         for (number, listeners) in listeners.into_iter().enumerate() {
             let (shared, stopping) = (shared.clone(), stopping.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{number}"));
-            let worker = thread.spawn(move || listen::work(&shared, listeners, stopping)).map_err(StartError::Thread)?;
+            let worker = thread
+                .spawn(move || listen::work(&shared, listeners, stopping))
+                .map_err(StartError::Thread)?;
             workers.push(worker);
         }
         let status = Arc::new(ArcSwap::from_pointee(status));
-        Ok(Self { shared, status, loader, workers, stop, addresses })
+        Ok(Self {
+            shared,
+            status,
+            loader,
+            workers,
+            stop,
+            addresses,
+        })
     }
 
     /// The addresses that it listens on, ports chosen.
@@ -127,7 +137,10 @@ impl Gateway {
                 let generation = self.shared.snapshot.load().generation + 1;
                 self.warn_of_what_needs_a_restart(&loaded.plan);
                 self.status.store(Arc::new(Status::of(&loaded, generation)));
-                self.shared.snapshot.store(Arc::new(Snapshot { plan: loaded.plan, generation }));
+                self.shared.snapshot.store(Arc::new(Snapshot {
+                    plan: loaded.plan,
+                    generation,
+                }));
                 metrics.reloads.get_or_create(&label("ok")).inc();
                 metrics.reload_pending.set(0.0);
                 tracing::info!(generation, "reloaded");
@@ -135,7 +148,10 @@ impl Gateway {
             }
             Err(refused) => {
                 let lines = refused.lines();
-                let status = Status { refused: lines.clone(), ..(**self.status.load()).clone() };
+                let status = Status {
+                    refused: lines.clone(),
+                    ..(**self.status.load()).clone()
+                };
                 self.status.store(Arc::new(status));
                 metrics.reloads.get_or_create(&label("refused")).inc();
                 metrics.reload_pending.set(1.0);
@@ -155,7 +171,10 @@ impl Gateway {
         {
             let generation = self.shared.snapshot.load().generation + 1;
             self.status.store(Arc::new(Status::of(&loaded, generation)));
-            self.shared.snapshot.store(Arc::new(Snapshot { plan: loaded.plan, generation }));
+            self.shared.snapshot.store(Arc::new(Snapshot {
+                plan: loaded.plan,
+                generation,
+            }));
             tracing::info!(generation, "a backend said what it serves");
         }
     }
@@ -163,7 +182,10 @@ impl Gateway {
     /// Takes no more connections, lets every request that was begun end, within `drain`.
     pub async fn drain(self) {
         let drain = self.shared.snapshot.load().plan.settings.drain;
-        let status = Status { draining: true, ..(**self.status.load()).clone() };
+        let status = Status {
+            draining: true,
+            ..(**self.status.load()).clone()
+        };
         self.status.store(Arc::new(status));
         self.stop.send_replace(true);
         let deadline = crate::time::Instant::now() + drain;
@@ -191,7 +213,10 @@ impl Gateway {
             ("workers", old.workers != new.workers),
             ("admin", old.admin_listen != new.admin_listen),
             ("cache.memory", old.cache_memory != new.cache_memory),
-            ("telemetry.log", old.log_json != new.log_json || old.log_level != new.log_level),
+            (
+                "telemetry.log",
+                old.log_json != new.log_json || old.log_level != new.log_level,
+            ),
         ];
         for (key, _) in changed.iter().filter(|it| it.1) {
             tracing::warn!(key, "this change takes effect at the next start");
@@ -222,7 +247,10 @@ fn bind_all(
     let mut addresses = Vec::new();
     let mut listeners: Vec<Vec<std::net::TcpListener>> = (0..n_workers.max(1)).map(|_| Vec::new()).collect();
     for text in wanted {
-        let no_address = |source| StartError::Address { address: text.clone(), source };
+        let no_address = |source| StartError::Address {
+            address: text.clone(),
+            source,
+        };
         let found = text.to_socket_addrs().map_err(no_address)?;
         for mut address in found.take(1) {
             for of_worker in &mut listeners {

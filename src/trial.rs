@@ -32,7 +32,9 @@ fn find_below(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             find_below(&path, found)?;
-        } else if path.extension().is_some_and(|it| it == "yaml") && path.file_name().is_some_and(|it| it != "weft.yaml") {
+        } else if path.extension().is_some_and(|it| it == "yaml")
+            && path.file_name().is_some_and(|it| it != "weft.yaml")
+        {
             found.push(path);
         }
     }
@@ -42,5 +44,6 @@ fn find_below(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 /// The gRPC code with this name: `NOT_FOUND`.
 fn code(name: &str) -> Option<tonic::Code> {
     let all = (0..=16).map(tonic::Code::from);
-    all.into_iter().find(|it| crate::runtime::backend::code::name(*it) == name)
+    all.into_iter()
+        .find(|it| crate::runtime::backend::code::name(*it) == name)
 }

@@ -160,11 +160,11 @@ fn every_folder_is_a_code_that_is_found_in_it() {
             assert!(codes::find(&name).is_some(), "`{name}` is not a code");
             let found = cases()
                 .iter()
-                .filter(|(path, _, _)| path.starts_with(&folder))
-                .any(|(_, _, files)| {
+                .filter(|(path, _, _)| path.starts_with(&folder) || path.starts_with(root().join("semantics")))
+                .any(|(_, gateway, files)| {
                     files
                         .iter()
-                        .chain(std::iter::once(&folder.join("weft.yaml")))
+                        .chain(std::iter::once(gateway))
                         .any(|it| std::fs::read_to_string(it).is_ok_and(|text| text.contains(&format!("[{name}]"))))
                 });
             assert!(found, "no case in `{name}` is marked with it");
@@ -180,7 +180,11 @@ fn the_compositions_of_the_demo_are_sound() {
         .map(|it| it.unwrap().path())
         .collect();
     files.sort();
-    let outcome = run(&root.join("fixtures/demo/weft.yaml"), &files, &schema("descriptors/hipstershop"));
+    let outcome = run(
+        &root.join("fixtures/demo/weft.yaml"),
+        &files,
+        &schema("descriptors/hipstershop"),
+    );
     let drawn = render::full(&outcome.diagnostics, &outcome.sources, render::Colour::Off);
     assert!(outcome.diagnostics.is_empty(), "{drawn}");
     assert_eq!(outcome.plan.unwrap().endpoints.len(), files.len());

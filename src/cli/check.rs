@@ -31,9 +31,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
             }
             let n_endpoints = loaded.plan.endpoints.len();
             if arguments.format != Format::Json {
-                eprintln!("{n_endpoints} endpoints, {} backends checked", loaded.plan.backends.len() - loaded.waiting.len());
+                eprintln!(
+                    "{n_endpoints} endpoints, {} backends checked",
+                    loaded.plan.backends.len() - loaded.waiting.len()
+                );
             }
-            if loaded.waiting.is_empty() { Ok(Ending::Clean) } else { anyhow::bail!("a backend could not be asked what it serves") }
+            if loaded.waiting.is_empty() {
+                Ok(Ending::Clean)
+            } else {
+                anyhow::bail!("a backend could not be asked what it serves")
+            }
         }
     }
 }

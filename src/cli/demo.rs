@@ -23,7 +23,10 @@ const COMPOSITIONS: &[(&str, &str)] = &[
     ("cart.yaml", include_str!("../../compositions/cart.yaml")),
     ("checkout.yaml", include_str!("../../compositions/checkout.yaml")),
     ("home.yaml", include_str!("../../compositions/home.yaml")),
-    ("product-by-id.yaml", include_str!("../../compositions/product-by-id.yaml")),
+    (
+        "product-by-id.yaml",
+        include_str!("../../compositions/product-by-id.yaml"),
+    ),
     ("product.yaml", include_str!("../../compositions/product.yaml")),
     ("products.yaml", include_str!("../../compositions/products.yaml")),
     ("search.yaml", include_str!("../../compositions/search.yaml")),
@@ -46,7 +49,10 @@ pub struct Arguments {
 /// Starts everything and serves until a signal ends it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let troubles = troubles(arguments)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let addresses = server::start(&troubles).await?;
         let files = Files::write(&addresses)?;
@@ -73,7 +79,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
 fn troubles(arguments: &Arguments) -> anyhow::Result<BTreeMap<String, Trouble>> {
     let known = |name: &str| {
         let names: Vec<_> = BACKENDS.iter().map(|it| it.name).collect();
-        anyhow::ensure!(names.contains(&name), "the demo has no backend `{name}`; it has {}", names.join(", "));
+        anyhow::ensure!(
+            names.contains(&name),
+            "the demo has no backend `{name}`; it has {}",
+            names.join(", ")
+        );
         Ok(())
     };
     let mut troubles: BTreeMap<String, Trouble> = BTreeMap::new();
@@ -82,10 +92,12 @@ fn troubles(arguments: &Arguments) -> anyhow::Result<BTreeMap<String, Trouble>> 
         troubles.entry(name.clone()).or_default().fails = true;
     }
     for written in &arguments.slow {
-        let (name, time) = written.split_once('=').with_context(|| format!("`{written}`: expected NAME=TIME, such as reviews=2s"))?;
+        let (name, time) = written
+            .split_once('=')
+            .with_context(|| format!("`{written}`: expected NAME=TIME, such as reviews=2s"))?;
         known(name)?;
-        let delay = crate::language::spec::scalar::duration(time)
-            .map_err(|reason| anyhow::anyhow!("`{time}`: {reason}"))?;
+        let delay =
+            crate::language::spec::scalar::duration(time).map_err(|reason| anyhow::anyhow!("`{time}`: {reason}"))?;
         troubles.entry(name.to_owned()).or_default().delay = delay;
     }
     Ok(troubles)
@@ -126,7 +138,10 @@ fn with_addresses(text: &str, addresses: &BTreeMap<&'static str, SocketAddr>) ->
     let mut out = String::new();
     for line in text.lines() {
         let name = line.trim_start().split(':').next().unwrap_or_default();
-        let line = match addresses.get(name).zip(line.split_once("http://").and_then(|it| Some((it.0, it.1.split_once('"')?.1)))) {
+        let line = match addresses.get(name).zip(
+            line.split_once("http://")
+                .and_then(|it| Some((it.0, it.1.split_once('"')?.1))),
+        ) {
             Some((address, (before, after))) => format!("{before}http://{address}\"{after}"),
             None if name == "admin" => "admin: { listen: 127.0.0.1:0 }".to_owned(),
             None => line.to_owned(),
@@ -140,10 +155,22 @@ fn with_addresses(text: &str, addresses: &BTreeMap<&'static str, SocketAddr>) ->
 fn greet(address: SocketAddr, arguments: &Arguments) {
     println!("The demo's shop is open at http://{address}. Try:\n");
     for (line, what) in [
-        (format!("curl -s http://{address}/pages/home?user=ada"), "the front page: 9 prices converted at once"),
-        (format!("curl -s 'http://{address}/pages/products/mug?currency=CHF'"), "a product page from six backends"),
-        (format!("curl -s 'http://{address}/pages/cart/ada?currency=JPY'"), "the cart with products, prices, shipping"),
-        (format!("curl -s http://{address}/products"), "one call, one response, cached for 10s"),
+        (
+            format!("curl -s http://{address}/pages/home?user=ada"),
+            "the front page: 9 prices converted at once",
+        ),
+        (
+            format!("curl -s 'http://{address}/pages/products/mug?currency=CHF'"),
+            "a product page from six backends",
+        ),
+        (
+            format!("curl -s 'http://{address}/pages/cart/ada?currency=JPY'"),
+            "the cart with products, prices, shipping",
+        ),
+        (
+            format!("curl -s http://{address}/products"),
+            "one call, one response, cached for 10s",
+        ),
         (
             format!(
                 "curl -si http://{address}/checkout --json '{{\"user\":\"ada\",\"currency\":\"EUR\",\"email\":\"ada@example.com\",\
@@ -151,18 +178,26 @@ fn greet(address: SocketAddr, arguments: &Arguments) {
             ),
             "a write",
         ),
-        (format!("curl -si http://{address}/pages/products/none"), "a failure: problem+json"),
+        (
+            format!("curl -si http://{address}/pages/products/none"),
+            "a failure: problem+json",
+        ),
     ] {
         println!("  {line}\n      {what}\n");
     }
     if arguments.fail.is_empty() && arguments.slow.is_empty() {
         println!("Start it with `--fail ads` or `--slow reviews=2s` to see a page do without a backend.");
     }
-    println!("Each backend takes its time ({}): a page takes as long as its critical path, not the sum.", latencies());
+    println!(
+        "Each backend takes its time ({}): a page takes as long as its critical path, not the sum.",
+        latencies()
+    );
 }
 
 fn latencies() -> String {
-    let shown = BACKENDS.iter().map(|it| format!("{} {}ms", it.name, Duration::as_millis(&it.latency)));
+    let shown = BACKENDS
+        .iter()
+        .map(|it| format!("{} {}ms", it.name, Duration::as_millis(&it.latency)));
     shown.collect::<Vec<_>>().join(", ")
 }
 
@@ -174,7 +209,10 @@ mod tests {
     fn the_gateway_file_gets_the_ports_that_the_system_chose() {
         let addresses = BTreeMap::from([("ads", SocketAddr::from(([127, 0, 0, 1], 4242)))]);
         let text = with_addresses(GATEWAY_FILE, &addresses);
-        assert!(text.contains(r#"  ads: { grpc: ["http://127.0.0.1:4242"], descriptors: reflection }"#), "{text}");
+        assert!(
+            text.contains(r#"  ads: { grpc: ["http://127.0.0.1:4242"], descriptors: reflection }"#),
+            "{text}"
+        );
         assert!(text.contains("  cart: { grpc: [\"http://127.0.0.1:50053\"]"));
     }
 

@@ -20,7 +20,11 @@ pub struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let files = trial::find(&arguments.paths)?;
     anyhow::ensure!(!files.is_empty(), "no fixture files (*.yaml) there");
-    let expected = if arguments.update { Expected::Rewrite } else { Expected::Holds };
+    let expected = if arguments.update {
+        Expected::Rewrite
+    } else {
+        Expected::Holds
+    };
     let mut n_failed = 0;
     for file in &files {
         match trial::run(file, expected) {

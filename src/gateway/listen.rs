@@ -49,7 +49,11 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 /// Serves on the listeners until `stop` says so, then until every request has ended. Blocks its thread.
-pub fn work(shared: &Arc<Shared>, listeners: Vec<std::net::TcpListener>, stop: watch::Receiver<bool>) -> io::Result<()> {
+pub fn work(
+    shared: &Arc<Shared>,
+    listeners: Vec<std::net::TcpListener>,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
@@ -72,7 +76,12 @@ struct Worker {
 impl Worker {
     fn new(shared: Arc<Shared>, stop: watch::Receiver<bool>) -> Rc<Self> {
         let running = Running::new(shared.snapshot.load_full(), shared.hall.clone(), None);
-        Rc::new(Self { shared, running: RefCell::new(running), stop, open: watch::Sender::new(0) })
+        Rc::new(Self {
+            shared,
+            running: RefCell::new(running),
+            stop,
+            open: watch::Sender::new(0),
+        })
     }
 
     /// This worker's view of what is served at the moment.
@@ -81,7 +90,11 @@ impl Worker {
         if Arc::ptr_eq(&current.snapshot, &self.shared.snapshot.load()) {
             return current;
         }
-        let fresh = Running::new(self.shared.snapshot.load_full(), self.shared.hall.clone(), Some(&current));
+        let fresh = Running::new(
+            self.shared.snapshot.load_full(),
+            self.shared.hall.clone(),
+            Some(&current),
+        );
         self.running.replace(fresh.clone());
         fresh
     }
@@ -128,10 +141,21 @@ impl Worker {
         let settings = &self.running().snapshot.plan.settings;
         let activity = Rc::new(Activity::default());
         let mut builder = auto::Builder::new(LocalExecutor);
-        builder.http1().timer(TokioTimer::new()).max_buf_size(settings.max_headers.max(8192)).header_read_timeout(None);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .max_buf_size(settings.max_headers.max(8192))
+            .header_read_timeout(None);
         let max_headers = u32::try_from(settings.max_headers).unwrap_or(u32::MAX);
-        builder.http2().timer(TokioTimer::new()).max_header_list_size(max_headers).max_concurrent_streams(256);
-        let io = Watched { stream: TokioIo::new(stream), activity: activity.clone() };
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(max_headers)
+            .max_concurrent_streams(256);
+        let io = Watched {
+            stream: TokioIo::new(stream),
+            activity: activity.clone(),
+        };
         let service = service_fn(|request: http::Request<Incoming>| {
             let request_guard = activity.clone().begin(request.version());
             let running = self.running();
@@ -177,7 +201,10 @@ impl Worker {
 /// Errors of `accept` that concern only the connection that was to be accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
 }
 
 /// Runs HTTP/2 streams on the worker's own thread.
@@ -244,7 +271,11 @@ impl Activity {
 
     fn verdict(&self, head: Duration, idle: Duration) -> Verdict {
         let (limit, verdict) = self.limit(head, idle);
-        if self.in_flight.get() == 0 && Instant::now() >= limit { verdict } else { Verdict::Stay }
+        if self.in_flight.get() == 0 && Instant::now() >= limit {
+            verdict
+        } else {
+            Verdict::Stay
+        }
     }
 
     /// When to look again: at the limit, or soon where a request is being answered or a head may have begun meanwhile.
@@ -252,7 +283,11 @@ impl Activity {
         let step = head.min(idle).max(Duration::from_millis(10));
         let (limit, _) = self.limit(head, idle);
         let soonest = Instant::now() + step;
-        if self.in_flight.get() == 0 && self.head_since.get().is_some() { limit.max(Instant::now()) } else { soonest }
+        if self.in_flight.get() == 0 && self.head_since.get().is_some() {
+            limit.max(Instant::now())
+        } else {
+            soonest
+        }
     }
 }
 

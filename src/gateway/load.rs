@@ -53,14 +53,24 @@ pub struct Refused {
 impl Refused {
     /// One line for each mistake.
     pub fn lines(&self) -> Vec<String> {
-        let errors: Vec<_> = self.diagnostics.iter().filter(|it| it.severity == Severity::Error).cloned().collect();
-        render::concise(&errors, &self.sources).lines().map(str::to_owned).collect()
+        let errors: Vec<_> = self
+            .diagnostics
+            .iter()
+            .filter(|it| it.severity == Severity::Error)
+            .cloned()
+            .collect();
+        render::concise(&errors, &self.sources)
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 }
 
 impl std::fmt::Debug for Loader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loader").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Loader")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,7 +87,10 @@ impl Loader {
 
     /// Loads from `text`, as if it stood in the file `config`.
     pub fn from_text(config: &Path, text: String) -> Self {
-        Self { text: Some(text), ..Self::from_file(config) }
+        Self {
+            text: Some(text),
+            ..Self::from_file(config)
+        }
     }
 
     /// Reads and checks everything.
@@ -87,9 +100,12 @@ impl Loader {
         let result = self.load_into(&mut sources, &mut diagnostics).await;
         let diagnostics = diagnostics.into_sorted();
         match result {
-            Some((plan, waiting)) if diagnostics.iter().all(|it| it.severity == Severity::Warning) => {
-                Ok(Loaded { plan, warnings: diagnostics, sources, waiting })
-            }
+            Some((plan, waiting)) if diagnostics.iter().all(|it| it.severity == Severity::Warning) => Ok(Loaded {
+                plan,
+                warnings: diagnostics,
+                sources,
+                waiting,
+            }),
             _ => Err(Refused { diagnostics, sources }),
         }
     }
@@ -113,7 +129,10 @@ impl Loader {
         let folder = self.config.parent().map(Path::to_owned).unwrap_or_default();
         let document = spec::document(sources, file, diagnostics)?;
         let file = |path: &Path| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
-        let outside = Outside { env: &*self.environment, file: &file };
+        let outside = Outside {
+            env: &*self.environment,
+            file: &file,
+        };
         let gateway = spec::gateway(&document, sources, outside, diagnostics)?;
         let compositions = read_compositions(&gateway, &folder, sources, diagnostics);
         let (schemas, waiting) = self.schemas(&gateway, &folder, diagnostics).await;

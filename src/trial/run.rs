@@ -40,7 +40,10 @@ pub enum Expected {
 /// Runs one fixture file in a runtime of its own whose time is simulated. The error lists all that went otherwise.
 pub fn run(path: &Path, expected: Expected) -> Result<(), Vec<String>> {
     let text = std::fs::read_to_string(path).map_err(|error| vec![format!("cannot be read: {error}")])?;
-    let builder = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let builder = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
     let runtime = builder.map_err(|error| vec![error.to_string()])?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
@@ -128,15 +131,19 @@ impl Trial {
             let name = format!("{} {}", exchange.method, exchange.target);
             match (&exchange.expect, answer) {
                 (None, None) => {}
-                (None, Some(_)) => self.failures.push(format!("{name}: the client was answered before it left")),
+                (None, Some(_)) => self
+                    .failures
+                    .push(format!("{name}: the client was answered before it left")),
                 (Some(_), None) => self.failures.push(format!("{name}: no answer")),
                 (Some(expect), Some(answer)) => {
                     let wrong = answer.compare(expect);
                     if wrong.is_empty() {
                         continue;
                     }
-                    self.failures.extend(wrong.into_iter().map(|it| format!("{name}: {it}")));
-                    self.rewrites.extend(exchange.expect_span.map(|span| (span, answer.written(expect))));
+                    self.failures
+                        .extend(wrong.into_iter().map(|it| format!("{name}: {it}")));
+                    self.rewrites
+                        .extend(exchange.expect_span.map(|span| (span, answer.written(expect))));
                 }
             }
         }
@@ -150,13 +157,16 @@ impl Trial {
                 let generation = self.running.snapshot.generation + 1;
                 self.running = self.stage.run(plan, generation, &self.hall, &self.script);
             }
-            Some(_) => self.failures.push(format!("the reload works, but {} was expected", refused.join(", "))),
+            Some(_) => self
+                .failures
+                .push(format!("the reload works, but {} was expected", refused.join(", "))),
             None => {
                 let found = diagnostics.into_sorted();
                 let errors = found.iter().filter(|it| it.severity == Severity::Error);
                 let codes: Vec<&str> = errors.map(|it| it.code).collect();
                 if codes != refused.iter().map(String::as_str).collect::<Vec<_>>() {
-                    self.failures.push(render::full(&found, &self.stage.sources, render::Colour::Off));
+                    self.failures
+                        .push(render::full(&found, &self.stage.sources, render::Colour::Off));
                 }
             }
         }
@@ -172,7 +182,11 @@ impl Trial {
             return std::fs::write(&self.path, &self.text).map_err(|error| vec![error.to_string()]);
         }
         self.failures.extend(surprises);
-        if self.failures.is_empty() { Ok(()) } else { Err(self.failures) }
+        if self.failures.is_empty() {
+            Ok(())
+        } else {
+            Err(self.failures)
+        }
     }
 }
 
@@ -180,18 +194,33 @@ impl Stage {
     /// Reads the gateway file that the fixture names, brings along, or finds above itself.
     fn set(mut sources: SourceMap, fixture: &Fixture, diagnostics: &mut Diagnostics) -> Result<Self, Vec<String>> {
         let (document, folder) = match &fixture.gateway {
-            Some(Node { kind: NodeKind::Text(path), .. }) => {
-                read_gateway(&fixture.folder.join(&*path.value), &mut sources, diagnostics)?
-            }
-            Some(node) => (Document { file: node.span.file, root: node.clone() }, fixture.folder.clone()),
+            Some(Node {
+                kind: NodeKind::Text(path),
+                ..
+            }) => read_gateway(&fixture.folder.join(&*path.value), &mut sources, diagnostics)?,
+            Some(node) => (
+                Document {
+                    file: node.span.file,
+                    root: node.clone(),
+                },
+                fixture.folder.clone(),
+            ),
             None => {
-                let above = fixture.folder.ancestors().map(|it| it.join("weft.yaml")).find(|it| it.is_file());
-                let path = above.ok_or_else(|| vec!["no weft.yaml above the fixture, and no `gateway:` in it".to_owned()])?;
+                let above = fixture
+                    .folder
+                    .ancestors()
+                    .map(|it| it.join("weft.yaml"))
+                    .find(|it| it.is_file());
+                let path =
+                    above.ok_or_else(|| vec!["no weft.yaml above the fixture, and no `gateway:` in it".to_owned()])?;
                 read_gateway(&path, &mut sources, diagnostics)?
             }
         };
         // A fixture needs nothing from outside: whatever is asked for is empty text.
-        let outside = Outside { env: &|_| Some(String::new()), file: &|_| Ok(String::new()) };
+        let outside = Outside {
+            env: &|_| Some(String::new()),
+            file: &|_| Ok(String::new()),
+        };
         let Some(gateway) = spec::gateway(&document, &sources, outside, diagnostics) else {
             return Err(shown(std::mem::take(diagnostics), &sources));
         };
@@ -212,7 +241,12 @@ impl Stage {
             schemas.push(schema);
             pools.push(pool);
         }
-        Ok(Self { sources, gateway, schemas, pools })
+        Ok(Self {
+            sources,
+            gateway,
+            schemas,
+            pools,
+        })
     }
 
     /// Checks compositions: maps as they stand in the fixture, or paths.
@@ -234,7 +268,10 @@ impl Stage {
                         }
                     }
                 }
-                _ => Some(Document { file: node.span.file, root: node.clone() }),
+                _ => Some(Document {
+                    file: node.span.file,
+                    root: node.clone(),
+                }),
             };
             compositions.extend(document.and_then(|it| spec::composition(&it, &self.sources, diagnostics)));
         }
@@ -247,7 +284,11 @@ impl Stage {
             Rc::new(ScriptedBackend::new(name, pool.clone(), script.clone(), max)) as Rc<dyn Backend>
         });
         let backends = Backends::new(backends.collect());
-        Rc::new(Running { snapshot: Arc::new(Snapshot { plan, generation }), backends, hall: hall.clone() })
+        Rc::new(Running {
+            snapshot: Arc::new(Snapshot { plan, generation }),
+            backends,
+            hall: hall.clone(),
+        })
     }
 }
 
@@ -264,7 +305,9 @@ fn read_gateway(
     let file = sources.add(path.display().to_string(), text);
     let document = spec::document(sources, file, diagnostics);
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    document.map(|it| (it, folder)).ok_or_else(|| shown(std::mem::take(diagnostics), sources))
+    document
+        .map(|it| (it, folder))
+        .ok_or_else(|| shown(std::mem::take(diagnostics), sources))
 }
 
 thread_local! {
@@ -274,13 +317,15 @@ thread_local! {
 
 fn load(paths: &[PathBuf]) -> Result<(BackendSchema, DescriptorPool), Vec<String>> {
     let known = LOADED.with_borrow(|all| {
-        all.iter().find(|it| it.0 == paths).map(|(_, schema, pool)| (schema.clone(), pool.clone()))
+        all.iter()
+            .find(|it| it.0 == paths)
+            .map(|(_, schema, pool)| (schema.clone(), pool.clone()))
     });
     if let Some(known) = known {
         return Ok(known);
     }
-    let set: FileDescriptorSet = descriptors::load(paths)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let set: FileDescriptorSet =
+        descriptors::load(paths).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let schema = build(&set).map_err(|error| vec![error.to_string()])?;
     let pool = DescriptorPool::decode(set.encode_to_vec().as_slice()).map_err(|error| vec![error.to_string()])?;
     let loaded = (BackendSchema::Known(schema), pool);
@@ -299,7 +344,9 @@ struct Got {
 /// Asks as a client would. `None` where the client left.
 async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instant) -> Option<Got> {
     tokio::time::sleep(exchange.start).await;
-    let mut request = http::Request::builder().method(exchange.method.as_str()).uri(exchange.target.as_str());
+    let mut request = http::Request::builder()
+        .method(exchange.method.as_str())
+        .uri(exchange.target.as_str());
     for (name, value) in &exchange.headers {
         request = request.header(name, value);
     }
@@ -312,7 +359,12 @@ async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instant) -> Optio
     let at = Instant::now().saturating_duration_since(began);
     let (parts, body) = response.into_parts();
     let body = body.collect().await.ok()?.to_bytes();
-    Some(Got { status: parts.status.as_u16(), at, headers: parts.headers, body })
+    Some(Got {
+        status: parts.status.as_u16(),
+        at,
+        headers: parts.headers,
+        body,
+    })
 }
 
 impl Got {
@@ -321,7 +373,11 @@ impl Got {
         if let Some(status) = expect.status
             && status != self.status
         {
-            wrong.push(format!("status {}, not {status}: {}", self.status, String::from_utf8_lossy(&self.body)));
+            wrong.push(format!(
+                "status {}, not {status}: {}",
+                self.status,
+                String::from_utf8_lossy(&self.body)
+            ));
         }
         if let Some(at) = expect.at
             && at != self.at
@@ -344,14 +400,21 @@ impl Got {
         if let Some(text) = &expect.text
             && text.as_bytes() != self.body
         {
-            wrong.push(format!("body is\n  {}\nnot\n  {text}", String::from_utf8_lossy(&self.body)));
+            wrong.push(format!(
+                "body is\n  {}\nnot\n  {text}",
+                String::from_utf8_lossy(&self.body)
+            ));
         }
         wrong
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        let lines: Vec<_> =
-            self.headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned()).collect();
+        let lines: Vec<_> = self
+            .headers
+            .get_all(name)
+            .iter()
+            .map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+            .collect();
         (!lines.is_empty()).then(|| lines.join(", "))
     }
 
@@ -378,7 +441,10 @@ impl Got {
             parts.push(format!("body: {body}"));
         }
         if expect.text.is_some() {
-            parts.push(format!("text: {}", Value::String(String::from_utf8_lossy(&self.body).into_owned())));
+            parts.push(format!(
+                "text: {}",
+                Value::String(String::from_utf8_lossy(&self.body).into_owned())
+            ));
         }
         format!("{{ {} }}", parts.join(", "))
     }

@@ -40,7 +40,11 @@ impl Script {
     /// A script that nobody has used yet.
     pub fn new(lines: Vec<Line>) -> Rc<Self> {
         let lines = lines.into_iter().map(|it| (it, Cell::new(0))).collect();
-        Rc::new(Self { lines, began: Cell::new(Instant::now()), surprises: RefCell::default() })
+        Rc::new(Self {
+            lines,
+            began: Cell::new(Instant::now()),
+            surprises: RefCell::default(),
+        })
     }
 
     /// A new step begins: `at:` counts from here.
@@ -58,7 +62,12 @@ impl Script {
         let mut all = self.surprises.borrow().clone();
         for (line, used) in &self.lines {
             if used.get() < line.times {
-                all.push(format!("{} was called {} times, not {}", shown(&line.on), used.get(), line.times));
+                all.push(format!(
+                    "{} was called {} times, not {}",
+                    shown(&line.on),
+                    used.get(),
+                    line.times
+                ));
             }
         }
         all
@@ -70,9 +79,10 @@ impl Script {
 
     /// The first line that is not used up, is about this request and wants it as it is.
     fn find(&self, on: &On, wants: impl Fn(&Value) -> bool) -> Option<&Line> {
-        let (line, used) = self.lines.iter().find(|(line, used)| {
-            line.on == *on && used.get() < line.times && line.want.as_ref().is_none_or(&wants)
-        })?;
+        let (line, used) = self
+            .lines
+            .iter()
+            .find(|(line, used)| line.on == *on && used.get() < line.times && line.want.as_ref().is_none_or(&wants))?;
         used.set(used.get() + 1);
         Some(line)
     }
@@ -92,7 +102,9 @@ impl Script {
             self.surprise(format!("{} had {left:?} left, not {wanted:?}", shown(&line.on)));
         }
         for (name, wanted) in &line.want_headers {
-            let found = headers.get(name).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+            let found = headers
+                .get(name)
+                .map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
             if found != *wanted {
                 let on = shown(&line.on);
                 self.surprise(format!("{on} got header `{name}` = {found:?}, not {wanted:?}"));
@@ -111,57 +123,100 @@ fn shown(on: &On) -> String {
 impl ScriptedBackend {
     /// A backend of the gateway file. `pool` holds its descriptors; empty for HTTP.
     pub fn new(name: Arc<str>, pool: DescriptorPool, script: Rc<Script>, max_message: usize) -> Self {
-        Self { name, pool, script, max_message }
+        Self {
+            name,
+            pool,
+            script,
+            max_message,
+        }
     }
 
     fn method(&self, path: &str) -> Option<MethodDescriptor> {
         let (service, method) = path.strip_prefix('/')?.split_once('/')?;
-        self.pool.get_service_by_name(service)?.methods().find(|it| it.name() == method)
+        self.pool
+            .get_service_by_name(service)?
+            .methods()
+            .find(|it| it.name() == method)
     }
 
-    async fn grpc(&self, path: &str, message: &Bytes, metadata: &HeaderMap, attempt: Attempt) -> Result<Reply, Failure> {
+    async fn grpc(
+        &self,
+        path: &str,
+        message: &Bytes,
+        metadata: &HeaderMap,
+        attempt: Attempt,
+    ) -> Result<Reply, Failure> {
         let Some(method) = self.method(path) else {
-            self.script.surprise(format!("{path} is called, but the descriptors do not have it"));
+            self.script
+                .surprise(format!("{path} is called, but the descriptors do not have it"));
             return Err(Failure::bug("an unknown method"));
         };
         let on = On::Grpc(path.trim_start_matches('/').to_owned());
         let Ok(request) = DynamicMessage::decode(method.input(), message.clone()) else {
-            self.script.surprise(format!("{} got a request that does not decode", shown(&on)));
+            self.script
+                .surprise(format!("{} got a request that does not decode", shown(&on)));
             return Err(Failure::bug("a malformed request"));
         };
         let wants = |want: &Value| DynamicMessage::deserialize(method.input(), want).is_ok_and(|it| it == request);
         let Some(line) = self.script.find(&on, wants) else {
             let sent = serde_json::to_string(&request).unwrap_or_default();
-            self.script.surprise(format!("unexpected call of {} with {sent}", shown(&on)));
+            self.script
+                .surprise(format!("unexpected call of {} with {sent}", shown(&on)));
             return Err(Failure::bug("a call that nobody scripted"));
         };
         self.arrive(line, &attempt, metadata).await?;
         match &line.answer {
-            Answer::Bytes { body, .. } => Ok(Reply { body: body.clone().into(), ..Reply::default() }),
+            Answer::Bytes { body, .. } => Ok(Reply {
+                body: body.clone().into(),
+                ..Reply::default()
+            }),
             Answer::Error { code, message } => {
                 let code = super::code(code).unwrap_or(tonic::Code::Unknown);
                 Err(Failure::status(code, message.clone(), Bytes::new()))
             }
             Answer::Json { body, .. } => match DynamicMessage::deserialize(method.output(), body) {
-                Ok(reply) => Ok(Reply { body: reply.encode_to_vec().into(), ..Reply::default() }),
+                Ok(reply) => Ok(Reply {
+                    body: reply.encode_to_vec().into(),
+                    ..Reply::default()
+                }),
                 Err(error) => {
-                    self.script.surprise(format!("the reply of {} is no {}: {error}", shown(&on), method.output().full_name()));
+                    self.script.surprise(format!(
+                        "the reply of {} is no {}: {error}",
+                        shown(&on),
+                        method.output().full_name()
+                    ));
                     Err(Failure::bug("a malformed reply in the fixture"))
                 }
             },
-            Answer::Refused => Err(Failure::connect(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))),
+            Answer::Refused => Err(Failure::connect(std::io::Error::from(
+                std::io::ErrorKind::ConnectionRefused,
+            ))),
         }
     }
 
     async fn http(&self, request: Request, attempt: Attempt) -> Result<Reply, Failure> {
-        let Request::Http { method, path_and_query, headers, body, accept } = request else {
+        let Request::Http {
+            method,
+            path_and_query,
+            headers,
+            body,
+            accept,
+        } = request
+        else {
             return Err(Failure::bug("a gRPC call for an HTTP backend"));
         };
-        let on = On::Http { method: method.to_string(), backend: self.name.to_string(), path: path_and_query };
-        let sent = body.as_ref().map(|it| serde_json::from_slice::<Value>(it).unwrap_or_default());
+        let on = On::Http {
+            method: method.to_string(),
+            backend: self.name.to_string(),
+            path: path_and_query,
+        };
+        let sent = body
+            .as_ref()
+            .map(|it| serde_json::from_slice::<Value>(it).unwrap_or_default());
         let Some(line) = self.script.find(&on, |want| sent.as_ref() == Some(want)) else {
             let sent = sent.map(|it| it.to_string()).unwrap_or_default();
-            self.script.surprise(format!("unexpected call of {} with {sent}", shown(&on)));
+            self.script
+                .surprise(format!("unexpected call of {} with {sent}", shown(&on)));
             return Err(Failure::bug("a call that nobody scripted"));
         };
         self.arrive(line, &attempt, &headers).await?;
@@ -169,7 +224,9 @@ impl ScriptedBackend {
             Answer::Bytes { body, status, headers } => (body.clone(), *status, headers),
             Answer::Json { body, status, headers } => (body.to_string().into_bytes(), *status, headers),
             Answer::Error { .. } | Answer::Refused => {
-                return Err(Failure::connect(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)));
+                return Err(Failure::connect(std::io::Error::from(
+                    std::io::ErrorKind::ConnectionRefused,
+                )));
             }
         };
         let mut response = http::Response::new(Full::new(Bytes::from(bytes)));
@@ -188,7 +245,11 @@ impl ScriptedBackend {
         if !matches!(line.answer, Answer::Refused) {
             attempt.sent.mark();
         }
-        let waiting = Waiting { script: &self.script, line, done: Cell::new(false) };
+        let waiting = Waiting {
+            script: &self.script,
+            line,
+            done: Cell::new(false),
+        };
         tokio::time::sleep(line.after).await;
         waiting.done.set(true);
         if line.cancelled {
@@ -209,7 +270,8 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.done.get() && !self.line.cancelled {
             let at = Instant::now().saturating_duration_since(self.script.began.get());
-            self.script.surprise(format!("{} was cancelled at {at:?}", shown(&self.line.on)));
+            self.script
+                .surprise(format!("{} was cancelled at {at:?}", shown(&self.line.on)));
         }
     }
 }
@@ -218,7 +280,11 @@ impl Backend for ScriptedBackend {
     fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>> {
         async move {
             match request {
-                Request::Grpc { path, message, metadata } => self.grpc(&path, &message, &metadata, attempt).await,
+                Request::Grpc {
+                    path,
+                    message,
+                    metadata,
+                } => self.grpc(&path, &message, &metadata, attempt).await,
                 request @ Request::Http { .. } => self.http(request, attempt).await,
             }
         }

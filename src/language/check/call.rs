@@ -262,15 +262,18 @@ impl Unit<'_, '_> {
         let spec = self.outline.call(id).spec;
         let inner = self.outline.call(id).inner?;
         let CallKind::For {
-            list, max_concurrency, ..
+            variable,
+            list,
+            max_concurrency,
+            ..
         } = spec.kind.as_ref()?
         else {
             return None;
         };
         let checked = self.expression(list, scope);
         let element = match &checked {
-            Some(it) => self.list_element(list, &it.ty, "for"),
-            None => Type::unknown(),
+            Some(it) if self.outline.taken(&variable.value).is_none() => self.list_element(list, &it.ty, "for"),
+            _ => Type::unknown(),
         };
         self.graphs[inner.0].variable.1 = element;
         self.graphs[inner.0].options = self.options_of(list, scope);

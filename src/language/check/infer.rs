@@ -206,6 +206,13 @@ fn conflict(name: &str, first: &Type, first_span: Span, second: &Type, second_sp
     let conflict = Diagnostic::new("conflicting-use", second_span, title)
         .label(format!("here a `{}` belongs", shown(second)))
         .other(first_span, format!("here a `{}` belongs", shown(first)));
+    // The type of a body's member cannot be declared: it is what the other place says.
+    if name.starts_with("body") {
+        return match keyword(second) {
+            Some(function) => conflict.help(format!("{function}({name})")),
+            None => conflict,
+        };
+    }
     // Everything can be written as text, so that the other type is the one to declare.
     match (keyword(first), keyword(second)) {
         (Some("string"), Some(other)) | (Some(other), Some("string")) => conflict.help(format!(

@@ -120,7 +120,8 @@ impl Unit<'_, '_> {
             if scope.purpose == Purpose::Request {
                 self.warn_empty_batch(expression, &checked.ty, scope, &place.ty);
             }
-            if scope.purpose == Purpose::Value
+            if matches!(scope.purpose, Purpose::Request | Purpose::Value)
+                && !checked.ty.nullable
                 && let Some(function) = form_function(&checked.ty, &place.ty)
                 && let Some(wrapped) = Self::wrapped(expression, &format!("{function}("), ")")
             {
@@ -204,12 +205,15 @@ impl Unit<'_, '_> {
             };
             typed.push((condition, self.template(template, element.as_ref(), &scope)));
         }
-        let joined = literal::join_all(typed.iter().map(|(_, it)| &it.ty));
-        if scope.purpose != Purpose::Render && matches!(joined.kind, TypeKind::Any) {
+        let mut joined = literal::join_all(typed.iter().map(|(_, it)| &it.ty));
+        if !matches!(scope.purpose, Purpose::Render | Purpose::Send) && matches!(joined.kind, TypeKind::Any) {
+            // Elements of several forms take that of their place; where there is none, they are JSON.
+            let wanted = element.as_ref().map_or(&joined, |it| &it.ty).clone();
             typed = typed
                 .into_iter()
-                .map(|(condition, it)| (condition, self.convert(it, &joined, span)))
+                .map(|(condition, it)| (condition, self.convert(it, &wanted, span)))
                 .collect();
+            joined = literal::join_all(typed.iter().map(|(_, it)| &it.ty));
         }
         let ty = match place {
             Some(place) if matches!(place.ty.kind, TypeKind::List(_)) && items.is_empty() => {
@@ -250,8 +254,10 @@ impl Unit<'_, '_> {
     ) -> Typed {
         let checked = self.expression(list, scope);
         let element = match &checked {
-            Some(checked) => self.list_element(list, &checked.ty, "$for"),
-            None => Type::unknown(),
+            Some(checked) if self.outline.taken(&variable.value).is_none() => {
+                self.list_element(list, &checked.ty, "$for")
+            }
+            _ => Type::unknown(),
         };
         let slot = Slot(self.top(scope));
         let options = self.options_of(list, scope);

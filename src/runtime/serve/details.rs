@@ -20,7 +20,11 @@ pub fn as_json(status: &[u8]) -> Vec<Value> {
         return Vec::new();
     };
     let details = fields(status, STATUS_DETAILS).unwrap_or_default();
-    details.into_iter().filter(|it| may_be_shown(it)).filter_map(|it| rendered(any, it)).collect()
+    details
+        .into_iter()
+        .filter(|it| may_be_shown(it))
+        .filter_map(|it| rendered(any, it))
+        .collect()
 }
 
 fn rendered(any: &ToJson, detail: &[u8]) -> Option<Value> {
@@ -31,7 +35,9 @@ fn rendered(any: &ToJson, detail: &[u8]) -> Option<Value> {
 
 fn may_be_shown(any: &[u8]) -> bool {
     let url = fields(any, ANY_TYPE_URL).unwrap_or_default().pop().unwrap_or_default();
-    let name = url.strip_prefix(b"type.googleapis.com/google.rpc.").and_then(|it| std::str::from_utf8(it).ok());
+    let name = url
+        .strip_prefix(b"type.googleapis.com/google.rpc.")
+        .and_then(|it| std::str::from_utf8(it).ok());
     matches!(
         name,
         Some(
@@ -67,7 +73,11 @@ fn program() -> Option<&'static Arc<ToJson>> {
         .get_or_init(|| {
             let schema = build::build(&well_known::set()).ok()?;
             let any = schema.find_message("google.protobuf.Any")?;
-            Some(ToJson::compile(&MessageRef::new(schema, any), &Selection::All, JsonOptions::default()))
+            Some(ToJson::compile(
+                &MessageRef::new(schema, any),
+                &Selection::All,
+                JsonOptions::default(),
+            ))
         })
         .as_ref()
 }
@@ -80,7 +90,10 @@ mod tests {
     use super::*;
 
     fn any(name: &str, value: Vec<u8>) -> prost_types::Any {
-        prost_types::Any { type_url: format!("type.googleapis.com/google.rpc.{name}"), value }
+        prost_types::Any {
+            type_url: format!("type.googleapis.com/google.rpc.{name}"),
+            value,
+        }
     }
 
     #[test]
@@ -95,9 +108,16 @@ mod tests {
             #[prost(string, tag = "1")]
             reason: String,
         }
-        let info = ErrorInfo { reason: "STOCK".to_owned() }.encode_to_vec();
+        let info = ErrorInfo {
+            reason: "STOCK".to_owned(),
+        }
+        .encode_to_vec();
         let status = Status {
-            details: vec![any("ErrorInfo", info.clone()), any("DebugInfo", info.clone()), any("Unknown", info)],
+            details: vec![
+                any("ErrorInfo", info.clone()),
+                any("DebugInfo", info.clone()),
+                any("Unknown", info),
+            ],
         };
         let expected = json!([{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "STOCK" }]);
         assert_eq!(Value::Array(as_json(&status.encode_to_vec())), expected);
