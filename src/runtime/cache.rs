@@ -238,3 +238,6 @@ impl Stored {
             }
     }
 }
+
+#[cfg(test)]
+mod tests;

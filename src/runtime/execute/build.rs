@@ -123,10 +123,16 @@ fn headers(headers: &[Header], frame: &Frame<'_>, origin: &Origin) -> Result<Hea
             };
             text
         };
-        let value = HeaderValue::from_str(&text).map_err(|_| Failure::bad_header(Some(origin.clone())))?;
+        let value = header_value(&text).ok_or_else(|| Failure::bad_header(Some(origin.clone())))?;
         all.append(header.name.clone(), value);
     }
     Ok(all)
+}
+
+/// Text as the value of a header; `None` where it has other than visible ASCII, blanks and tabs (semantics.md 11.4).
+pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
+    let visible = text.bytes().all(|it| matches!(it, b'\t' | b' '..=b'~'));
+    HeaderValue::from_str(text).ok().filter(|_| visible)
 }
 
 /// A path in which no value can make a segment of its own, or leave one.

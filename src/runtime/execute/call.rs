@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::{FutureExt, LocalBoxFuture};
+use tokio::time::timeout_at;
 
 use super::scope::{Place, Scope};
 use super::{Failed, build, each, exchange, graph, render};
@@ -41,7 +42,9 @@ async fn attempt(scope: &Scope<'_>, index: CallIndex, call: &Call) -> Result<Val
         scope.settled(*need).await?;
     }
     if call.effect {
-        graph::held_before(scope, index).await;
+        // Effects and requires that wait for each other in a ring would wait for ever.
+        let held = timeout_at(scope.deadline.instant(), graph::held_before(scope, index)).await;
+        held.map_err(|_| scope.failed(call, Failure::deadline()))?;
     }
     if let Some(when) = &call.when {
         let made = scope

@@ -4,7 +4,7 @@ use ::http::StatusCode;
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
 use bytes::Bytes;
 
-use super::{Answer, render};
+use super::{Answer, build, render};
 use crate::codec::DecodeError;
 use crate::codec::wire::Reader;
 use crate::expr::{Frame, Value};
@@ -35,7 +35,7 @@ pub(super) fn answer(response: &Response, frame: &Frame<'_>) -> Result<Answer, F
         if let Some(text) = render::text(value, frame)? {
             headers.insert(
                 name.clone(),
-                HeaderValue::from_str(&text).map_err(|_| Failure::bad_response(None))?,
+                build::header_value(&text).ok_or_else(|| Failure::bad_response(None))?,
             );
         }
     }
@@ -72,7 +72,11 @@ fn body(body: &ResponseBody, frame: &Frame<'_>) -> Result<Body, Failure> {
                 let (content_type, data) = http_body(&wire).map_err(Failure::bad_reply_from)?;
                 let content_type = match content_type {
                     b"" => octets,
-                    text => HeaderValue::from_bytes(text).map_err(|_| Failure::bad_response(None))?,
+                    text => {
+                        let text = std::str::from_utf8(text).ok();
+                        let value = text.and_then(build::header_value);
+                        value.ok_or_else(|| Failure::bad_reply("the content type of an HttpBody cannot be sent"))?
+                    }
                 };
                 Ok(raw(wire.slice_ref(data), content_type))
             }
@@ -141,3 +145,6 @@ fn set_cookie(cookie: &Cookie, frame: &Frame<'_>) -> Result<HeaderValue, Failure
 fn is_cookie_octet(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\')
 }
+
+#[cfg(test)]
+mod tests;

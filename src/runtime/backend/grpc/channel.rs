@@ -37,6 +37,8 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Most replies then are one frame, which is not copied.
 const MAX_FRAME: u32 = 1 << 17;
+/// Cancelled streams whose late frames are dropped without a word.
+const MAX_REMEMBERED: usize = 1_024;
 /// Of the headers and trailers of a reply.
 const MAX_HEADERS: u32 = 64 << 10;
 
@@ -221,6 +223,9 @@ async fn connect(target: &Target) -> io::Result<(SendRequest<Bytes>, Connection<
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(MAX_FRAME)
         .max_header_list_size(MAX_HEADERS)
+        // Cancelled calls leave late frames behind. They are expected: no number of them is a reason to close the connection.
+        .max_concurrent_reset_streams(MAX_REMEMBERED)
+        .max_local_error_reset_streams(None)
         .handshake(stream);
     handshake.await.map_err(io::Error::other)
 }

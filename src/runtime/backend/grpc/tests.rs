@@ -28,6 +28,7 @@ enum Act {
     Reply(u16, Pairs, Vec<Vec<u8>>, Option<Pairs>),
 }
 
+type Wanted = Result<&'static str, (FailureKind, Code)>;
 type Pairs = &'static [(&'static str, &'static str)];
 
 const GRPC: Pairs = &[("content-type", "application/grpc+proto")];
@@ -208,7 +209,7 @@ fn replies_are_what_the_protocol_says() {
     let large = framed(&[7; 1_001]);
     let compressed = [&[1][..], &message[1..]].concat();
     let halves = || vec![message[..3].to_vec(), message[3..9].to_vec(), message[9..].to_vec()];
-    let rows: Vec<(&str, Act, Result<&str, (FailureKind, Code)>)> = vec![
+    let rows: Vec<(&str, Act, Wanted)> = vec![
         (
             "whole",
             Act::Reply(200, GRPC, vec![message.clone()], OK),

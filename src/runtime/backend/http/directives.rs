@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn the_shortest_life_wins() {
-        let rows: &[(&[(&str, &str)], bool, Option<u64>)] = &[
+        type Headers = &'static [(&'static str, &'static str)];
+        let rows: &[(Headers, bool, Option<u64>)] = &[
             (&[], false, None),
             (&[("cache-control", "no-store")], true, None),
             (&[("cache-control", "Private, max-age=5")], true, Some(5)),

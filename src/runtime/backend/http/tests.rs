@@ -87,6 +87,7 @@ fn backend(port: u16) -> HttpBackend {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a line of a script")]
 fn reply(status: &str, headers: &str, body: &str) -> Option<String> {
     Some(format!(
         "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}",
@@ -137,6 +138,7 @@ fn a_call_carries_what_was_named_and_connections_are_used_again() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn replies_are_what_was_asked_for() {
     const JSON: &str = "content-type: application/problem+json\r\n";
     type Wanted = Result<&'static str, (FailureKind, Code)>;

@@ -1,0 +1,605 @@
+//! Plans made by hand, and the backend they call.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::Method;
+use bytes::Bytes;
+use futures::future::{FutureExt, LocalBoxFuture};
+use tokio::task::LocalSet;
+use tokio::time::timeout_at;
+use tonic::Code;
+
+use super::super::*;
+use crate::codec::JsonOptions;
+use crate::expr::{
+    self, Binding, Checked, ExprError, Facts, Program, Renderer, Resolve, Segment, Slot, Target, Type, TypeKind,
+};
+use crate::plan::{
+    self, Accept, AccessLog, Call, CallIndex, Condition, Dependency, Errors, Fallback, For, Fragment, FragmentIndex,
+    Graph, HttpCall, Inputs, Origin, Otherwise, PathPart, Require, Response, ResponseBody, Settings, Start, Status,
+    Template,
+};
+use crate::runtime::backend::{Attempt, Backend, Reply, Request};
+use crate::schema::path_template::RouteTable;
+
+pub(super) fn ms(number: u64) -> Duration {
+    Duration::from_millis(number)
+}
+
+// === The backend ===
+
+/// Answers by path, and writes down what happened when. The path `*` stands for all others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scripted(Rc<RefCell<Script>>);
+
+#[derive(Debug, Default)]
+struct Script {
+    acts: HashMap<String, (u64, Result<&'static str, Code>)>,
+    directives: Directives,
+    start: Option<Instant>,
+    log: Vec<String>,
+}
+
+/// Says so where a call is dropped.
+struct Ongoing {
+    script: Scripted,
+    path: String,
+    over: bool,
+}
+
+impl Scripted {
+    pub(super) fn on(&self, path: &str, after: u64, reply: Result<&'static str, Code>) -> &Self {
+        self.0.borrow_mut().acts.insert(path.to_owned(), (after, reply));
+        self
+    }
+
+    pub(super) fn directives(&self, directives: Directives) {
+        self.0.borrow_mut().directives = directives;
+    }
+
+    /// `time path`, and `time path ok|failed|cancelled`.
+    pub(super) fn log(&self) -> Vec<String> {
+        self.0.borrow().log.clone()
+    }
+
+    fn note(&self, what: &str) {
+        let mut script = self.0.borrow_mut();
+        let at = script.start.map_or(0, |it| it.elapsed().as_millis());
+        script.log.push(format!("{at} {what}"));
+    }
+}
+
+impl Backend for Scripted {
+    fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>> {
+        async move {
+            let Request::Http {
+                path_and_query: path, ..
+            } = request
+            else {
+                panic!("no HTTP request")
+            };
+            let act = {
+                let script = self.0.borrow();
+                *script
+                    .acts
+                    .get(&path)
+                    .or(script.acts.get("*"))
+                    .unwrap_or_else(|| panic!("unexpected {path}"))
+            };
+            attempt.sent.mark();
+            self.note(&path);
+            let mut ongoing = Ongoing {
+                script: self.clone(),
+                path: path.clone(),
+                over: false,
+            };
+            let (after, reply) = act;
+            tokio::time::sleep(ms(after)).await;
+            ongoing.over = true;
+            self.note(&format!("{path} {}", if reply.is_ok() { "ok" } else { "failed" }));
+            match reply {
+                Ok(json) => Ok(Reply {
+                    body: Bytes::from_static(json.as_bytes()),
+                    directives: self.0.borrow().directives,
+                }),
+                Err(code) => Err(Failure::status(code, "it said no".to_owned(), Bytes::new())),
+            }
+        }
+        .boxed_local()
+    }
+}
+
+impl Drop for Ongoing {
+    fn drop(&mut self) {
+        if !self.over {
+            self.script.note(&format!("{} cancelled", self.path));
+        }
+    }
+}
+
+// === Names ===
+
+#[derive(Clone, Debug)]
+struct Name {
+    text: String,
+    slot: Slot,
+    call: Option<CallIndex>,
+    ty: Type,
+}
+
+/// What an expression may mention. Replies are `any`, and taken not to be null.
+#[derive(Clone, Debug, Default)]
+pub(in crate::runtime::execute) struct Names {
+    /// Outermost first; each with its slot and what it is.
+    scopes: Vec<Vec<Name>>,
+    errors: Vec<(String, Slot)>,
+}
+
+impl Resolve for Names {
+    fn resolve(&self, root: &str, _path: &[Segment<'_>]) -> Result<Binding, ExprError> {
+        let found = self
+            .scopes
+            .iter()
+            .flatten()
+            .find(|it| it.text == root)
+            .unwrap_or_else(|| panic!("no {root}"));
+        Ok(Binding {
+            consumed: 0,
+            target: Target::Slot(found.slot),
+            ty: found.ty.clone(),
+        })
+    }
+
+    fn error_of(&self, call: &str) -> Result<Binding, ExprError> {
+        let (_, slot) = self
+            .errors
+            .iter()
+            .find(|it| it.0 == call)
+            .unwrap_or_else(|| panic!("no error of {call}"));
+        let member = |name: &str, kind| expr::ObjectMember {
+            name: name.into(),
+            ty: Type::of(kind),
+            optional: false,
+        };
+        let members = vec![
+            member("code", TypeKind::String),
+            member("status", TypeKind::Int(expr::IntRange::PLAIN)),
+            member("message", TypeKind::String),
+        ];
+        Ok(Binding {
+            consumed: 0,
+            target: Target::Slot(*slot),
+            ty: Type::of(TypeKind::Object(Arc::new(members))).or_null(),
+        })
+    }
+
+    fn macro_slot(&self, depth: u32) -> Slot {
+        Slot(1_000 + depth)
+    }
+
+    fn is_taken(&self, _name: &str) -> bool {
+        false
+    }
+}
+
+impl Names {
+    /// Names with these types in the slots from 0.
+    pub(in crate::runtime::execute) fn new(all: &[(&str, Type)]) -> Self {
+        let name = |(at, (name, ty)): (usize, &(&str, Type))| Name {
+            text: (*name).to_owned(),
+            slot: Slot(u32::try_from(at).unwrap()),
+            call: None,
+            ty: ty.clone(),
+        };
+        Self {
+            scopes: vec![all.iter().enumerate().map(name).collect()],
+            errors: Vec::new(),
+        }
+    }
+
+    /// Compiles an expression, and says what it waits for.
+    fn check(&self, text: &str) -> (Checked, Vec<Dependency>) {
+        let ast = expr::parse(text).unwrap_or_else(|it| panic!("{text}: {it:?}"));
+        let mut needs = Vec::new();
+        for mention in ast.mentions() {
+            for (level, scope) in self.scopes.iter().rev().enumerate() {
+                let found = scope.iter().find(|it| it.text == mention.root).and_then(|it| it.call);
+                needs.extend(found.map(|call| Dependency { level, call }));
+            }
+        }
+        let checked = expr::check::check(&ast, self, &Facts::default()).unwrap_or_else(|it| panic!("{text}: {it:?}"));
+        (checked, needs)
+    }
+
+    pub(in crate::runtime::execute) fn program(&self, text: &str) -> (Program, Vec<Dependency>) {
+        let (checked, needs) = self.check(text);
+        (checked.program, needs)
+    }
+
+    pub(in crate::runtime::execute) fn template(&self, text: &str) -> (Template, Vec<Dependency>) {
+        let (Checked { program, ty, .. }, needs) = self.check(text);
+        let renderer = Renderer::compile(&ty, JsonOptions::default());
+        (
+            Template::Expression {
+                program,
+                renderer,
+                origin: Origin::default(),
+            },
+            needs,
+        )
+    }
+}
+
+fn any() -> Type {
+    Type::of(TypeKind::Any).not_null()
+}
+
+// === The page ===
+
+/// The calls of one scope, in the making.
+#[derive(Debug)]
+pub(super) struct Calls {
+    names: Names,
+    graph: Graph,
+    result: Option<(Template, Vec<Dependency>, Type)>,
+}
+
+/// An endpoint in the making, and what it needs to run.
+#[derive(Debug)]
+pub(super) struct Page {
+    calls: Calls,
+    pub(super) timeout: Duration,
+    pub(super) backend: Scripted,
+    pub(super) detached: Detached,
+    fragments: Vec<Fragment>,
+    runtime: tokio::runtime::Runtime,
+    local: LocalSet,
+}
+
+impl std::ops::Deref for Page {
+    type Target = Calls;
+
+    fn deref(&self) -> &Calls {
+        &self.calls
+    }
+}
+
+impl std::ops::DerefMut for Page {
+    fn deref_mut(&mut self) -> &mut Calls {
+        &mut self.calls
+    }
+}
+
+impl Calls {
+    fn new(outer: &Names, base: u32, element: Option<&str>) -> Self {
+        let mut names = outer.clone();
+        let element = element.map(|it| Name {
+            text: it.to_owned(),
+            slot: Slot(base),
+            call: None,
+            ty: any(),
+        });
+        let n_slots = u32::from(element.is_some());
+        names.scopes.push(element.into_iter().collect());
+        let graph = Graph {
+            base: Slot(base),
+            n_slots,
+            ..Graph::default()
+        };
+        Self {
+            names,
+            graph,
+            result: None,
+        }
+    }
+
+    fn slot(&mut self) -> Slot {
+        let slot = Slot(self.graph.base.0 + self.graph.n_slots);
+        self.graph.n_slots += 1;
+        slot
+    }
+
+    fn add(&mut self, name: &str, kind: CallKind, needs: Vec<Dependency>) -> &mut Call {
+        let slot = self.slot();
+        let index = CallIndex(self.graph.calls.len());
+        let ty = any();
+        let name_of = Name {
+            text: name.to_owned(),
+            slot,
+            call: Some(index),
+            ty,
+        };
+        self.names.scopes.last_mut().unwrap().push(name_of);
+        self.graph.calls.push(Call {
+            name: name.into(),
+            kind,
+            slot,
+            error_slot: None,
+            start: Start::Eager,
+            needs,
+            when: None,
+            timeout: None,
+            optional: false,
+            fallback: None,
+            cache: None,
+            safe: true,
+            effect: false,
+            index_by: None,
+            errors: Vec::new(),
+            forwards_credential: false,
+            origin: Origin::default(),
+        });
+        self.graph.calls.last_mut().unwrap()
+    }
+
+    /// A GET of a path in which `${…}` are segments, or parts of one.
+    pub(super) fn http(&mut self, name: &str, path: &str) -> &mut Call {
+        let (mut parts, mut needs, mut rest) = (Vec::new(), Vec::new(), path);
+        while let Some((before, behind)) = rest.split_once("${") {
+            let (hole, behind) = behind.split_once('}').unwrap();
+            let (program, mentioned) = self.names.program(hole);
+            parts.extend([PathPart::Literal(before.into()), PathPart::Segment(program)]);
+            needs.extend(mentioned);
+            rest = behind;
+        }
+        parts.push(PathPart::Literal(rest.into()));
+        let http = HttpCall {
+            backend: BackendIndex(0),
+            method: Method::GET,
+            path: parts,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            accept: Accept::Json,
+        };
+        self.add(name, CallKind::Http(Box::new(http)), needs)
+    }
+
+    pub(super) fn value(&mut self, name: &str, text: &str) {
+        let (template, needs) = self.names.template(text);
+        // Names are `any` here, so that values are made so.
+        let into = plan::Conversion::Json;
+        let template = Template::Convert {
+            template: Box::new(template),
+            into,
+            origin: Origin::default(),
+        };
+        self.add(name, CallKind::Value(template), needs);
+    }
+
+    pub(super) fn each(&mut self, name: &str, element: &str, list: &str, fill: impl FnOnce(&mut Self)) {
+        let (list, needs) = self.names.program(list);
+        let mut inner = Self::new(&self.names, self.graph.base.0 + 100, Some(element));
+        fill(&mut inner);
+        let (result, inner_needs, ty) = inner.result.take().unwrap();
+        let each = For {
+            list,
+            slot: inner.graph.base,
+            max_concurrency: 16,
+            graph: inner.graph,
+            result,
+            needs: inner_needs,
+        };
+        self.add(name, CallKind::For(Box::new(each)), needs);
+        self.names.scopes.last_mut().unwrap().last_mut().unwrap().ty = Type::of(TypeKind::List(Arc::new(ty)));
+    }
+
+    /// Calls a fragment whose result is a list.
+    pub(super) fn compose(&mut self, name: &str, fragment: FragmentIndex, with: &str) -> &mut Call {
+        let (with, needs) = self.names.template(with);
+        let into = plan::Conversion::Json;
+        let with = Template::Convert {
+            template: Box::new(with),
+            into,
+            origin: Origin::default(),
+        };
+        self.add(
+            name,
+            CallKind::Compose {
+                fragment,
+                with: vec![with],
+            },
+            needs,
+        );
+        self.names.scopes.last_mut().unwrap().last_mut().unwrap().ty =
+            Type::of(TypeKind::List(Arc::new(any()))).or_null();
+        self.graph.calls.last_mut().unwrap()
+    }
+
+    pub(super) fn call(&mut self, name: &str) -> &mut Call {
+        self.graph.calls.iter_mut().find(|it| &*it.name == name).unwrap()
+    }
+
+    pub(super) fn when(&mut self, call: &str, condition: &str) {
+        let (program, needs) = self.names.program(condition);
+        let call = self.call(call);
+        call.when = Some(Condition {
+            program,
+            origin: Origin::default(),
+        });
+        call.needs.extend(needs);
+    }
+
+    pub(super) fn after(&mut self, call: &str, other: &str) {
+        let (_, needs) = self.names.program(other);
+        self.call(call).needs.extend(needs);
+    }
+
+    pub(super) fn fallback(&mut self, call: &str, text: &str) {
+        let (template, needs) = self.names.template(text);
+        let into = plan::Conversion::Json;
+        let template = Template::Convert {
+            template: Box::new(template),
+            into,
+            origin: Origin::default(),
+        };
+        self.call(call).fallback = Some(Fallback { template, needs });
+    }
+
+    pub(super) fn error_slot(&mut self, call: &str) {
+        let slot = self.slot();
+        self.names.errors.push((call.to_owned(), slot));
+        self.call(call).error_slot = Some(slot);
+    }
+
+    pub(super) fn require(&mut self, that: &str, code: Code) {
+        let (program, needs) = self.names.program(that);
+        let that = Condition {
+            program,
+            origin: Origin::default(),
+        };
+        self.graph.require.push(Require {
+            that,
+            needs,
+            otherwise: Otherwise::Code(code),
+            detail: None,
+        });
+    }
+
+    pub(super) fn respond(&mut self, text: &str) {
+        let ty = self.names.check(text).0.ty;
+        let (template, needs) = self.names.template(text);
+        self.result = Some((template, needs, ty));
+    }
+}
+
+impl Page {
+    pub(super) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        Self {
+            calls: Calls::new(&Names::default(), 0, None),
+            timeout: Duration::from_secs(2),
+            backend: Scripted::default(),
+            detached: Detached::default(),
+            fragments: Vec::new(),
+            runtime,
+            local: LocalSet::new(),
+        }
+    }
+
+    /// A fragment with one input.
+    pub(super) fn fragment(&mut self, input: &str, fill: impl FnOnce(&mut Calls)) -> FragmentIndex {
+        let mut inner = Calls::new(&Names::default(), 0, Some(input));
+        fill(&mut inner);
+        let (result, _, ty) = inner.result.take().unwrap();
+        let params = vec![input.into()];
+        self.fragments.push(Fragment {
+            name: "fragment".into(),
+            params,
+            graph: inner.graph,
+            result,
+            ty,
+        });
+        FragmentIndex(self.fragments.len() - 1)
+    }
+
+    /// What came out, and how long it took.
+    pub(super) fn run(&mut self) -> (Outcome, Duration) {
+        let (mut outcomes, took) = self.run_at([0]);
+        (outcomes.remove(0), took[0])
+    }
+
+    /// The same request at several times, each that many milliseconds after the start.
+    pub(super) fn run_at<const N: usize>(&mut self, times: [u64; N]) -> (Vec<Outcome>, [Duration; N]) {
+        let (outcomes, took) = self.run_with_patience(times, Duration::from_mins(1));
+        (outcomes.into_iter().map(Option::unwrap).collect(), took)
+    }
+
+    /// The client leaves after this time, before there is an answer.
+    pub(super) fn leave_after(&mut self, patience: Duration) {
+        let (outcomes, _) = self.run_with_patience([0], patience);
+        assert!(outcomes[0].is_none());
+    }
+
+    fn run_with_patience<const N: usize>(
+        &mut self,
+        times: [u64; N],
+        patience: Duration,
+    ) -> (Vec<Option<Outcome>>, [Duration; N]) {
+        let (template, needs, _) = self.calls.result.take().unwrap();
+        let recipe = Recipe {
+            timeout: self.timeout,
+            inputs: Inputs::default(),
+            graph: std::mem::take(&mut self.calls.graph),
+            response: Response {
+                body: ResponseBody::Json(template),
+                status: Status::Default,
+                headers: Vec::new(),
+                cookies: Vec::new(),
+                needs,
+            },
+            cache: None,
+            identity: false,
+            vary: Vec::new(),
+            errors: Errors::default(),
+            deprecated: Vec::new(),
+        };
+        let plan = plan(std::mem::take(&mut self.fragments));
+        let cache = Cache::new(1 << 20);
+        let backends = Backends::new(vec![Rc::new(self.backend.clone())]);
+        let (incoming, trace) = (Incoming::default(), HeaderMap::new());
+        let context = Context {
+            plan: &plan,
+            backends: &backends,
+            cache: &cache,
+            detached: &self.detached,
+            trace: &trace,
+        };
+        let all = async {
+            let start = Instant::now();
+            self.backend.0.borrow_mut().start = Some(start);
+            let requests = times.map(|at| {
+                let (recipe, incoming) = (&recipe, &incoming);
+                async move {
+                    tokio::time::sleep_until(start + ms(at)).await;
+                    let deadline = Deadline::after(recipe.timeout);
+                    let outcome = run(context, recipe, Vec::new(), incoming, deadline);
+                    let outcome = timeout_at(start + patience, outcome).await.ok();
+                    (outcome, start.elapsed().saturating_sub(ms(at)))
+                }
+            });
+            futures::future::join_all(requests).await
+        };
+        let (outcomes, took): (Vec<_>, Vec<_>) = self.local.block_on(&self.runtime, all).into_iter().unzip();
+        (outcomes, took.try_into().unwrap())
+    }
+
+    /// Waits for what goes on.
+    pub(super) fn settle(&mut self) {
+        self.local.block_on(&self.runtime, self.detached.idle());
+    }
+}
+
+fn plan(fragments: Vec<Fragment>) -> Plan {
+    Plan {
+        settings: Settings {
+            listen: Vec::new(),
+            workers: None,
+            admin_listen: String::new(),
+            max_headers: 0,
+            max_body: 0,
+            max_connections: 0,
+            header_timeout: Duration::ZERO,
+            idle_timeout: Duration::ZERO,
+            max_in_flight: 0,
+            max_for_elements: 1_000,
+            cache_memory: 0,
+            log_json: false,
+            log_level: String::new(),
+            access_log: AccessLog::None,
+            drain: Duration::ZERO,
+        },
+        backends: Vec::new(),
+        endpoints: Vec::new(),
+        routes: RouteTable::default(),
+        fragments,
+    }
+}
