@@ -15,7 +15,6 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 
@@ -271,9 +270,6 @@ impl Taken<'_> {
         }
     }
 }
-
-/// The reply of a backend while it is read.
-type Response = http::Response<Incoming>;
 
 #[cfg(test)]
 mod tests;
