@@ -333,19 +333,16 @@ impl Ast {
                         self.collect(target, bound, error_only, found);
                     }
                 }
-                match self.macro_variable(id) {
-                    Some(variable) => {
-                        bound.push(variable);
-                        for &arg in &args[1..] {
-                            self.collect(arg, bound, error_only, found);
-                        }
-                        bound.pop();
+                if let Some(variable) = self.macro_variable(id) {
+                    bound.push(variable);
+                    for &arg in &args[1..] {
+                        self.collect(arg, bound, error_only, found);
                     }
-                    None => {
-                        let error_only = error_only || target.is_none() && name == "error";
-                        for &arg in args {
-                            self.collect(arg, bound, error_only, found);
-                        }
+                    bound.pop();
+                } else {
+                    let error_only = error_only || target.is_none() && name == "error";
+                    for &arg in args {
+                        self.collect(arg, bound, error_only, found);
                     }
                 }
             }

@@ -6,6 +6,9 @@
 
 mod call;
 mod convert;
+mod equality;
+mod fold;
+mod has;
 mod join;
 mod list;
 mod operator;
@@ -15,6 +18,7 @@ mod shape;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::Span;
 use super::ast::{Ast, Node, NodeId, Operator};
@@ -221,14 +225,16 @@ impl Path {
             self.text.push('.');
             self.text.push_str(name);
         } else {
-            self.text.push_str(&format!("[{name:?}]"));
+            // Writing into a string cannot fail.
+            let _written = write!(self.text, "[{name:?}]");
         }
         self.ends.push(self.text.len());
         self
     }
 
     fn element(mut self, index: i64) -> Self {
-        self.text.push_str(&format!("[{index}]"));
+        // Writing into a string cannot fail.
+        let _written = write!(self.text, "[{index}]");
         self.ends.push(self.text.len());
         self
     }
@@ -353,7 +359,7 @@ impl<'c> Checker<'c> {
     /// Makes a node; where all its operands are known, it is evaluated now.
     fn make(&mut self, op: Op, ty: Type, span: Span, fails: bool) -> Typed {
         let code = Code::new(op, span);
-        if is_foldable(&code.op) {
+        if fold::is_foldable(&code.op) {
             if let Ok(value) = eval::fold(&code) {
                 return Typed::new(Code::new(Op::Constant(value), span), ty);
             }
@@ -470,36 +476,4 @@ fn zero_of(ty: &Type) -> Option<String> {
         | TypeKind::ProtoAny(_)
         | TypeKind::Unknown => return None,
     })
-}
-
-/// True where all operands are known and evaluating them now does no harm.
-fn is_foldable(op: &Op) -> bool {
-    let known = |it: &Code| it.constant().is_some();
-    match op {
-        Op::All(it) | Op::Any(it) | Op::Default(it) | Op::List(it) => it.iter().all(known),
-        Op::Call { args, .. } | Op::Extreme { args, .. } => args.iter().all(known),
-        Op::Arithmetic(it) => it.operands.iter().all(known),
-        Op::Compare(_, sides) | Op::Element(sides) | Op::Entry(sides) | Op::HasKey(sides) | Op::JsonEntry(sides) => {
-            sides.iter().all(known)
-        }
-        Op::Conditional(parts) => parts.iter().all(known),
-        Op::Convert(_, of)
-        | Op::Field(of, _)
-        | Op::HasField(of, _)
-        | Op::IsNull { of, .. }
-        | Op::JsonMember(of, _)
-        | Op::Matches(of, _)
-        | Op::Member(of, _)
-        | Op::Negate(of)
-        | Op::Not(of)
-        | Op::Pick(of, _)
-        | Op::TypeUrl(of) => known(of),
-        Op::Equal(it) => it.operands.iter().all(known),
-        Op::In(it) => it.operands.iter().all(known),
-        Op::Map(entries) => entries.iter().all(|(key, value)| known(key) && known(value)),
-        Op::Method(it) => known(&it.of) && it.argument.as_ref().is_none_or(known),
-        Op::Object(members) => members.iter().all(|(_, it)| known(it)),
-        // The body of a macro has a variable.
-        Op::Constant(_) | Op::Loop(_) | Op::Slot(_) => false,
-    }
 }

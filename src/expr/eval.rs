@@ -111,14 +111,7 @@ pub(super) fn eval(code: &Code, frame: &Frame<'_>, budget: &Budget) -> Result<Va
             Ok(last)
         }
         Op::Element(sides) => with(&sides[0], frame, budget, |list| element(list, &sides[1], frame, budget)),
-        Op::Entry(sides) => with(&sides[0], frame, budget, |map| {
-            let key = eval(&sides[1], frame, budget)?;
-            match map {
-                Value::Map(map) if !key.is_null() => Ok(map.get(&key).unwrap_or_default()),
-                Value::Map(_) | Value::Null => Ok(Value::Null),
-                _ => Err(fail(MISMATCH)),
-            }
-        }),
+        Op::Entry(sides) => with(&sides[0], frame, budget, |map| entry(map, &sides[1], frame, budget)),
         Op::Equal(it) => {
             let (left, right) = both(&it.operands, frame, budget)?;
             Ok(Value::Bool(it.equality.holds(&left, &right) != it.negated))
@@ -303,6 +296,15 @@ fn element(list: &Value, index: &Code, frame: &Frame<'_>, budget: &Budget) -> Re
         },
         Value::Null => Ok(Value::Null),
         _ => Err(index.fault(MISMATCH)),
+    }
+}
+
+fn entry(map: &Value, key: &Code, frame: &Frame<'_>, budget: &Budget) -> Result<Value, Fault> {
+    let wanted = eval(key, frame, budget)?;
+    match map {
+        Value::Map(map) if !wanted.is_null() => Ok(map.get(&wanted).unwrap_or_default()),
+        Value::Map(_) | Value::Null => Ok(Value::Null),
+        _ => Err(key.fault(MISMATCH)),
     }
 }
 

@@ -169,12 +169,12 @@ impl<'t> Parser<'t> {
     }
 
     /// The expression with one part written differently.
-    fn rewritten(&self, at: Span, with: &str) -> Option<String> {
-        Some(format!(
+    fn rewritten(&self, at: Span, with: &str) -> String {
+        format!(
             "{}{with}{}",
             &self.text[..at.start as usize],
             &self.text[at.end as usize..]
-        ))
+        )
     }
 
     /// What stands here does not belong here.
@@ -200,20 +200,20 @@ impl<'t> Parser<'t> {
         };
         if let Some((sign, label)) = replacement {
             label.clone_into(&mut error.label);
-            error.help = self.rewritten(at, sign);
+            error.help = Some(self.rewritten(at, sign));
         } else if self.token.kind == Kind::Name || self.is("(") || self.is("!") {
             let before = self.text[..at.start as usize].trim_end();
             if before == "not" || before.ends_with(" not") || before.ends_with("(not") {
                 let not = span(before.len() - 3, at.start as usize);
                 "`!` is not".clone_into(&mut error.label);
-                error.help = self.rewritten(not, "!");
+                error.help = Some(self.rewritten(not, "!"));
             }
         }
         error
     }
 
     /// CEL that this language does without.
-    fn cut(&self, at: Span, what: &str, instead: &str) -> ExprError {
+    fn cut(at: Span, what: &str, instead: &str) -> ExprError {
         ExprError {
             label: instead.to_owned(),
             ..syntax(at, format!("{what} is not part of this language"))
@@ -222,8 +222,8 @@ impl<'t> Parser<'t> {
 
     fn optional_syntax(&self, at: Span) -> ExprError {
         ExprError {
-            help: self.rewritten(at, ""),
-            ..self.cut(
+            help: Some(self.rewritten(at, "")),
+            ..Self::cut(
                 at,
                 "optional syntax (`?.`, `[?…]`)",
                 "a path is null where anything on it is null",
@@ -282,7 +282,7 @@ impl<'t> Parser<'t> {
                 end: self.token.span.end,
             };
             let what = format!("`{}`", self.slice(both));
-            return Err(self.cut(both, &what, "write `default(x, y)`"));
+            return Err(Self::cut(both, &what, "write `default(x, y)`"));
         }
         let yes = self.binary(0)?;
         self.expect(":", "`:` and what holds otherwise")?;
@@ -352,9 +352,8 @@ impl<'t> Parser<'t> {
 
     fn unary(&mut self) -> Result<NodeId, ExprError> {
         let start = self.token.span.start;
-        let sign = match self.token.kind {
-            Kind::Sign(sign @ ("!" | "-")) => sign,
-            _ => return self.member(None),
+        let Kind::Sign(sign @ ("!" | "-")) = self.token.kind else {
+            return self.member(None);
         };
         let mut odd = false;
         let mut last = start;
@@ -401,7 +400,7 @@ impl<'t> Parser<'t> {
                         let dot = span(name.span.start as usize - 1, name.span.end as usize);
                         return Err(ExprError {
                             label: "a keyword".to_owned(),
-                            help: self.rewritten(dot, &format!("[\"{}\"]", self.slice(name.span))),
+                            help: Some(self.rewritten(dot, &format!("[\"{}\"]", self.slice(name.span)))),
                             ..syntax(name.span, format!("`{}` is a keyword", self.slice(name.span)))
                         });
                     }
@@ -444,7 +443,11 @@ impl<'t> Parser<'t> {
                     start,
                     end: self.token.span.end,
                 };
-                return Err(self.cut(at, "message construction", "a template or a map literal makes messages"));
+                return Err(Self::cut(
+                    at,
+                    "message construction",
+                    "a template or a map literal makes messages",
+                ));
             } else {
                 return Ok(of);
             }
@@ -457,8 +460,8 @@ impl<'t> Parser<'t> {
         let name = self.slice(at).trim_matches('`');
         let dot = span((at.start as usize).saturating_sub(1), at.end as usize);
         ExprError {
-            help: self.rewritten(dot, &format!("[\"{name}\"]")),
-            ..self.cut(at, "a name between backticks", "write it as a key")
+            help: Some(self.rewritten(dot, &format!("[\"{name}\"]"))),
+            ..Self::cut(at, "a name between backticks", "write it as a key")
         }
     }
 
@@ -505,7 +508,7 @@ impl<'t> Parser<'t> {
             Kind::Sign("[") => return self.list(),
             Kind::Sign("{") => return self.map(),
             Kind::Sign(".") => {
-                return Err(self.cut(token.span, "a name with a leading dot", "names stand alone"));
+                return Err(Self::cut(token.span, "a name with a leading dot", "names stand alone"));
             }
             Kind::Quoted => return Err(self.quoted_name()),
             Kind::Name => return self.name(),
@@ -533,7 +536,7 @@ impl<'t> Parser<'t> {
             let unsigned = value.and_then(|it| u64::try_from(it).ok());
             ExprError {
                 label: "an integer has 64 bits".to_owned(),
-                help: unsigned.and_then(|it| self.rewritten(self.token.span, &format!("{it}u"))),
+                help: unsigned.map(|it| self.rewritten(self.token.span, &format!("{it}u"))),
                 ..syntax(
                     self.token.span,
                     format!("`{}` does not fit an integer", shortened(written)),
@@ -915,11 +918,8 @@ mod tests {
             let ast = parse(text).unwrap();
             let shown = ast.mentions().into_iter().map(|it| {
                 let error = if it.error_only { "!" } else { "" };
-                format!(
-                    "{error}{}{}",
-                    it.root,
-                    it.path.iter().map(|it| format!(".{it}")).collect::<String>()
-                )
+                let path: Vec<&str> = [&*it.root].into_iter().chain(it.path.iter().map(|it| &**it)).collect();
+                format!("{error}{}", path.join("."))
             });
             shown.collect()
         };

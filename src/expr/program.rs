@@ -23,7 +23,7 @@ pub struct Slot(pub u32);
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'f> {
     /// The scope around this one; its slots are all below `base`.
-    pub parent: Option<&'f Frame<'f>>,
+    pub parent: Option<&'f Self>,
     /// Slot of `values[0]`.
     pub base: Slot,
     /// The values, by slot.
@@ -167,22 +167,25 @@ pub(super) struct In {
     pub(super) operands: [Code; 2],
 }
 
+/// The fields of a message, and how each is compared.
+pub(super) type MessageFields = Box<[(FieldReader, Alike)]>;
+
 /// How two values of one type are compared.
 #[derive(Clone, Debug)]
 pub(super) struct Equality {
     pub(super) root: Alike,
     /// The fields of each message type that is met, by [`Alike::Message`].
-    pub(super) messages: Arc<[Box<[(FieldReader, Alike)]>]>,
+    pub(super) messages: Arc<[MessageFields]>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Alike {
     /// Bytes of an Any.
     Blob,
-    List(Box<Alike>),
-    Map(Box<Alike>),
+    List(Box<Self>),
+    Map(Box<Self>),
     Message(usize),
-    Object(Box<[(Arc<str>, Alike)]>),
+    Object(Box<[(Arc<str>, Self)]>),
     /// Scalars and JSON of unknown shape.
     Plain,
 }
@@ -222,8 +225,6 @@ pub(super) enum JsonKind {
     List,
     /// A list, or the keys of an object.
     Items,
-    /// An object, as a map from text.
-    Map,
     /// Int or double, whichever it is.
     Number,
     Text,
@@ -308,13 +309,13 @@ pub(super) enum ListMethodKind {
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
     /// Each element.
-    List(Arc<Shape>),
+    List(Arc<Self>),
     /// Each value.
-    Map(Arc<Shape>),
+    Map(Arc<Self>),
     /// These fields of a message.
-    Message(Box<[(Arc<str>, FieldReader, Shape)]>),
+    Message(Box<[(Arc<str>, FieldReader, Self)]>),
     /// These members of an object.
-    Object(Box<[(Arc<str>, Shape)]>),
+    Object(Box<[(Arc<str>, Self)]>),
     /// As it is.
     Whole,
 }
@@ -324,10 +325,6 @@ pub(super) enum Shape {
 impl Program {
     pub(super) fn new(code: Code) -> Self {
         Self { code: Arc::new(code) }
-    }
-
-    pub(super) fn code(&self) -> &Code {
-        &self.code
     }
 
     /// Gives a value that is known.

@@ -167,18 +167,6 @@ impl<'c> Checker<'c> {
     ) -> Typed {
         let span = self.ast.span(call.id);
         let what = format!("`{}`", found.name);
-        let operands: Vec<(NodeId, Typed)> = operands
-            .into_iter()
-            .enumerate()
-            .map(|(at, (id, typed))| {
-                let is_receiver = null_safe && at == 0;
-                if is_receiver {
-                    (id, typed)
-                } else {
-                    (id, self.strict(id, typed, &what))
-                }
-            })
-            .collect();
         if operands.iter().any(|(_, it)| it.is_poison()) {
             return Typed::poison(span);
         }
@@ -210,9 +198,27 @@ impl<'c> Checker<'c> {
         let mut first = Type::unknown();
         for (at, ((id, typed), &kind)) in operands.into_iter().zip(overload.params).enumerate() {
             let ty = typed.ty.clone();
-            let Some(operand) = self.operand(typed, kind) else {
-                return self.wrong_operand(id, &ty, found, kind, null_safe && at == 0);
+            let typed = if typed.is_null_literal() {
+                self.strict(id, typed, &what)
+            } else {
+                typed
             };
+            let Some(operand) = self.operand(typed, kind) else {
+                let of = if null_safe && at == 0 {
+                    "is a method of"
+                } else {
+                    "takes here"
+                };
+                return self.wrong_operand(id, &ty, kind, &format!("`{}` {of}", found.name));
+            };
+            let operand = if null_safe && at == 0 {
+                operand
+            } else {
+                self.strict(id, operand, &what)
+            };
+            if operand.is_poison() {
+                return operand;
+            }
             if at == 0 {
                 first = operand.ty.clone().not_null();
             }
@@ -236,18 +242,9 @@ impl<'c> Checker<'c> {
         self.make(op, ty, span, overload.fails)
     }
 
-    fn wrong_operand(&mut self, id: NodeId, ty: &Type, found: &Function, wanted: Kind, is_receiver: bool) -> Typed {
+    fn wrong_operand(&mut self, id: NodeId, ty: &Type, wanted: Kind, of: &str) -> Typed {
         let text = self.written(id);
-        let title = if is_receiver {
-            format!(
-                "`{}` is a method of {}, not of `{}`",
-                found.name,
-                operand_name(wanted),
-                ty.clone().not_null()
-            )
-        } else {
-            format!("`{}` takes {} here, not `{ty}`", found.name, operand_name(wanted))
-        };
+        let title = format!("{of} {}, not `{}`", operand_name(wanted), ty.clone().not_null());
         let mut error =
             ExprError::new("wrong-type", self.ast.span(id), title).label(format!("expected {}", operand_name(wanted)));
         error.help = match wanted {
@@ -352,14 +349,11 @@ impl<'c> Checker<'c> {
                 return self.list_method(&method, arg, typed);
             }
             let ty = typed.ty.clone();
-            match self.operand(typed, Kind::Number) {
-                Some(number) => numbers.push((arg, number)),
-                None => {
-                    let title = format!("`{name}` takes numbers, not `{ty}`");
-                    return self
-                        .fail(ExprError::new("wrong-type", self.ast.span(arg), title).label("expected a number"));
-                }
-            }
+            let Some(number) = self.operand(typed, Kind::Number) else {
+                let title = format!("`{name}` takes numbers, not `{ty}`");
+                return self.fail(ExprError::new("wrong-type", self.ast.span(arg), title).label("expected a number"));
+            };
+            numbers.push((arg, number));
         }
         if numbers.is_empty() {
             return self.argument_count(call.id, name, "one or more numbers");

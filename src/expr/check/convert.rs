@@ -23,13 +23,13 @@ impl Checker<'_> {
             "bytes" | "duration" | "timestamp" => "\"\"",
             _ => "0",
         };
-        let typed = self.strict_for(*arg, typed, &format!("`{name}`"), Some(zero));
         let unsigned = IntRange {
             min: 0,
             max: i128::from(u64::MAX),
             wide: false,
         };
-        let is = |kinds: &[&str]| kinds.contains(&kind_name(&typed.ty.kind));
+        let kind = kind_name(&typed.ty.kind);
+        let is = |kinds: &[&str]| kinds.contains(&kind);
         let (fits, conversion, ty) = match name {
             "bool" => (is(&["bool", "string", "any"]), Conversion::ToBool, Type::bool()),
             "bytes" => (
@@ -65,12 +65,13 @@ impl Checker<'_> {
         if typed.is_poison() {
             return typed;
         }
-        if !fits {
+        if !fits && !typed.is_null_literal() {
             let title = format!("`{name}` does not take `{}`", typed.ty);
             return self.fail(
                 ExprError::new("wrong-type", self.ast.span(*arg), title).label(format!("this is `{}`", typed.ty)),
             );
         }
+        let typed = self.strict_for(*arg, typed, &format!("`{name}`"), Some(zero));
         if typed.ty.kind == ty.kind {
             return Typed {
                 literal: false,

@@ -37,21 +37,24 @@ impl Checker<'_> {
             return None;
         }
         let mut joined: Option<(NodeId, Type)> = None;
+        let literal: Vec<bool> = parts.iter().map(|(_, it)| it.literal).collect();
         // Literals come last, as they adapt to what is not one.
-        let (literals, others): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(|&at| parts[at].1.literal);
-        let mut typed: Vec<Option<Typed>> = parts.iter().map(|_| None).collect();
+        let (literals, others): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(|&at| literal[at]);
+        let (ids, mut typed): (Vec<NodeId>, Vec<Option<Typed>>) =
+            parts.into_iter().map(|(id, it)| (id, Some(it))).unzip();
         let mut to_any = false;
         for at in others.into_iter().chain(literals) {
-            let (id, part) = &parts[at];
+            let id = ids[at];
+            let part = typed[at].take()?;
             let part = match &joined {
                 Some((_, ty)) => {
-                    let part = self.beside(part.clone(), ty)?;
-                    self.as_message(*id, part, ty)?
+                    let part = self.beside(part, ty)?;
+                    self.as_message(id, part, ty)?
                 }
-                None => part.clone(),
+                None => part,
             };
             joined = Some(match joined.take() {
-                None => (*id, part.ty.clone()),
+                None => (id, part.ty.clone()),
                 Some((first, ty)) => match (ty.join(&part.ty), mixed) {
                     (Some(both), _) => (first, both),
                     // 1 beside 2.5: the earlier literals become doubles when the parts are converted.
@@ -73,10 +76,10 @@ impl Checker<'_> {
                         let title = format!(
                             "`{}` is `{ty}` and `{}` is `{}`, which have no common type",
                             self.written(first),
-                            self.written(*id),
+                            self.written(id),
                             part.ty
                         );
-                        let span = self.ast.span(*id);
+                        let span = self.ast.span(id);
                         self.fail(ExprError::new("mixed-types", span, title).label(format!("expected `{ty}`")));
                         return None;
                     }
@@ -198,7 +201,9 @@ impl Checker<'_> {
             .map(|(_, it)| it.code.constant()?.as_str().map(str::to_owned))
             .collect();
         if let Some(names) = names {
-            return self.object_literal(id, &keys, names, values, literal);
+            let typed = self.object_literal(id, &keys, names, values);
+            let literal = literal && typed.code.constant().is_some();
+            return Typed { literal, ..typed };
         }
         for (key, typed) in &keys {
             let fits = matches!(
@@ -233,7 +238,6 @@ impl Checker<'_> {
         keys: &[(NodeId, Typed)],
         names: Vec<String>,
         values: Vec<(NodeId, Typed)>,
-        literal: bool,
     ) -> Typed {
         for (at, name) in names.iter().enumerate() {
             if names[..at].contains(name) {
@@ -253,15 +257,12 @@ impl Checker<'_> {
             });
             codes.push((name, value.code));
         }
-        let typed = self.make(
+        self.make(
             Op::Object(codes.into()),
             Type::object(members),
             self.ast.span(id),
             false,
-        );
-        // An empty object is known without being evaluated.
-        let literal = literal && typed.code.constant().is_some();
-        Typed { literal, ..typed }
+        )
     }
 }
 
@@ -299,26 +300,27 @@ fn adapt(value: &Value, from: &Type, to: &Type) -> Result<Value, Misfit> {
         (TypeKind::Bool, Value::Bool(_))
         | (TypeKind::Bytes, Value::Bytes(_))
         | (TypeKind::Double { .. }, Value::Double(_))
-        | (TypeKind::String, Value::String(_)) => Ok(value.clone()),
+        | (TypeKind::String, Value::String(_))
+        | (TypeKind::Any, Value::Json(_)) => Ok(value.clone()),
         // The range is that of the other side, so that arithmetic beside an unsigned field is unsigned.
         (TypeKind::Int(range), _) if value.as_integer().is_some_and(|it| range.contains(it)) => Ok(value.clone()),
         (TypeKind::Double { .. }, _) => super::super::eval::number::as_double(value)
             .map(Value::Double)
             .ok_or(Misfit::Other),
-        (TypeKind::Enum(of), Value::String(name)) => match of.number(name) {
-            Some(number) => Ok(Value::Int(number.into())),
-            None => {
+        (TypeKind::Enum(of), Value::String(name)) => {
+            let number = of.number(name).map(|it| Value::Int(it.into()));
+            number.ok_or_else(|| {
                 let label = match nearest(name, of.values.iter().map(|it| &*it.name)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "no such value".to_owned(),
                 };
-                Err(Misfit::Wrong(
+                Misfit::Wrong(
                     "unknown-enum-value",
                     format!("`{}` has no value `{name}`", of.full_name),
                     label,
-                ))
-            }
-        },
+                )
+            })
+        }
         (TypeKind::Timestamp, Value::String(text)) => match time_text::parse_timestamp(text) {
             Some((seconds, nanos)) => Ok(Value::Timestamp(seconds, nanos)),
             None => Err(Misfit::Wrong(
@@ -363,7 +365,6 @@ fn adapt(value: &Value, from: &Type, to: &Type) -> Result<Value, Misfit> {
                 .collect();
             entries.map(Value::map)
         }
-        (TypeKind::Any, Value::Json(_)) => Ok(value.clone()),
         (TypeKind::Any, _) => rendered(value, from).map(|json| Value::Json(json.into())),
         (TypeKind::Message(of), Value::Object(_)) => {
             let json = rendered(value, from)?;

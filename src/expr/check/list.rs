@@ -111,21 +111,21 @@ impl<'c> Checker<'c> {
     }
 
     fn body(&mut self, call: &Call<'_>, name: &str, bodies: &[NodeId], element: &Type) -> Option<Body> {
-        let list = || Type::list(element.clone());
+        let same = || Type::list(element.clone());
         let plain = |kind, code, ty| Body {
             kind,
             code,
             ty,
             element_facts: Facts::new(),
         };
-        let (&last, &first) = (bodies.last()?, bodies.first()?);
+        let (&value_id, &condition_id) = (bodies.last()?, bodies.first()?);
         let what = format!("`{}`", call.name);
         Some(match call.name {
-            "all" => plain(LoopKind::All, self.condition(last, &what).code, Type::bool()),
-            "exists" => plain(LoopKind::Exists, self.condition(last, &what).code, Type::bool()),
-            "exists_one" => plain(LoopKind::ExistsOne, self.condition(last, &what).code, Type::bool()),
+            "all" => plain(LoopKind::All, self.condition(value_id, &what).code, Type::bool()),
+            "exists" => plain(LoopKind::Exists, self.condition(value_id, &what).code, Type::bool()),
+            "exists_one" => plain(LoopKind::ExistsOne, self.condition(value_id, &what).code, Type::bool()),
             "filter" => {
-                let condition = self.condition(last, &what);
+                let condition = self.condition(value_id, &what);
                 let element_facts = of_variable(name, &condition.when_true);
                 let kept = if element_facts.contains("") {
                     element.clone().not_null()
@@ -138,38 +138,38 @@ impl<'c> Checker<'c> {
                 }
             }
             "map" if bodies.len() == 2 => {
-                let condition = self.condition(first, &what);
-                let value = self.knowing(&condition.when_true, |me| me.node(last));
+                let condition = self.condition(condition_id, &what);
+                let value = self.knowing(&condition.when_true, |me| me.node(value_id));
                 let kind = LoopKind::Map(Some(Box::new(condition.code)));
                 plain(kind, value.code, Type::list(value.ty))
             }
             "map" => {
-                let value = self.node(last);
+                let value = self.node(value_id);
                 plain(LoopKind::Map(None), value.code, Type::list(value.ty))
             }
             "sort_by" => {
-                let key = self.node(last);
-                let key = self.strict(last, key, &what);
+                let key = self.node(value_id);
+                let key = self.strict(value_id, key, &what);
                 if !is_sortable(&key.ty) && !key.is_poison() {
-                    return self.bad_key(last, &key, &what, "a number, text, a bool or a time");
+                    return self.bad_key(value_id, &key, &what, "a number, text, a bool or a time");
                 }
-                plain(LoopKind::SortBy, key.code, list())
+                plain(LoopKind::SortBy, key.code, same())
             }
             "distinct_by" => {
-                let key = self.node(last);
-                let key = self.strict(last, key, &what);
-                plain(LoopKind::DistinctBy(KeyKind::of(&key.ty)), key.code, list())
+                let key = self.node(value_id);
+                let key = self.strict(value_id, key, &what);
+                plain(LoopKind::DistinctBy(KeyKind::of(&key.ty)), key.code, same())
             }
             "group_by" => {
-                let key = self.node(last);
-                let key = self.strict(last, key, &what);
-                let ty = self.map_key(last, &key, &what)?;
-                plain(LoopKind::GroupBy, key.code, Type::map(ty, list()))
+                let key = self.node(value_id);
+                let key = self.strict(value_id, key, &what);
+                let ty = self.map_key(value_id, &key, &what)?;
+                plain(LoopKind::GroupBy, key.code, Type::map(ty, same()))
             }
             // Elements whose key is null are skipped (semantics.md 1.7).
             _ => {
-                let key = self.node(last);
-                let ty = self.map_key(last, &key, &what)?;
+                let key = self.node(value_id);
+                let ty = self.map_key(value_id, &key, &what)?;
                 plain(LoopKind::IndexBy, key.code, Type::map(ty, element.clone()))
             }
         })
@@ -224,7 +224,7 @@ impl<'c> Checker<'c> {
                 return self.fail(ExprError::new("wrong-type", self.ast.span(target), title).label("expected a list"));
             }
         };
-        let Some(argument) = self.list_argument(call) else {
+        let Ok(argument) = self.list_argument(call) else {
             return Typed::poison(span);
         };
         let element = of.ty.element().cloned().unwrap_or_else(Type::unknown);
@@ -245,16 +245,16 @@ impl<'c> Checker<'c> {
         Typed { element_facts, ..typed }
     }
 
-    /// The one argument that some methods take; the outer none is a mistake that was reported.
-    fn list_argument(&mut self, call: &Call<'c>) -> Option<Option<Typed>> {
+    /// The one argument that some methods take.
+    fn list_argument(&mut self, call: &Call<'c>) -> Result<Option<Typed>, Reported> {
         let (wanted, kind) = match call.name {
             "chunk" | "drop" | "take" => ("one integer", Some(function::Kind::Int)),
             "join" => ("the text between, or nothing", Some(function::Kind::Text)),
             _ => ("no argument", None),
         };
         match (call.args, kind) {
-            ([], None) => Some(None),
-            ([], Some(_)) if call.name == "join" => Some(None),
+            ([], None) => Ok(None),
+            ([], Some(_)) if call.name == "join" => Ok(None),
             (&[arg], Some(kind)) => {
                 let typed = self.node(arg);
                 let zero = if call.name == "join" { "\"\"" } else { "0" };
@@ -278,15 +278,15 @@ impl<'c> Checker<'c> {
                     self.fail(
                         ExprError::new("wrong-type", self.ast.span(arg), title).label(format!("expected {wanted}")),
                     );
-                    return None;
+                    return Err(Reported);
                 }
                 // A count that is computed may be negative when it runs.
                 self.may_fail |= kind == function::Kind::Int && !self.ast.is_literal_node(arg);
-                Some(fits)
+                Ok(fits)
             }
             _ => {
                 self.argument_count(call.id, call.name, wanted);
-                None
+                Err(Reported)
             }
         }
     }
@@ -405,6 +405,9 @@ impl<'c> Checker<'c> {
         None
     }
 }
+
+/// A mistake was found, and said.
+struct Reported;
 
 /// What a macro does for each element.
 struct Body {

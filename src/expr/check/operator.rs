@@ -1,14 +1,14 @@
-//! Operators: arithmetic, comparison, equality, `in`, logic and the conditional, with what they tell about null.
+//! Operators: arithmetic, order, logic and the conditional, with what they tell about null.
 //!
 //! Invariant: every operand but those of `==`, `!=` and the branches of `?:` is refused where it may be null (3.1).
 
 use super::super::Span;
 use super::super::ast::{NodeId, Operator};
-use super::super::program::{Arithmetic, ArithmeticKind, Comparison, Conversion, Equal, Equality, In, JsonKind, Op};
+use super::super::program::{Arithmetic, ArithmeticKind, Comparison, Conversion, JsonKind, Op};
 use super::super::types::{IntRange, Type, TypeKind};
 use super::super::value::Value;
 use super::join::Mixed;
-use super::{Checker, ExprError, Facts, Path, Typed};
+use super::{Checker, ExprError, Facts, Typed};
 
 /// An operator with two sides.
 pub(super) struct Sides {
@@ -22,11 +22,11 @@ impl Checker<'_> {
     /// A condition: a bool that is not null.
     pub(super) fn condition(&mut self, id: NodeId, of: &str) -> Typed {
         let typed = self.node(id);
-        let typed = self.strict_for(id, typed, of, Some("false"));
         let span = self.ast.span(id);
         match typed.ty.kind {
-            TypeKind::Bool | TypeKind::Unknown => typed,
+            TypeKind::Bool | TypeKind::Null | TypeKind::Unknown => self.strict_for(id, typed, of, Some("false")),
             TypeKind::Any => {
+                let typed = self.strict_for(id, typed, of, Some("false"));
                 let conversion = Box::new(Conversion::FromJson(JsonKind::Bool));
                 self.make(Op::Convert(conversion, Box::new(typed.code)), Type::bool(), span, true)
             }
@@ -115,7 +115,6 @@ impl Checker<'_> {
 
     pub(super) fn negate(&mut self, id: NodeId, of: NodeId) -> Typed {
         let typed = self.node(of);
-        let typed = self.strict_for(of, typed, "`-`", Some("0"));
         let span = self.ast.span(id);
         let ty = match &typed.ty.kind {
             TypeKind::Unknown => return typed,
@@ -131,11 +130,12 @@ impl Checker<'_> {
                 return self.fail(ExprError::new("wrong-type", self.ast.span(of), title).label("expected a number"));
             }
         };
+        let typed = self.strict_for(of, typed, "`-`", Some("0"));
         self.make(Op::Negate(Box::new(typed.code)), ty, span, true)
     }
 
     /// Both sides, literals adapted to what stands beside them; none where one is wrong.
-    fn sides(&mut self, sides: &Sides) -> Option<(Typed, Typed)> {
+    pub(super) fn sides(&mut self, sides: &Sides) -> Option<(Typed, Typed)> {
         let left = self.node(sides.left);
         let right = self.node(sides.right);
         if left.is_poison() || right.is_poison() {
@@ -146,6 +146,12 @@ impl Checker<'_> {
             (false, true) => {
                 let adapted = self.beside(right, &left.ty)?;
                 (left, adapted)
+            }
+            // `[] == [1]`: what has parts is read as the other is.
+            (true, true) if matches!(left.ty.kind, TypeKind::List(_) | TypeKind::Object(_)) => {
+                let left = self.beside(left, &right.ty)?;
+                let right = self.beside(right, &left.ty)?;
+                (left, right)
             }
             _ => (left, right),
         })
@@ -175,13 +181,17 @@ impl Checker<'_> {
             (TypeKind::String, _) | (_, TypeKind::String) => "\"\"",
             _ => "0",
         };
-        let left = self.strict_for(sides.left, left, sign, Some(zero));
-        let right = self.strict_for(sides.right, right, sign, Some(zero));
         if left.is_poison() || right.is_poison() {
             return Typed::poison(span);
         }
-        let Some(ty) = arithmetic_type(kind, &left, &right) else {
+        let ty = arithmetic_type(kind, &left, &right);
+        if ty.is_none() && !left.is_null_literal() && !right.is_null_literal() {
             return self.no_arithmetic(sides, sign, &left, &right);
+        }
+        let left = self.strict_for(sides.left, left, sign, Some(zero));
+        let right = self.strict_for(sides.right, right, sign, Some(zero));
+        let (Some(ty), false, false) = (ty, left.is_poison(), right.is_poison()) else {
+            return Typed::poison(span);
         };
         if let (TypeKind::List(_), TypeKind::List(_)) = (&left.ty.kind, &right.ty.kind) {
             return self.concatenation(sides, left, right);
@@ -273,21 +283,22 @@ impl Checker<'_> {
         let Some((left, right)) = self.sides(sides) else {
             return Typed::poison(span);
         };
-        let left = self.strict_for(sides.left, left, sign, Some("0"));
-        let right = self.strict_for(sides.right, right, sign, Some("0"));
-        if left.is_poison() || right.is_poison() {
-            return Typed::poison(span);
-        }
         let (fits, untyped) = match (&left.ty.kind, &right.ty.kind) {
             (TypeKind::Any, TypeKind::Any) => (true, true),
             (TypeKind::Any, other) | (other, TypeKind::Any) => (
                 is_number(other) || matches!(other, TypeKind::String | TypeKind::Bool),
                 true,
             ),
+            (TypeKind::Null, _) | (_, TypeKind::Null) => (true, false),
             (a, b) => (is_number(a) && is_number(b) || is_ordered(a) && is_alike(a, b), false),
         };
         if !fits {
             return self.no_comparison(sides, sign, &left, &right);
+        }
+        let left = self.strict_for(sides.left, left, sign, Some("0"));
+        let right = self.strict_for(sides.right, right, sign, Some("0"));
+        if left.is_poison() || right.is_poison() {
+            return Typed::poison(span);
         }
         self.make(
             Op::Compare(comparison, Box::new([left.code, right.code])),
@@ -297,7 +308,7 @@ impl Checker<'_> {
         )
     }
 
-    fn no_comparison(&mut self, sides: &Sides, sign: &str, left: &Typed, right: &Typed) -> Typed {
+    pub(super) fn no_comparison(&mut self, sides: &Sides, sign: &str, left: &Typed, right: &Typed) -> Typed {
         let title = format!("{sign} does not compare `{}` with `{}`", left.ty, right.ty);
         let mut error = ExprError::new("wrong-type", sides.at, title)
             .label(format!("left is `{}`, right is `{}`", left.ty, right.ty));
@@ -316,148 +327,9 @@ impl Checker<'_> {
         };
         self.fail(error)
     }
-
-    pub(super) fn equality(&mut self, sides: &Sides, negated: bool) -> Typed {
-        let span = self.ast.span(sides.id);
-        let Some((left, right)) = self.sides(sides) else {
-            return Typed::poison(span);
-        };
-        if left.is_null_literal() || right.is_null_literal() {
-            return self.null_test(sides, negated, left, right);
-        }
-        if !comparable(&left.ty, &right.ty) {
-            return self.no_comparison(sides, if negated { "`!=`" } else { "`==`" }, &left, &right);
-        }
-        // Where one side is JSON of unknown shape, so is the other, unless it is a scalar.
-        let (left, right) = match (left.ty.is_any(), right.ty.is_any()) {
-            (true, false) if !right.ty.is_scalar() => (left, self.converted(right, &Type::any())),
-            (false, true) if !left.ty.is_scalar() => (self.converted(left, &Type::any()), right),
-            _ => (left, right),
-        };
-        let equality = Equality::of(&left.ty);
-        let operands = [left.code, right.code];
-        self.make(
-            Op::Equal(Box::new(Equal {
-                negated,
-                equality,
-                operands,
-            })),
-            Type::bool(),
-            span,
-            false,
-        )
-    }
-
-    /// `x == null`, and what it tells about x.
-    fn null_test(&mut self, sides: &Sides, negated: bool, left: Typed, right: Typed) -> Typed {
-        let (id, of) = if right.is_null_literal() {
-            (sides.left, left)
-        } else {
-            (sides.right, right)
-        };
-        let span = self.ast.span(sides.id);
-        if !of.ty.nullable {
-            let title = format!("`{}` is never null", self.written(id));
-            let label = if negated {
-                "this is always true"
-            } else {
-                "this is always false"
-            };
-            self.warnings
-                .push(ExprError::new("never-null", self.ast.span(id), title).label(label));
-        }
-        let known = of.path.as_ref().map(Path::with_prefixes).unwrap_or_default();
-        let typed = self.make(
-            Op::IsNull {
-                negated,
-                of: Box::new(of.code),
-            },
-            Type::bool(),
-            span,
-            false,
-        );
-        if negated {
-            Typed {
-                when_true: known,
-                ..typed
-            }
-        } else {
-            Typed {
-                when_false: known,
-                ..typed
-            }
-        }
-    }
-
-    /// `x in list`, `key in map`.
-    pub(super) fn contained(&mut self, sides: &Sides) -> Typed {
-        let span = self.ast.span(sides.id);
-        let element = self.node(sides.left);
-        let list = self.node(sides.right);
-        let element = self.strict_for(sides.left, element, "`in`", Some("\"\""));
-        let list = self.strict_for(sides.right, list, "`in`", Some("[]"));
-        if element.is_poison() || list.is_poison() {
-            return Typed::poison(span);
-        }
-        let list = if list.literal {
-            let Some(list) = self.beside_list(list, &element.ty) else {
-                return Typed::poison(span);
-            };
-            list
-        } else {
-            list
-        };
-        let mut equality = Equality::of(&Type::any());
-        let element = match list.ty.kind.clone() {
-            TypeKind::List(of) => {
-                let element = if element.literal {
-                    let Some(element) = self.beside(element, &of) else {
-                        return Typed::poison(span);
-                    };
-                    element
-                } else {
-                    element
-                };
-                if !comparable(&element.ty, &of) {
-                    let title = format!("a `{}` cannot hold a `{}`", list.ty, element.ty);
-                    let label = format!("this is `{}`", element.ty);
-                    return self.fail(ExprError::new("wrong-type", self.ast.span(sides.left), title).label(label));
-                }
-                equality = Equality::of(if element.ty.is_any() { &of } else { &element.ty });
-                element
-            }
-            TypeKind::Map(entry) => match self.as_key(element, &entry.0, self.ast.span(sides.left)) {
-                Some(key) => key,
-                None => return Typed::poison(span),
-            },
-            TypeKind::Object(_) => match self.as_key(element, &Type::string(), self.ast.span(sides.left)) {
-                Some(key) => key,
-                None => return Typed::poison(span),
-            },
-            TypeKind::Any if element.ty.is_scalar() || element.ty.is_any() => element,
-            _ => {
-                let title = format!("`in` wants a list or a map, not `{}`", list.ty);
-                return self.fail(
-                    ExprError::new("wrong-type", self.ast.span(sides.right), title).label("expected a list or a map"),
-                );
-            }
-        };
-        let untyped = list.ty.is_any();
-        let operands = [element.code, list.code];
-        self.make(Op::In(Box::new(In { equality, operands })), Type::bool(), span, untyped)
-    }
-
-    /// A list literal, its elements read as `element` is.
-    fn beside_list(&mut self, list: Typed, element: &Type) -> Option<Typed> {
-        let wanted = Type::list(element.clone());
-        match list.ty.kind {
-            TypeKind::List(_) => self.beside(list, &wanted),
-            _ => Some(list),
-        }
-    }
 }
 
-fn is_number(kind: &TypeKind) -> bool {
+pub(super) fn is_number(kind: &TypeKind) -> bool {
     matches!(kind, TypeKind::Double { .. } | TypeKind::Enum(_) | TypeKind::Int(_))
 }
 
@@ -468,44 +340,13 @@ fn is_ordered(kind: &TypeKind) -> bool {
     )
 }
 
-fn is_alike(a: &TypeKind, b: &TypeKind) -> bool {
+pub(super) fn is_alike(a: &TypeKind, b: &TypeKind) -> bool {
     std::mem::discriminant(a) == std::mem::discriminant(b)
 }
 
 /// Whether sorting by it makes sense.
 pub(super) fn is_sortable(ty: &Type) -> bool {
     is_number(&ty.kind) || is_ordered(&ty.kind) || ty.is_any()
-}
-
-/// Whether `==` compares the two (semantics.md 2.8). Null may stand on either side.
-pub(super) fn comparable(a: &Type, b: &Type) -> bool {
-    match (&a.kind, &b.kind) {
-        (TypeKind::Unknown | TypeKind::Null, _) | (_, TypeKind::Unknown | TypeKind::Null) => true,
-        (TypeKind::Any, other) | (other, TypeKind::Any) => !matches!(
-            other,
-            TypeKind::Bytes
-                | TypeKind::Duration
-                | TypeKind::Enum(_)
-                | TypeKind::Message(_)
-                | TypeKind::ProtoAny(_)
-                | TypeKind::Timestamp
-        ),
-        (TypeKind::Enum(a), TypeKind::Enum(b)) => a == b,
-        (a, b) if is_number(a) && is_number(b) => true,
-        (TypeKind::List(a), TypeKind::List(b)) => a.is_any() == b.is_any() && comparable(a, b),
-        (TypeKind::Map(a), TypeKind::Map(b)) => {
-            comparable(&a.0, &b.0) && a.1.is_any() == b.1.is_any() && comparable(&a.1, &b.1)
-        }
-        (TypeKind::Message(a), TypeKind::Message(b)) => a == b,
-        (TypeKind::Object(a), TypeKind::Object(b)) => {
-            a.len() == b.len()
-                && a.iter().all(|it| {
-                    b.iter()
-                        .any(|other| other.name == it.name && comparable(&it.ty, &other.ty))
-                })
-        }
-        (a, b) => is_alike(a, b),
-    }
 }
 
 /// Which integers a result may be: those of 64 bits with a sign, or without where both sides are.
@@ -550,12 +391,10 @@ fn arithmetic_type(kind: ArithmeticKind, left: &Typed, right: &Typed) -> Option<
             }))
         }
         (TypeKind::String, TypeKind::String) if add => Type::string(),
-        (TypeKind::Bytes, TypeKind::Bytes) if add => left.ty.clone(),
-        (TypeKind::List(_), TypeKind::List(_)) if add => left.ty.clone(),
-        (TypeKind::Timestamp, TypeKind::Duration) if add || subtract => left.ty.clone(),
+        (TypeKind::Bytes, TypeKind::Bytes) | (TypeKind::List(_), TypeKind::List(_)) if add => left.ty.clone(),
+        (TypeKind::Timestamp | TypeKind::Duration, TypeKind::Duration) if add || subtract => left.ty.clone(),
         (TypeKind::Duration, TypeKind::Timestamp) if add => right.ty.clone(),
         (TypeKind::Timestamp, TypeKind::Timestamp) if subtract => Type::of(TypeKind::Duration),
-        (TypeKind::Duration, TypeKind::Duration) if add || subtract => left.ty.clone(),
         _ => return None,
     })
     // Doubles have no remainder in CEL.

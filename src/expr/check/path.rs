@@ -9,23 +9,23 @@ use super::super::ast::{Node, NodeId};
 use super::super::function;
 use super::super::program::{Code, Conversion, JsonKind, Op};
 use super::super::suggest::nearest;
-use super::super::types::{Type, TypeKind};
+use super::super::types::{ObjectMember, Type, TypeKind};
 use super::super::value::{FieldReader, Value};
 use super::{Binding, Checker, ExprError, Path, Segment, Target, Typed};
 use crate::schema::{Field, MessageRef};
 
 /// A literal step: the node that takes it, the name and where that stands.
-struct Step<'c> {
-    id: NodeId,
-    name: &'c str,
-    at: Span,
+pub(super) struct Step<'c> {
+    pub(super) id: NodeId,
+    pub(super) name: &'c str,
+    pub(super) at: Span,
 }
 
 impl<'c> Checker<'c> {
     /// A name, a field, a key or an index.
     pub(super) fn path(&mut self, id: NodeId) -> Typed {
         if let Some((root, steps)) = self.literal_path(id) {
-            return self.from_root(root, &steps);
+            return self.after_root(root, &steps);
         }
         match self.ast.node(id) {
             Node::Select { of, field, at } => {
@@ -58,7 +58,7 @@ impl<'c> Checker<'c> {
     }
 
     /// A root name and nothing but literal steps behind it.
-    fn literal_path(&self, id: NodeId) -> Option<(NodeId, Vec<Step<'c>>)> {
+    pub(super) fn literal_path(&self, id: NodeId) -> Option<(NodeId, Vec<Step<'c>>)> {
         let ast = self.ast;
         let mut steps = Vec::new();
         let mut at = id;
@@ -70,7 +70,7 @@ impl<'c> Checker<'c> {
         matches!(ast.node(at), Node::Name(_)).then_some((at, steps))
     }
 
-    fn from_root(&mut self, root: NodeId, steps: &[Step<'c>]) -> Typed {
+    fn after_root(&mut self, root: NodeId, steps: &[Step<'c>]) -> Typed {
         let (base, consumed) = match self.root(root, steps) {
             Ok(found) => found,
             Err(error) => return self.fail(error),
@@ -79,7 +79,7 @@ impl<'c> Checker<'c> {
     }
 
     /// What the name stands for, and how many of the steps it covers.
-    fn root(&self, root: NodeId, steps: &[Step<'_>]) -> Result<(Typed, usize), ExprError> {
+    pub(super) fn root(&self, root: NodeId, steps: &[Step<'_>]) -> Result<(Typed, usize), ExprError> {
         let Node::Name(name) = self.ast.node(root) else {
             return Ok((Typed::poison(self.ast.span(root)), 0));
         };
@@ -127,7 +127,7 @@ impl<'c> Checker<'c> {
     }
 
     /// `.name` or `["name"]`.
-    fn step(&mut self, of: Typed, step: &Step<'_>) -> Typed {
+    pub(super) fn step(&mut self, of: Typed, step: &Step<'_>) -> Typed {
         let span = self.ast.span(step.id);
         let path = of.path.clone().map(|it| it.member(step.name));
         let nullable = of.ty.nullable;
@@ -143,32 +143,21 @@ impl<'c> Checker<'c> {
                 }
                 None => return self.unknown_field(&message, step),
             },
-            TypeKind::Object(members) => match members.iter().find(|it| &*it.name == step.name) {
-                Some(member) => {
-                    let ty = if member.optional {
-                        member.ty.clone().or_null()
-                    } else {
-                        member.ty.clone()
-                    };
-                    self.make(
-                        Op::Member(Box::new(of.code), member.name.clone()),
-                        or_null(ty),
-                        span,
-                        false,
-                    )
-                }
-                None => {
-                    let near = nearest(step.name, members.iter().map(|it| &*it.name));
-                    let names: Vec<String> = members.iter().map(|it| format!("`{}`", it.name)).collect();
-                    let label = match near {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None if names.is_empty() => "it has no members".to_owned(),
-                        None => format!("it has {}", names.join(", ")),
-                    };
-                    let title = format!("this object has no member `{}`", step.name);
-                    return self.fail(ExprError::new("unknown-field", step.at, title).label(label));
-                }
-            },
+            TypeKind::Object(members) => {
+                let Some(member) = members.iter().find(|it| &*it.name == step.name) else {
+                    return self.unknown_member(&members, step);
+                };
+                let ty = Type {
+                    nullable: member.optional || member.ty.nullable,
+                    ..member.ty.clone()
+                };
+                self.make(
+                    Op::Member(Box::new(of.code), member.name.clone()),
+                    or_null(ty),
+                    span,
+                    false,
+                )
+            }
             TypeKind::Any => {
                 let name: Arc<str> = Arc::from(step.name);
                 self.make(Op::JsonMember(Box::new(of.code), name), Type::any(), span, false)
@@ -179,7 +168,7 @@ impl<'c> Checker<'c> {
                     literal: true,
                     ..Typed::new(key, Type::string())
                 };
-                return self.entry(of, &entry, key, step.id, step.at, path);
+                self.entry(of, &entry, key, step.id)
             }
             TypeKind::ProtoAny(_) if step.name == "type_url" => {
                 self.make(Op::TypeUrl(Box::new(of.code)), or_null(Type::string()), span, false)
@@ -196,7 +185,19 @@ impl<'c> Checker<'c> {
         self.narrowed(Typed { path, ..typed })
     }
 
-    fn unknown_field(&mut self, message: &MessageRef, step: &Step<'_>) -> Typed {
+    fn unknown_member(&mut self, members: &[ObjectMember], step: &Step<'_>) -> Typed {
+        let near = nearest(step.name, members.iter().map(|it| &*it.name));
+        let names: Vec<String> = members.iter().map(|it| format!("`{}`", it.name)).collect();
+        let label = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "it has no members".to_owned(),
+            None => format!("it has {}", names.join(", ")),
+        };
+        let title = format!("this object has no member `{}`", step.name);
+        self.fail(ExprError::new("unknown-field", step.at, title).label(label))
+    }
+
+    pub(super) fn unknown_field(&mut self, message: &MessageRef, step: &Step<'_>) -> Typed {
         let title = format!("`{}` has no field `{}`", message.full_name, step.name);
         let mut error = ExprError::new("unknown-field", step.at, title);
         if let Some(field) = message.field_by_json_name(step.name) {
@@ -211,7 +212,11 @@ impl<'c> Checker<'c> {
     }
 
     /// A field of something that has none.
-    fn no_fields(&mut self, of: &Typed, step: &Step<'_>) -> Typed {
+    pub(super) fn no_fields(&mut self, of: &Typed, step: &Step<'_>) -> Typed {
+        if let (TypeKind::List(_), Node::Index { index, .. }) = (&of.ty.kind, self.ast.node(step.id)) {
+            let title = format!("the index `{}` is not an integer", self.written(*index));
+            return self.fail(ExprError::new("wrong-type", step.at, title).label("lists are indexed from 0"));
+        }
         let text = match self.ast.literal_step(step.id) {
             Some((_, _, of)) => self.written(of),
             None => "this",
@@ -256,9 +261,7 @@ impl<'c> Checker<'c> {
                 }
                 None => return Typed::poison(span),
             },
-            TypeKind::Map(entry) => {
-                return self.entry(base, &entry, key, id, self.ast.span(index), path);
-            }
+            TypeKind::Map(entry) => self.entry(base, &entry, key, id),
             TypeKind::Object(members) => {
                 let Some(ty) = super::join::members_type(&members) else {
                     let title = format!(
@@ -277,7 +280,7 @@ impl<'c> Checker<'c> {
                         nullable: base.ty.nullable,
                     },
                 );
-                return self.entry(map, &entry, key, id, self.ast.span(index), path);
+                self.entry(map, &entry, key, id)
             }
             TypeKind::Any => match key.ty.kind {
                 TypeKind::String | TypeKind::Int(_) | TypeKind::Any | TypeKind::Enum(_) => {
@@ -323,22 +326,14 @@ impl<'c> Checker<'c> {
     }
 
     /// `map[key]`.
-    fn entry(
-        &mut self,
-        map: Typed,
-        entry: &(Type, Type),
-        key: Typed,
-        id: NodeId,
-        at: Span,
-        path: Option<Path>,
-    ) -> Typed {
+    fn entry(&mut self, map: Typed, entry: &(Type, Type), key: Typed, id: NodeId) -> Typed {
         let span = self.ast.span(id);
+        let at = key.code.span;
         let Some(key) = self.as_key(key, &entry.0, at) else {
             return Typed::poison(span);
         };
         let ty = entry.1.clone().or_null();
-        let typed = self.make(Op::Entry(Box::new([map.code, key.code])), ty, span, false);
-        self.narrowed(Typed { path, ..typed })
+        self.make(Op::Entry(Box::new([map.code, key.code])), ty, span, false)
     }
 
     /// A value as a key of a map whose keys are `wanted`; none where it is of another type, which is reported.
@@ -348,9 +343,10 @@ impl<'c> Checker<'c> {
         }
         let key = self.beside(key, wanted)?;
         let fits = match (&key.ty.kind, &wanted.kind) {
-            (TypeKind::Int(_) | TypeKind::Enum(_), TypeKind::Int(_)) | (TypeKind::Int(_), TypeKind::Enum(_)) => true,
             (TypeKind::Enum(a), TypeKind::Enum(b)) => a == b,
-            (TypeKind::Null, _) => true,
+            (TypeKind::Int(_) | TypeKind::Enum(_), TypeKind::Int(_))
+            | (TypeKind::Int(_), TypeKind::Enum(_))
+            | (TypeKind::Null, _) => true,
             (TypeKind::Any, wanted) => {
                 let kind = match wanted {
                     TypeKind::Bool => JsonKind::Bool,
@@ -396,121 +392,9 @@ impl<'c> Checker<'c> {
         self.fail(error);
         None
     }
-
-    /// `has(x.field)` (semantics.md 2.7).
-    pub(super) fn has(&mut self, id: NodeId, args: &[NodeId]) -> Typed {
-        let span = self.ast.span(id);
-        let [arg] = args else {
-            return self.argument_count(id, "has", "one path");
-        };
-        let Some((name, at, base)) = self.ast.literal_step(*arg) else {
-            let title = format!("`has` takes a field, not `{}`", self.written(*arg));
-            return self.fail(
-                ExprError::new("wrong-type", self.ast.span(*arg), title)
-                    .label("expected `x.field`")
-                    .help(format!("{} != null", self.written(*arg))),
-            );
-        };
-        let step = Step { id: *arg, name, at };
-        let of = match self.literal_path(*arg) {
-            Some((root, steps)) => match self.root(root, &steps) {
-                Err(error) => return self.fail(error),
-                Ok((whole, consumed)) if consumed == steps.len() => return self.has_value(whole, span),
-                Ok((base, consumed)) => {
-                    let between = &steps[consumed..steps.len() - 1];
-                    between.iter().fold(base, |of, step| self.step(of, step))
-                }
-            },
-            None => self.node(base),
-        };
-        let path = of.path.clone();
-        let (op, sets_field) = match of.ty.kind.clone() {
-            TypeKind::Unknown => return Typed { ty: Type::bool(), ..of },
-            TypeKind::Message(message) => match message.field(name) {
-                Some(field) => (
-                    Op::HasField(Box::new(of.code), Box::new(FieldReader::compile(&message, field))),
-                    true,
-                ),
-                None => return self.unknown_field(&message, &step),
-            },
-            TypeKind::Object(members) if members.iter().all(|it| &*it.name != name) => {
-                let whole = Typed { path: None, ..of };
-                return self.step(whole, &step);
-            }
-            TypeKind::Any | TypeKind::Object(_) => {
-                let key = Code::new(Op::Constant(Value::from(name)), at);
-                (Op::HasKey(Box::new([of.code, key])), false)
-            }
-            TypeKind::Map(entry) => {
-                let key = Code::new(Op::Constant(Value::from(name)), at);
-                let key = Typed {
-                    literal: true,
-                    ..Typed::new(key, Type::string())
-                };
-                match self.as_key(key, &entry.0, at) {
-                    Some(key) => (Op::HasKey(Box::new([of.code, key.code])), false),
-                    None => return Typed::poison(span),
-                }
-            }
-            TypeKind::Null => (Op::Constant(Value::Bool(false)), false),
-            _ => return self.no_fields(&of, &step),
-        };
-        let mut typed = self.make(op, Type::bool(), span, false);
-        if let Some(path) = path {
-            // A key that is there may be null, a field that is set may not.
-            let known = if sets_field { path.member(name) } else { path };
-            typed.when_true = known.with_prefixes();
-        }
-        typed
-    }
-
-    /// `has` of something that is a value of its own, such as a part of the body: whether it is not null.
-    fn has_value(&mut self, whole: Typed, span: Span) -> Typed {
-        let known = whole.path.as_ref().map(Path::with_prefixes).unwrap_or_default();
-        let typed = self.make(
-            Op::IsNull {
-                negated: true,
-                of: Box::new(whole.code),
-            },
-            Type::bool(),
-            span,
-            false,
-        );
-        Typed {
-            when_true: known,
-            ..typed
-        }
-    }
-
-    /// `error(call)`.
-    pub(super) fn error_of(&mut self, id: NodeId, args: &[NodeId]) -> Typed {
-        let span = self.ast.span(id);
-        let [arg] = args else {
-            return self.argument_count(id, "error", "the name of a call");
-        };
-        let Node::Name(call) = self.ast.node(*arg) else {
-            let title = format!("`error` takes the name of a call, not `{}`", self.written(*arg));
-            return self.fail(ExprError::new("wrong-type", self.ast.span(*arg), title).label("expected a name"));
-        };
-        match self.names.error_of(call) {
-            Ok(binding) => {
-                let path = Path::root(&format!("error({call})"));
-                self.narrowed(Typed {
-                    path: Some(path),
-                    ..bound(binding, span)
-                })
-            }
-            Err(mut error) => {
-                if error.span == Span::default() {
-                    error.span = self.ast.span(*arg);
-                }
-                self.fail(error)
-            }
-        }
-    }
 }
 
-fn bound(binding: Binding, span: Span) -> Typed {
+pub(super) fn bound(binding: Binding, span: Span) -> Typed {
     let op = match binding.target {
         Target::Constant(value) => Op::Constant(value),
         Target::Slot(slot) => Op::Slot(slot),

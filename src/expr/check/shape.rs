@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 16;
 /// Named fields, and what is named within them; nothing there means the whole field.
 #[derive(Clone, Debug, Default)]
 struct Tree {
-    branches: Vec<(String, Span, Tree)>,
+    branches: Vec<(String, Span, Self)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -240,14 +240,12 @@ fn checked_text(text: &str) -> String {
 
 #[track_caller]
 fn table(rows: &[(&str, &str)]) {
-    let mut wrong = String::new();
-    for (text, wanted) in rows {
+    let wrong = rows.iter().filter_map(|(text, wanted)| {
         let got = checked(text);
-        if got != *wanted {
-            wrong.push_str(&format!("\n{text}\n  wanted: {wanted}\n  got:    {got}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong}");
+        (got != *wanted).then(|| format!("\n{text}\n  wanted: {wanted}\n  got:    {got}"))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.concat());
 }
 
 #[test]

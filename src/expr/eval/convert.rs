@@ -142,7 +142,7 @@ fn from_json(kind: JsonKind, value: Value) -> Result<Value, Reason> {
             }
         }
         JsonKind::List => Err("a JSON value is not a list"),
-        JsonKind::Items | JsonKind::Map if text_json::kind(document) == text_json::Kind::Object => {
+        JsonKind::Items if text_json::kind(document) == text_json::Kind::Object => {
             let members: Vec<_> = text_json::members(document)
                 .take(MAX_LIST + 1)
                 .map(|(key, fragment)| {
@@ -157,7 +157,6 @@ fn from_json(kind: JsonKind, value: Value) -> Result<Value, Reason> {
             }
         }
         JsonKind::Items => Err("a JSON value is neither a list nor an object"),
-        JsonKind::Map => Err("a JSON value is not an object"),
         JsonKind::Bool | JsonKind::Bytes | JsonKind::Double | JsonKind::Int | JsonKind::Number | JsonKind::Text => {
             scalar_from_json(kind, json::untyped(value))
         }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::super::program::{Code, Fault, Frame, KeyKind, ListMethod, ListMethodKind, Loop, LoopKind, Reason};
-use super::super::value::{ListValue, MapValue, Str, Value};
+use super::super::value::{ListValue, MapValue, Value};
 use super::{
     Budget, LIST_TOO_LONG, MAX_LIST, MAX_TEXT, MISMATCH, TEXT_TOO_LONG, eval, json, list_of, number, text, truth,
 };
@@ -366,18 +366,16 @@ fn join(elements: &[Value], separator: Option<&Value>) -> Result<Value, Reason> 
     };
     let mut joined = String::new();
     for (at, element) in elements.iter().enumerate() {
-        let part = match json::untyped(element.clone()) {
-            Value::String(part) => part,
-            _ => return Err(MISMATCH),
+        let Value::String(part) = json::untyped(element.clone()) else {
+            return Err(MISMATCH);
         };
-        let part: &Str = &part;
         if joined.len() + separator.len() + part.len() > MAX_TEXT {
             return Err(TEXT_TOO_LONG);
         }
         if at > 0 {
             joined.push_str(separator);
         }
-        joined.push_str(part);
+        joined.push_str(&part);
     }
     text(joined)
 }

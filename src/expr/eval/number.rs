@@ -198,6 +198,7 @@ fn order_with_double(a: i128, b: f64) -> Option<Ordering> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ArithmeticKind::{Add, Divide, Multiply, Remainder, Subtract};
 
     #[test]
     fn numbers_of_every_kind_compare_by_worth() {
@@ -227,7 +228,6 @@ mod tests {
     fn integers_do_not_wrap() {
         let signed = i128::from(i64::MIN)..=i128::from(i64::MAX);
         let unsigned = 0..=i128::from(u64::MAX);
-        use ArithmeticKind::{Add, Divide, Multiply, Remainder, Subtract};
         for (kind, a, b, bounds, wanted) in [
             (Add, Value::Int(i64::MAX), Value::Int(1), &signed, None),
             (Add, Value::Int(i64::MAX), Value::Int(1), &unsigned, Some(1 << 63)),

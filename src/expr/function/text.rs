@@ -96,7 +96,7 @@ pub(super) fn last_index_of(args: &[Value]) -> Result<Value, Reason> {
     if args.len() > 2 {
         end = offset(of, int_at(args, 2)?)?.saturating_add(part.len()).min(of.len());
         while !of.is_char_boundary(end) {
-            end += 1;
+            end -= 1;
         }
     }
     Ok(index(of, of[..end].rfind(part)))
