@@ -4,7 +4,7 @@
 //! near candidates the first one is taken.
 
 /// The candidate nearest to `name`, if one is near enough to be worth saying. Case, dashes and underscores weigh nothing:
-/// `priceUsd` is `price_usd`.
+/// `priceUsd` is `price_usd`. A part of a name is near to it: `price` to `price_usd`.
 ///
 /// ```
 /// use weft::expr::suggest::nearest;
@@ -22,10 +22,13 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
             continue;
         }
         let letters = normalized(candidate);
-        if letters.len().abs_diff(wanted.len()) > limit {
+        let distance = if is_part(&wanted, &letters) {
+            1
+        } else if letters.len().abs_diff(wanted.len()) > limit {
             continue;
-        }
-        let distance = distance(&wanted, &letters);
+        } else {
+            distance(&wanted, &letters)
+        };
         if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }
@@ -40,6 +43,13 @@ fn normalized(name: &str) -> Vec<char> {
         .flat_map(char::to_lowercase)
         .take(64)
         .collect()
+}
+
+/// The longer one begins or ends with all of the shorter, which is at least half of it.
+fn is_part(a: &[char], b: &[char]) -> bool {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let is_long_enough = short.len() >= 4 && short.len() < long.len() && short.len() * 2 >= long.len();
+    is_long_enough && (long.starts_with(short) || long.ends_with(short))
 }
 
 /// How many letters have to be inserted, left out, replaced or swapped with their neighbour (optimal string alignment).
@@ -74,6 +84,8 @@ mod tests {
             ("PIAD", &["UNKNOWN", "PAID", "SHIPPED"][..], Some("PAID")),
             ("PAYED", &["UNKNOWN", "PAID"], None),
             ("priceUsd", &["price", "price_usd"], Some("price_usd")),
+            ("price", &["name", "price_usd"], Some("price_usd")),
+            ("display", &["id", "display_name", "displays"], Some("display_name")),
             ("unit", &["units", "nanos"], Some("units")),
             ("nmae", &["name", "id"], Some("name")),
             ("x", &["y"], None),
