@@ -2,8 +2,6 @@
 //!
 //! Fixtures and `weft test` compare what was found with what is marked. A file without a marker has to be clean.
 
-use std::fmt::Write;
-
 use super::{Diagnostic, Severity};
 use crate::language::source::{FileIndex, SourceMap};
 
@@ -14,7 +12,7 @@ pub fn compare(sources: &SourceMap, file: FileIndex, diagnostics: &[Diagnostic])
     for (number, line) in (1..).zip(text.lines()) {
         wanted.extend(markers(line).into_iter().map(|it| (number, it)));
     }
-    let mut report = String::new();
+    let mut report: Vec<String> = Vec::new();
     for it in diagnostics {
         let (line, _) = sources.position(it.span.file, it.span.start);
         let found = marker(it.severity, it.code);
@@ -24,13 +22,20 @@ pub fn compare(sources: &SourceMap, file: FileIndex, diagnostics: &[Diagnostic])
         if let Some(at) = at {
             wanted.remove(at);
         } else {
-            let _ = writeln!(report, "line {line}: not marked: {found} {}", it.title);
+            report.push(format!("line {line}: not marked: {found} {}", it.title));
         }
     }
     for (line, want) in wanted {
-        let _ = writeln!(report, "line {line}: not found: {want}");
+        report.push(format!("line {line}: not found: {want}"));
     }
-    if report.is_empty() { Ok(()) } else { Err(report) }
+    if report.is_empty() {
+        Ok(())
+    } else {
+        Err(report.join(
+            "
+",
+        ))
+    }
 }
 
 fn marker(severity: Severity, code: &str) -> String {
@@ -79,7 +84,7 @@ mod tests {
         let report = compare(&sources, file, &[on(0, "syntax"), on(5, "cycle")]).unwrap_err();
         assert_eq!(
             report,
-            "line 1: not marked: error: [syntax] x\nline 2: not found: error: [syntax]\n"
+            "line 1: not marked: error: [syntax] x\nline 2: not found: error: [syntax]"
         );
     }
 }

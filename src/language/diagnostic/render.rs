@@ -35,8 +35,7 @@ pub fn full(diagnostics: &[Diagnostic], sources: &SourceMap, colour: Colour) -> 
 
 /// One line each: `path:line:column: error[code]: title`.
 pub fn concise(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
-    let mut text = String::new();
-    for it in diagnostics {
+    let line_of = |it: &Diagnostic| {
         let (line, column) = sources.position(it.span.file, it.span.start);
         let path = sources.path(it.span.file);
         let label = if it.label.starts_with("did you mean") {
@@ -44,14 +43,14 @@ pub fn concise(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
         } else {
             String::new()
         };
-        text.push_str(&format!(
+        format!(
             "{path}:{line}:{column}: {}[{}]: {}{label}\n",
             it.severity.word(),
             it.code,
             it.title
-        ));
-    }
-    text
+        )
+    };
+    diagnostics.iter().map(line_of).collect()
 }
 
 /// An array of objects with `code severity file line column end_line end_column title label help note others`.
@@ -161,6 +160,7 @@ fn snippet<'a>(span: Span, annotations: Vec<Annotation<'a>>, sources: &'a Source
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 mod tests {
     use expect_test::{Expect, expect};
 
@@ -186,8 +186,8 @@ calls:
         let start = PAGE.find(needle).unwrap();
         Span {
             file,
-            start: start as u32,
-            end: (start + needle.len()) as u32,
+            start: u32::try_from(start).unwrap(),
+            end: u32::try_from(start + needle.len()).unwrap(),
         }
     }
 

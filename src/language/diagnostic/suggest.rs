@@ -52,12 +52,12 @@ fn distance(a: &[char], b: &[char]) -> usize {
         for (column, to) in b.iter().enumerate() {
             let at = |line: &[usize], at: usize| line.get(at).copied().unwrap_or(usize::MAX / 2);
             let replaced = at(&last, column) + usize::from(from != to);
-            let mut least = replaced.min(at(&last, column + 1) + 1).min(at(&current, column) + 1);
+            let mut cost = replaced.min(at(&last, column + 1) + 1).min(at(&current, column) + 1);
             let is_swap = row > 0 && column > 0 && a.get(row - 1) == Some(to) && b.get(column - 1) == Some(from);
             if is_swap {
-                least = least.min(at(&before_last, column - 1) + 1);
+                cost = cost.min(at(&before_last, column - 1) + 1);
             }
-            current.push(least);
+            current.push(cost);
         }
         before_last = std::mem::replace(&mut last, current);
     }

@@ -135,7 +135,7 @@ impl Reader<'_> {
 
     fn for_kind(&mut self, fields: &mut Fields<'_>, each: ForBody) -> Option<CallKind> {
         let max_concurrency = fields.take("max_concurrency").and_then(|(_, node)| {
-            let read = self.integer("max_concurrency", node, 1, 1000)?;
+            let read = self.integer("max_concurrency", node, 1..=1000)?;
             Some(Spanned::new(u32::try_from(read.value).ok()?, read.span))
         });
         let (_, node) = fields.take("for")?;

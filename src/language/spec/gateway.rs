@@ -156,7 +156,7 @@ impl Reader<'_> {
         };
         if let Some((_, node)) = fields.take("language") {
             // There is one version; what is written is only checked.
-            self.integer("language", node, 1, 1);
+            self.integer("language", node, 1..=1);
         }
         if let Some((_, node)) = fields.take("listen") {
             gateway.listen = match node.kind {
@@ -175,16 +175,15 @@ impl Reader<'_> {
             .map(|(_, node)| self.texts("descriptors", node))
             .unwrap_or_default();
         gateway.expose = fields.take("expose").and_then(|(_, node)| self.expose(node));
-        match fields.take("backends") {
-            Some((_, node)) => gateway.backends = self.backends(node),
-            None => self.missing(
-                "backends",
-                Span {
-                    end: root.span.start,
-                    ..root.span
-                },
-                Place::Gateway,
-            ),
+        if let Some(node) = self.required(
+            &mut fields,
+            "backends",
+            Span {
+                end: root.span.start,
+                ..root.span
+            },
+        ) {
+            gateway.backends = self.backends(node);
         }
         if let Some((_, node)) = fields.take("defaults") {
             self.defaults(node, &mut gateway);
@@ -222,19 +221,15 @@ impl Reader<'_> {
     }
 
     fn workers(&mut self, node: &Node) -> Option<Spanned<u32>> {
-        let read = self.integer_or("workers", node, "auto", 1, 1024)?;
+        let read = self.integer_or("workers", node, "auto", 1..=1024)?;
         Some(Spanned::new(u32::try_from(read.value).ok()?, read.span))
     }
 
     fn admin(&mut self, node: &Node) -> Option<Admin> {
         let mut fields = self.fields("admin", node, Place::Admin)?;
-        let listen = match fields.take("listen") {
-            Some((_, node)) => self.text("listen", node),
-            None => {
-                self.missing("listen", node.span, Place::Admin);
-                None
-            }
-        };
+        let listen = self
+            .required(&mut fields, "listen", node.span)
+            .and_then(|node| self.text("listen", node));
         fields.finish();
         Some(Admin { listen: listen? })
     }
@@ -247,13 +242,10 @@ impl Reader<'_> {
             });
         }
         let mut fields = self.fields("expose", node, Place::Expose)?;
-        let services = match fields.take("services") {
-            Some((_, node)) => self.services("services", node),
-            None => {
-                self.missing("services", node.span, Place::Expose);
-                Vec::new()
-            }
-        };
+        let services = self
+            .required(&mut fields, "services", node.span)
+            .map(|node| self.services("services", node))
+            .unwrap_or_default();
         let headers = fields
             .take("headers")
             .map(|(_, node)| self.texts("headers", node))
@@ -275,178 +267,6 @@ impl Reader<'_> {
         });
         services
     }
-
-    // === backends ===
-
-    fn backends(&mut self, node: &Node) -> Vec<Backend> {
-        let members = self.map("backends", node).unwrap_or_default();
-        let mut backends = Vec::new();
-        for (key, value) in members {
-            let name = self.label(key);
-            let backend = self.backend_of(key, value);
-            backends.extend(backend.filter(|_| name.is_some()));
-        }
-        backends
-    }
-
-    fn backend_of(&mut self, name: &Name, node: &Node) -> Option<Backend> {
-        let mut fields = self.fields(&name.value, node, Place::Backend)?;
-        match (fields.key("grpc"), fields.key("http")) {
-            (Some(grpc), Some(http)) => {
-                let title = format!("the backend `{}` speaks two protocols", name.value);
-                let diagnostic = Diagnostic::new("conflicting-keys", http.span, title);
-                self.push(
-                    diagnostic
-                        .label("make it a backend of its own")
-                        .other(grpc.span, "gRPC here"),
-                );
-            }
-            (None, None) => {
-                let title = format!("the backend `{}` has no targets", name.value);
-                let diagnostic = Diagnostic::new("missing-key", name.span, title);
-                self.push(diagnostic.label("`grpc: [\"http://host:port\"]`, or `http:`"));
-            }
-            _ => {}
-        }
-        let grpc_only = if fields.has("grpc") {
-            &[][..]
-        } else {
-            &["descriptors", "services", "safe", "max_message"][..]
-        };
-        for key in grpc_only.iter().filter_map(|it| fields.key(it)) {
-            if fields.has("http") && &*key.value != "max_message" {
-                let title = format!("`{}` belongs to gRPC backends", key.value);
-                self.error("misplaced-key", key.span, title);
-            }
-        }
-        let backend = Backend {
-            name: name.clone(),
-            grpc: fields
-                .take("grpc")
-                .map(|(_, node)| self.targets("grpc", node))
-                .unwrap_or_default(),
-            http: fields
-                .take("http")
-                .map(|(_, node)| self.targets("http", node))
-                .unwrap_or_default(),
-            descriptors: fields
-                .take("descriptors")
-                .and_then(|(_, node)| self.backend_descriptors(node)),
-            services: fields
-                .take("services")
-                .map(|(_, node)| self.patterns("services", node))
-                .unwrap_or_default(),
-            safe: fields.take("safe").map(|(_, node)| self.patterns("safe", node)),
-            timeout: fields
-                .take("timeout")
-                .and_then(|(_, node)| self.duration("timeout", node, Zero::Refuse)),
-            headers: fields
-                .take("headers")
-                .map(|(_, node)| self.backend_headers(node))
-                .unwrap_or_default(),
-            max_message: fields
-                .take("max_message")
-                .and_then(|(_, node)| self.size("max_message", node)),
-            span: Span {
-                start: name.span.start,
-                ..node.span
-            },
-        };
-        fields.finish();
-        Some(backend)
-    }
-
-    fn targets(&mut self, key: &str, node: &Node) -> Vec<Name> {
-        let targets = self.texts(key, node);
-        if targets.is_empty() && matches!(&node.kind, NodeKind::List(items) if items.is_empty()) {
-            self.error("wrong-value", node.span, format!("`{key}` names at least one target"));
-        }
-        targets.into_iter().filter(|it| self.is_target(it)).collect()
-    }
-
-    fn is_target(&mut self, target: &Name) -> bool {
-        const LATER: [&str; 3] = ["https://", "dns+http://", "dns+https://"];
-        if let Some(scheme) = LATER.iter().find(|it| target.value.starts_with(**it)) {
-            let diagnostic = Diagnostic::new(
-                "not-yet",
-                target.span,
-                format!("`{scheme}` is not available in this version"),
-            );
-            self.push(diagnostic.label("targets are `http://host:port`"));
-            return false;
-        }
-        let host = target
-            .value
-            .strip_prefix("http://")
-            .map(|it| it.strip_suffix('/').unwrap_or(it));
-        let is_sound = host.is_some_and(|it| {
-            it.parse::<http::uri::Authority>()
-                .is_ok_and(|it| !it.host().is_empty() && !it.as_str().contains('@'))
-        });
-        if !is_sound {
-            let title = format!(
-                "`{}` is not a target",
-                self.written(target.span).trim_matches(['"', '\''])
-            );
-            let mut diagnostic =
-                Diagnostic::new("bad-target", target.span, title).label("a target is `http://host:port`");
-            let guess = format!("http://{}", self.written(target.span).trim_matches(['"', '\'']));
-            let is_bare = !target.value.contains("://") && target.value.parse::<http::uri::Authority>().is_ok();
-            diagnostic.help = is_bare.then_some(format!("\"{guess}\""));
-            self.push(diagnostic);
-        }
-        is_sound
-    }
-
-    fn backend_descriptors(&mut self, node: &Node) -> Option<BackendDescriptors> {
-        if let NodeKind::List(_) = node.kind {
-            return Some(BackendDescriptors::Paths(self.texts("descriptors", node)));
-        }
-        let read = self.choice("descriptors", node, &[("reflection", ())])?;
-        Some(BackendDescriptors::Reflection(read.span))
-    }
-
-    /// Names with `*` in them.
-    fn patterns(&mut self, key: &str, node: &Node) -> Vec<Name> {
-        let mut patterns = self.texts(key, node);
-        patterns.retain(|it| {
-            let is_sound = !it.value.is_empty()
-                && it
-                    .value
-                    .bytes()
-                    .all(|it| it.is_ascii_alphanumeric() || b"._*".contains(&it));
-            if !is_sound {
-                let title = format!("`{}` is not a pattern of names", self.written(it.span));
-                self.error("wrong-value", it.span, title);
-            }
-            is_sound
-        });
-        patterns
-    }
-
-    fn backend_headers(&mut self, node: &Node) -> Vec<(Name, Spanned<Arc<str>>)> {
-        let members = self.map("headers", node).unwrap_or_default();
-        let mut headers = Vec::new();
-        for (key, value) in members {
-            let name = self.header_name(key);
-            let text = self.text(&key.value, value);
-            let (Some(name), Some(text)) = (name, text) else {
-                continue;
-            };
-            if http::HeaderValue::from_str(&text.value).is_err() {
-                let title = format!(
-                    "the value of the header `{}` holds bytes that no header may hold",
-                    name.value
-                );
-                self.error("bad-header", text.span, title);
-                continue;
-            }
-            headers.push((name, text));
-        }
-        headers
-    }
-
-    // === the rest ===
 
     fn defaults(&mut self, node: &Node, gateway: &mut Gateway) {
         let Some(mut fields) = self.fields("defaults", node, Place::Defaults) else {
@@ -484,7 +304,7 @@ impl Reader<'_> {
         let mut fields = self.fields("limits", node, Place::Limits)?;
         let count = |reader: &mut Self, fields: &mut Fields<'_>, key: &str, greatest: u64| {
             let (_, node) = fields.take(key)?;
-            reader.integer(key, node, 1, greatest)
+            reader.integer(key, node, 1..=greatest)
         };
         let connections = count(self, &mut fields, "connections", 10_000_000);
         let in_flight = count(self, &mut fields, "in_flight", 10_000_000);

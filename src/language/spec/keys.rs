@@ -83,19 +83,19 @@ pub enum Form {
     /// `250ms`.
     Duration,
     /// One of these.
-    Either(&'static [Form]),
+    Either(&'static [Self]),
     /// An expression.
     Expression,
     /// A whole number, in these bounds.
     Integer(u64, u64),
     /// A list of these.
-    List(&'static Form),
+    List(&'static Self),
     /// A scalar or a list of scalars, never an expression.
     Literal,
     /// `NAME in $LIST`.
     Loop,
     /// Names of the user's own, each with one of these.
-    Map(&'static Form),
+    Map(&'static Self),
     /// `package.Service/Method`.
     Method,
     /// A name of section 10.

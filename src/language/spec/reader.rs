@@ -3,6 +3,7 @@
 //! Owns scalars and maps with known keys; templates and expressions are `template`'s. In weft.yaml it fills `${env.X}` and
 //! `${file.PATH}` in. Invariant: messages show values as they are written in the file, never what they were filled in with.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,9 @@ pub(super) struct Fields<'n> {
     pub(super) span: Span,
     members: Vec<Member<'n>>,
 }
+
+/// An entry of a map.
+pub(super) type Entry = (Spanned<Arc<str>>, Node);
 
 /// A key and its value.
 pub(super) type Member<'n> = (&'n Spanned<Arc<str>>, &'n Node);
@@ -195,13 +199,16 @@ impl Reader<'_> {
         self.push(diagnostic);
     }
 
-    /// A key that is needed.
-    pub(super) fn missing(&mut self, key: &str, span: Span, place: Place) {
-        let title = format!("{} needs `{key}`", place.words());
-        let help = keys::find(key, place).map(|it| it.doc.to_owned());
+    /// The value of a key that is needed; `span` is what lacks it.
+    pub(super) fn required<'n>(&mut self, fields: &mut Fields<'n>, key: &str, span: Span) -> Option<&'n Node> {
+        if let Some((_, node)) = fields.take(key) {
+            return Some(node);
+        }
+        let title = format!("{} needs `{key}`", fields.place.words());
         let mut diagnostic = Diagnostic::new("missing-key", span, title);
-        diagnostic.note = help;
+        diagnostic.note = keys::find(key, fields.place).map(|it| it.doc.to_owned());
         self.push(diagnostic);
+        None
     }
 
     // === kinds of nodes ===
@@ -222,7 +229,7 @@ impl Reader<'_> {
         self.push(Diagnostic::new("wrong-type", node.span, title));
     }
 
-    pub(super) fn map<'n>(&mut self, key: &str, node: &'n Node) -> Option<&'n [(Spanned<Arc<str>>, Node)]> {
+    pub(super) fn map<'n>(&mut self, key: &str, node: &'n Node) -> Option<&'n [Entry]> {
         if let NodeKind::Map(members) = &node.kind {
             return Some(members);
         }
@@ -251,92 +258,6 @@ impl Reader<'_> {
             NodeKind::List(_) | NodeKind::Map(_) => Some(Scalar::Collection),
             NodeKind::Unknown => None,
         }
-    }
-
-    /// Text of a literal-only place, `$$` undone and, in weft.yaml, filled in.
-    fn literal_text(&mut self, key: &str, text: &Text, span: Span) -> Option<(Arc<str>, bool)> {
-        let value = &*text.value;
-        if !value.contains('$') {
-            return Some((text.value.clone(), false));
-        }
-        let mut filled = String::with_capacity(value.len());
-        let mut is_filled_in = false;
-        let mut at = 0;
-        while let Some(found) = value.get(at..).and_then(|rest| rest.find('$')) {
-            let dollar = at + found;
-            filled.push_str(value.get(at..dollar)?);
-            let behind = value.get(dollar + 1..)?;
-            if behind.starts_with('$') {
-                filled.push('$');
-                at = dollar + 2;
-            } else if behind.starts_with('{') {
-                let Some(outside) = self.outside else {
-                    return self.no_expression(key, text, dollar, span);
-                };
-                let Some(length) = behind.find('}') else {
-                    let place = self.part(text, dollar, value.len());
-                    let diagnostic = Diagnostic::new("unclosed-hole", place, "`${` is never closed");
-                    self.push(diagnostic.help("for the two characters themselves write `$${`"));
-                    return None;
-                };
-                let end = dollar + 1 + length + 1;
-                let place = self.part(text, dollar, end);
-                filled.push_str(&self.from_outside(outside, behind.get(1..length)?.trim(), place)?);
-                is_filled_in = true;
-                at = end;
-            } else if dollar == 0 {
-                return self.no_expression(key, text, 0, span);
-            } else {
-                filled.push('$');
-                at = dollar + 1;
-            }
-        }
-        filled.push_str(value.get(at..)?);
-        Some((filled.into(), is_filled_in))
-    }
-
-    fn no_expression<T>(&mut self, key: &str, text: &Text, dollar: usize, span: Span) -> Option<T> {
-        let place = if dollar == 0 {
-            span
-        } else {
-            self.part(text, dollar, text.value.len())
-        };
-        let label = if self.outside.is_some() {
-            "in weft.yaml only `${env.NAME}` and `${file.PATH}` are filled in; for a dollar write `$$`"
-        } else {
-            "it is read when the file is loaded; for a dollar write `$$`"
-        };
-        self.push(Diagnostic::new("no-expression-here", place, format!("`{key}` takes no expression")).label(label));
-        None
-    }
-
-    fn from_outside(&mut self, outside: Outside<'_>, what: &str, place: Span) -> Option<String> {
-        if let Some(name) = what.strip_prefix("env.") {
-            if let Some(value) = (outside.env)(name) {
-                return Some(value);
-            }
-            let title = format!("the environment variable `{name}` is not set");
-            self.push(Diagnostic::new("unset-variable", place, title));
-            return None;
-        }
-        if let Some(path) = what.strip_prefix("file.") {
-            return match (outside.file)(Path::new(path)) {
-                // Editors end a file with a line break that nobody means.
-                Ok(text) => Some(
-                    text.strip_suffix('\n')
-                        .map_or(text.as_str(), |it| it.strip_suffix('\r').unwrap_or(it))
-                        .to_owned(),
-                ),
-                Err(reason) => {
-                    let title = format!("the file `{path}` cannot be read: {reason}");
-                    self.push(Diagnostic::new("unreadable-file", place, title));
-                    None
-                }
-            };
-        }
-        let diagnostic = Diagnostic::new("no-expression-here", place, "weft.yaml holds no expressions");
-        self.push(diagnostic.label("only `${env.NAME}` and `${file.PATH}` are filled in; for a dollar write `$$`"));
-        None
     }
 
     // === scalars of literal-only places ===
@@ -397,22 +318,20 @@ impl Reader<'_> {
     }
 
     /// A whole number in bounds.
-    pub(super) fn integer(&mut self, key: &str, node: &Node, least: u64, greatest: u64) -> Option<Spanned<u64>> {
-        let digits = match self.scalar(key, node)? {
-            Scalar::Number(digits)
-            | Scalar::Text {
-                value: digits,
-                is_filled_in: true,
-            } => digits,
-            _ => {
-                self.wrong(key, node, "a whole number");
-                return None;
-            }
+    pub(super) fn integer(&mut self, key: &str, node: &Node, bounds: RangeInclusive<u64>) -> Option<Spanned<u64>> {
+        let (Scalar::Number(digits)
+        | Scalar::Text {
+            value: digits,
+            is_filled_in: true,
+        }) = self.scalar(key, node)?
+        else {
+            self.wrong(key, node, "a whole number");
+            return None;
         };
         match digits.parse() {
-            Ok(value) if (least..=greatest).contains(&value) => Some(Spanned::new(value, node.span)),
+            Ok(value) if bounds.contains(&value) => Some(Spanned::new(value, node.span)),
             _ => {
-                let title = format!("`{key}` is a whole number from {least} to {greatest}");
+                let title = format!("`{key}` is a whole number from {} to {}", bounds.start(), bounds.end());
                 self.error("wrong-value", node.span, title);
                 None
             }
@@ -425,24 +344,16 @@ impl Reader<'_> {
         key: &str,
         node: &Node,
         word: &str,
-        least: u64,
-        greatest: u64,
+        bounds: RangeInclusive<u64>,
     ) -> Option<Spanned<u64>> {
         let is_word = matches!(self.scalar(key, node)?, Scalar::Text { value, .. } if &*value == word);
-        if is_word {
-            None
-        } else {
-            self.integer(key, node, least, greatest)
-        }
+        if is_word { None } else { self.integer(key, node, bounds) }
     }
 
     pub(super) fn duration(&mut self, key: &str, node: &Node, zero: Zero) -> Option<Spanned<Duration>> {
-        let value = match self.scalar(key, node)? {
-            Scalar::Text { value, .. } | Scalar::Number(value) => value,
-            _ => {
-                self.wrong(key, node, "a duration");
-                return None;
-            }
+        let (Scalar::Text { value, .. } | Scalar::Number(value)) = self.scalar(key, node)? else {
+            self.wrong(key, node, "a duration");
+            return None;
         };
         let reason = match scalar::duration(&value) {
             Ok(duration) if zero == Zero::Refuse && duration.is_zero() => ZERO,
@@ -466,12 +377,9 @@ impl Reader<'_> {
 
     /// A size in bytes, more than zero.
     pub(super) fn size(&mut self, key: &str, node: &Node) -> Option<Spanned<u64>> {
-        let value = match self.scalar(key, node)? {
-            Scalar::Text { value, .. } | Scalar::Number(value) => value,
-            _ => {
-                self.wrong(key, node, "a size");
-                return None;
-            }
+        let (Scalar::Text { value, .. } | Scalar::Number(value)) = self.scalar(key, node)? else {
+            self.wrong(key, node, "a size");
+            return None;
         };
         let reason = match scalar::size(&value) {
             Ok(0) => ZERO,
@@ -531,77 +439,5 @@ impl Reader<'_> {
             },
         };
         Some(Spanned::new(literal, node.span))
-    }
-
-    // === names ===
-
-    /// A name of section 10: of a param, a call, a variable.
-    pub(super) fn name(&mut self, name: &str, span: Span) -> Option<Name> {
-        match scalar::check_name(name) {
-            Ok(()) => return Some(Spanned::new(name.into(), span)),
-            Err(scalar::NameFault::Form) => {
-                let mut diagnostic = Diagnostic::new("bad-name", span, format!("`{name}` is not a name"))
-                    .label("names are lower-case letters, digits and `_`, a letter first");
-                diagnostic.help = scalar::as_name(name);
-                self.push(diagnostic);
-            }
-            Err(scalar::NameFault::OfCel) => self.reserved(name, span, "a word of the expression language"),
-            Err(scalar::NameFault::Ours) => self.reserved(name, span, "a name with a meaning of its own"),
-        }
-        None
-    }
-
-    fn reserved(&mut self, name: &str, span: Span, what: &str) {
-        let diagnostic = Diagnostic::new("reserved-name", span, format!("the name `{name}` is reserved")).label(what);
-        self.push(diagnostic.help(format!("{name}_")));
-    }
-
-    /// The name of a backend or fragment.
-    pub(super) fn label(&mut self, name: &Name) -> Option<Name> {
-        if scalar::is_label(&name.value) {
-            return Some(name.clone());
-        }
-        let title = format!("`{}` is not a name", self.written(name.span));
-        let diagnostic = Diagnostic::new("bad-name", name.span, title);
-        self.push(diagnostic.label("names are lower-case letters, digits, `_` and `-`, a letter first"));
-        None
-    }
-
-    /// The name of a header that may be set.
-    pub(super) fn header_name(&mut self, key: &Spanned<Arc<str>>) -> Option<Name> {
-        let name = &*key.value;
-        let lower = name.to_ascii_lowercase();
-        if scalar::is_own_header(&lower) {
-            let diagnostic = Diagnostic::new("bad-header", key.span, format!("the header `{name}` cannot be set"));
-            self.push(diagnostic.label("the gateway sets it, or HTTP has no place for it"));
-            return None;
-        }
-        if !scalar::is_header_name(name) {
-            let mut diagnostic =
-                Diagnostic::new("bad-header", key.span, format!("`{name}` is not the name of a header"))
-                    .label("header names are lower-case tokens");
-            diagnostic.help = scalar::is_header_name(&lower).then_some(lower);
-            self.push(diagnostic);
-            return None;
-        }
-        Some(key.clone())
-    }
-
-    /// `package.Service/Method`.
-    pub(super) fn method(&mut self, key: &str, node: &Node) -> Option<Name> {
-        let text = self.plain_text(key, node, "a gRPC method")?.value.clone();
-        if scalar::is_method(&text) {
-            return Some(Spanned::new(text, node.span));
-        }
-        let mut diagnostic = Diagnostic::new("bad-method", node.span, format!("`{text}` is not a gRPC method"))
-            .label("a method is `package.Service/Method`");
-        let guess = text.trim().trim_start_matches('/');
-        let guess = match guess.rsplit_once('.') {
-            Some((service, method)) if !guess.contains('/') => format!("{service}/{method}"),
-            _ => guess.to_owned(),
-        };
-        diagnostic.help = scalar::is_method(&guess).then_some(guess);
-        self.push(diagnostic);
-        None
     }
 }

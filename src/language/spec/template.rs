@@ -78,7 +78,7 @@ impl Reader<'_> {
                 }
             }
         }
-        let head = binding.as_ref().map(|it| it.0).or(condition.as_ref().map(|it| it.0));
+        let special = binding.as_ref().map(|it| it.0).or(condition.as_ref().map(|it| it.0));
         if let (Some((if_key, _)), None, Held::ByNothing) = (&condition, &binding, held) {
             let diagnostic = Diagnostic::new("root-if", if_key.span, "`$if` has nothing to leave out here");
             self.push(diagnostic.label("nothing holds this; use a conditional expression, or `when` on the call"));
@@ -88,7 +88,7 @@ impl Reader<'_> {
         let is_bare = members
             .iter()
             .all(|(key, node)| key.value.starts_with('$') && !matches!(node.kind, NodeKind::Unknown));
-        let body = match (value, head) {
+        let body = match (value, special) {
             (Some((key, _)), None) => {
                 let diagnostic = Diagnostic::new("misplaced-key", key.span, "`$value` needs `$for` or `$if` beside it");
                 self.push(diagnostic.label("write the value itself in place of this map"));
