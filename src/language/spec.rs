@@ -401,3 +401,6 @@ pub struct Deprecated {
     /// `link:`.
     pub link: Option<Name>,
 }
+
+#[cfg(test)]
+mod tests;
