@@ -3,6 +3,8 @@
 //! A file whose name begins with `weft` is a gateway file, every other one a composition. `UPDATE=1` rewrites the
 //! `.stderr` files beside them.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 use std::path::{Path, PathBuf};
 
 use weft::language::diagnostic::{Diagnostics, codes, marker, render};
@@ -62,13 +64,13 @@ fn every_file_has_the_mistakes_that_are_marked_in_it() {
     files(&root, &mut found);
     found.sort();
     assert!(found.len() > 30, "fixtures/spec is gone");
-    let mut report = String::new();
+    let mut report: Vec<String> = Vec::new();
     for path in &found {
         if let Err(reason) = run(&root, path) {
-            report.push_str(&format!("{}:\n{reason}\n", path.display()));
+            report.push(format!("{}:\n{reason}\n", path.display()));
         }
     }
-    assert!(report.is_empty(), "{report}");
+    assert!(report.is_empty(), "{}", report.join("\n"));
 }
 
 #[test]
