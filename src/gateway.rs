@@ -239,7 +239,6 @@ impl Status {
 }
 
 /// Resolves and binds every address once for each worker.
-#[expect(clippy::type_complexity, reason = "addresses, and listeners by worker")]
 fn bind_all(
     wanted: &[String],
     n_workers: usize,

@@ -1,5 +1,15 @@
 //! Real processes and real sockets: the demo, `weft serve` with each source of descriptors, reload, drain, and servers that
 //! nobody here wrote (etcd, Python's grpcio) where they are installed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_types,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test that panics has failed, as it should"
+)]
 
 mod e2e {
     pub mod process;

@@ -1,4 +1,11 @@
 //! Every file below `fixtures/serve` is a test; `UPDATE=1 cargo test --test fixtures` rewrites what they expect.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that panics has failed, as it should"
+)]
 
 use std::path::PathBuf;
 

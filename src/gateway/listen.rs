@@ -36,7 +36,7 @@ pub struct Shared {
     pub hall: Arc<Hall>,
 }
 
-/// Binds `address` so that every worker can have a listener of its own (SO_REUSEPORT).
+/// Binds `address` so that every worker can have a listener of its own (`SO_REUSEPORT`).
 pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;

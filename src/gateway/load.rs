@@ -13,17 +13,20 @@ use crate::language::source::{FileIndex, SourceMap, Span};
 use crate::language::spec::{self, BackendDescriptors, Outside};
 use crate::plan::Plan;
 use crate::schema::descriptor::FileDescriptorSet;
-use crate::schema::{self, Schema, build, load as descriptors, reflection};
+use crate::schema::{Schema, build, load as descriptors, reflection};
 
 /// How long a backend may take to say what it serves.
 const REFLECTION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The value of an environment variable.
+type Environment = Box<dyn Fn(&str) -> Option<String> + Send>;
 
 /// Loads a gateway file, again and again.
 pub struct Loader {
     config: PathBuf,
     /// The gateway file's text where it does not come from a file.
     text: Option<String>,
-    environment: Box<dyn Fn(&str) -> Option<String> + Send>,
+    environment: Environment,
     /// What backends with reflection said last, by target.
     known: HashMap<String, Arc<Schema>>,
 }
@@ -270,7 +273,7 @@ fn from_paths(paths: &[spec::Name], folder: &Path, diagnostics: &mut Diagnostics
             }
         }
     }
-    match schema::build::build(&sets) {
+    match build::build(&sets) {
         Ok(schema) => schema,
         Err(error) => {
             let span = paths.first().map(|it| it.span).unwrap_or_default();

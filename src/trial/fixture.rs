@@ -104,7 +104,7 @@ pub enum Step {
     /// Time passes.
     Advance(Duration),
     /// A request and its answer.
-    Exchange(Exchange),
+    Exchange(Box<Exchange>),
     /// The files change.
     Reload {
         /// The new compositions.
@@ -156,6 +156,9 @@ pub struct Expect {
 pub type Mistake = (Span, String);
 
 type Read<T> = Result<T, Mistake>;
+
+/// The entries of a map.
+type Entries = [(Spanned<Arc<str>>, Node)];
 
 /// Reads a fixture from its document.
 pub fn parse(root: &Node, folder: &Path) -> Read<Fixture> {
@@ -314,7 +317,7 @@ fn parse_step(node: &Node) -> Read<Step> {
         };
         return Ok(Step::Reload { compositions, refused });
     }
-    parse_exchange(node).map(Step::Exchange)
+    parse_exchange(node).map(Box::new).map(Step::Exchange)
 }
 
 fn parse_exchange(node: &Node) -> Read<Exchange> {
@@ -391,7 +394,7 @@ fn unknown<T>(key: &Spanned<Arc<str>>, known: &str) -> Read<T> {
     ))
 }
 
-fn map(node: &Node) -> Read<&[(Spanned<Arc<str>>, Node)]> {
+fn map(node: &Node) -> Read<&Entries> {
     match &node.kind {
         NodeKind::Map(entries) => Ok(entries),
         _ => Err((node.span, "expected a map".to_owned())),

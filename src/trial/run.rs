@@ -114,7 +114,7 @@ impl Trial {
             self.script.begin_step();
             match step {
                 Step::Advance(time) => tokio::time::advance(*time).await,
-                Step::Exchange(exchange) => self.exchange(std::slice::from_ref(exchange)).await,
+                Step::Exchange(exchange) => self.exchange(std::slice::from_ref(&**exchange)).await,
                 Step::Reload { compositions, refused } => self.reload(compositions, refused),
                 Step::Together(exchanges) => self.exchange(exchanges).await,
             }
@@ -432,7 +432,7 @@ impl Got {
             for (at, (name, _)) in expect.headers.iter().enumerate() {
                 let value = self.header(name).map_or(Value::Null, Value::String);
                 let comma = if at == 0 { "" } else { ", " };
-                headers.push_str(&format!("{comma}{name}: {value}"));
+                headers.extend([comma, name, ": ", &value.to_string()]);
             }
             parts.push(format!("headers: {{ {headers} }}"));
         }

@@ -1,6 +1,6 @@
 //! google.rpc.Status details as canonical JSON, for endpoints that show them (`errors: { details: expose }`).
 //!
-//! Invariant: only the known types of google/rpc/error_details.proto pass, and never DebugInfo (semantics.md 11.9).
+//! Invariant: only the known types of `google/rpc/error_details.proto` pass, and never DebugInfo (semantics.md 11.9).
 
 use std::sync::{Arc, OnceLock};
 

@@ -32,16 +32,13 @@ pub struct Around<'r> {
 pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Value>, Vec<BindError>> {
     let mut values = vec![Value::Null; inputs.n_slots as usize];
     let mut bad = Vec::new();
-    let query = match query(parts.uri.query().unwrap_or_default()) {
-        Some(query) => query,
-        None => {
-            bad.push(BindError {
-                name: "query".to_owned(),
-                reason: "expected percent-encoded UTF-8".to_owned(),
-            });
-            Vec::new()
-        }
-    };
+    let query = query(parts.uri.query().unwrap_or_default()).unwrap_or_else(|| {
+        bad.push(BindError {
+            name: "query".to_owned(),
+            reason: "expected percent-encoded UTF-8".to_owned(),
+        });
+        Vec::new()
+    });
     for param in &inputs.params {
         match read_param(param, &parts.headers, &query, around.captures) {
             Ok(value) => set(&mut values, param.slot, value),
@@ -358,11 +355,11 @@ fn check_members(object: &[u8], pointer: &str, paths: &[&[Arc<str>]], wrong: &mu
 
 fn read_member(member: &BodyMember, body: &Bytes) -> Result<Value, BindError> {
     let pointer = || {
-        member
-            .path
-            .iter()
-            .map(|it| format!("/{}", it.replace('~', "~0").replace('/', "~1")))
-            .collect::<String>()
+        member.path.iter().fold(String::new(), |mut pointer, name| {
+            pointer.push('/');
+            pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            pointer
+        })
     };
     let mut found = if body.is_empty() { None } else { Some(json::trim(body)) };
     for name in &member.path {

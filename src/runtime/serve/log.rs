@@ -29,9 +29,12 @@ pub struct Line {
     endpoint: Option<EndpointIndex>,
     cache: Option<&'static str>,
     report: Report,
-    failure: Option<(&'static str, Option<Arc<str>>, Option<Failure>)>,
+    failure: Option<Failing>,
     ended: bool,
 }
+
+/// Why there is no response: the kind of failure, the call, and all that is known of it.
+type Failing = (&'static str, Option<Arc<str>>, Option<Failure>);
 
 /// What the calls of a request did.
 #[derive(Debug, Default)]

@@ -1,3 +1,5 @@
+//! Descriptors of each syntax and edition, and the facts that they become.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;

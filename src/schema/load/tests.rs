@@ -1,3 +1,5 @@
+//! Trees and sets as users have them, whole and broken.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Grammar, matching and precedence, in tables and against a naive matcher.
+
 use http::Method;
 use proptest::prelude::*;
 use serde_json::Value;

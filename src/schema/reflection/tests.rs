@@ -1,3 +1,5 @@
+//! Servers on loopback: well-behaved, odd and useless.
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
