@@ -61,7 +61,7 @@ impl Process {
                         return found;
                     }
                 }
-                Err(_) => panic!("{what}: never printed in\n{}", self.seen.join("\n")),
+                Err(error) => panic!("{error}: {what}: never printed in\n{}", self.seen.join("\n")),
             }
         }
     }
@@ -76,7 +76,7 @@ impl Process {
                         return line;
                     }
                 }
-                Err(_) => panic!("`{text}` was never printed in\n{}", self.seen.join("\n")),
+                Err(error) => panic!("{error}: `{text}` was never printed in\n{}", self.seen.join("\n")),
             }
         }
     }
@@ -185,10 +185,8 @@ pub fn ask(address: SocketAddr, method: &str, target: &str, body: Option<&str>) 
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let mut request = format!("{method} {target} HTTP/1.1\r\nhost: weft\r\nconnection: close\r\n");
     if let Some(body) = body {
-        request.push_str(&format!(
-            "content-type: application/json\r\ncontent-length: {}\r\n",
-            body.len()
-        ));
+        let length = body.len().to_string();
+        request.extend(["content-type: application/json\r\ncontent-length: ", &length, "\r\n"]);
     }
     request.push_str("\r\n");
     request.push_str(body.unwrap_or_default());

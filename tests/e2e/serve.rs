@@ -38,7 +38,7 @@ fn descriptors_come_from_protos_sets_and_reflection() {
     let tree = std::env::current_dir()
         .expect("the repository")
         .join("descriptors/hipstershop");
-    let set = weft::schema::load::load(&[tree.clone()]).expect("demo.proto");
+    let set = weft::schema::load::load(std::slice::from_ref(&tree)).expect("demo.proto");
     let set_file = folder.path().join("shop.binpb");
     std::fs::write(&set_file, prost::Message::encode_to_vec(&set)).expect("a file");
     for (name, descriptors) in [

@@ -1,3 +1,5 @@
+//! Requests of calls: paths, queries, headers and what may not be sent.
+
 use std::sync::Arc;
 
 use ::http::HeaderName;

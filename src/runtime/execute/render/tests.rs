@@ -1,3 +1,5 @@
+//! Templates as JSON and as values: objects, spreads, loops, text.
+
 use std::sync::Arc;
 
 use super::super::tests::page::Names;
