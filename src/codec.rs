@@ -14,7 +14,7 @@ pub mod wire;
 pub mod wire_to_json;
 
 pub use http_binding::{BindError, HttpBinding};
-pub use json_to_wire::{FromJson, JsonError};
+pub use json_to_wire::{FromJson, JsonError, UnknownMembers};
 pub use wire_to_json::{Selection, ToJson};
 
 /// How protobuf values are written as JSON. The default is proto3 canonical JSON.

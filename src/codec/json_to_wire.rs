@@ -30,6 +30,17 @@ pub struct FromJson {
     program: Program,
     /// The types that an Any may hold.
     registry: Registry,
+    unknown: UnknownMembers,
+}
+
+/// What becomes of members that the message does not have, and of enum values by names that the enum does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UnknownMembers {
+    /// Skipped, as if they were not there; they must be JSON all the same.
+    Ignore,
+    /// A mistake.
+    #[default]
+    Refuse,
 }
 
 /// Why JSON is not the message that was expected.
@@ -45,11 +56,33 @@ pub struct JsonError {
 }
 
 impl FromJson {
-    /// Compiles the program.
+    /// Compiles the program, which refuses what the message does not have.
     pub fn compile(message: &MessageRef) -> Arc<Self> {
+        Self::compile_with(message, UnknownMembers::Refuse)
+    }
+
+    /// Compiles the program.
+    ///
+    /// ```
+    /// use weft::codec::{FromJson, UnknownMembers};
+    /// use weft::schema::{MessageRef, load};
+    ///
+    /// let schema = load::schema(&["descriptors/hipstershop".into()]).unwrap();
+    /// let money = MessageRef::new(schema.clone(), schema.find_message("hipstershop.Money").unwrap());
+    ///
+    /// let mut out = Vec::new();
+    /// let program = FromJson::compile_with(&money, UnknownMembers::Ignore);
+    /// program.write(br#"{"unit": {"of": "old"}, "units": 7}"#, &mut out).unwrap();
+    /// assert_eq!(out, b"\x10\x07");
+    /// ```
+    pub fn compile_with(message: &MessageRef, unknown: UnknownMembers) -> Arc<Self> {
         let program = Program::compile(message.schema(), message.index());
         let registry = Registry::new(message.schema().clone(), &program);
-        Arc::new(Self { program, registry })
+        Arc::new(Self {
+            program,
+            registry,
+            unknown,
+        })
     }
 
     /// Appends the wire bytes of the message to `out`, fields in number order. On failure `out` is as it was.
@@ -98,7 +131,7 @@ impl FromJson {
         let start = out.len();
         let result = text::check_utf8(json).map_err(Failure::from).and_then(|()| {
             out.reserve(json.len());
-            let mut writer = Writer::new(&self.registry, Reader::new(json), out);
+            let mut writer = Writer::new(&self.registry, self.unknown, Reader::new(json), out);
             write(&mut writer)?;
             Ok(writer.reader.finish()?)
         });

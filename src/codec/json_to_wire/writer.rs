@@ -11,6 +11,7 @@ mod well_known;
 use std::borrow::Cow;
 
 use self::map::{Entry, MapType};
+use super::UnknownMembers;
 use super::failure::Failure;
 use super::nearest::nearest;
 use super::program::{FieldPlan, Framing, Plan, Program, Registry, Scalar, Shape, ValueType};
@@ -29,7 +30,10 @@ const DUPLICATE: Reason = "duplicate member";
 pub(super) struct Writer<'r> {
     pub(super) reader: Reader<'r>,
     registry: &'r Registry,
+    unknown: UnknownMembers,
     out: &'r mut Vec<u8>,
+    /// The value that was just read is to be left out: an enum value of an unknown name that is ignored.
+    dropped: bool,
     /// A bit for each field and each oneof of every message that is open.
     seen: Vec<u64>,
     spans: Vec<Span>,
@@ -55,11 +59,18 @@ enum Within {
 }
 
 impl<'r> Writer<'r> {
-    pub(super) fn new(registry: &'r Registry, reader: Reader<'r>, out: &'r mut Vec<u8>) -> Self {
+    pub(super) fn new(
+        registry: &'r Registry,
+        unknown: UnknownMembers,
+        reader: Reader<'r>,
+        out: &'r mut Vec<u8>,
+    ) -> Self {
         Self {
             reader,
             registry,
+            unknown,
             out,
+            dropped: false,
             seen: Vec::new(),
             spans: Vec::new(),
             entries: Vec::new(),
@@ -271,11 +282,12 @@ impl<'r> Writer<'r> {
                 }
             } else {
                 let key = self.key_at(offset);
-                if within == Within::Message || key != "@type" {
+                if within == Within::Any && key == "@type" {
+                    if std::mem::replace(&mut has_type, true) {
+                        return Err(Failure::new(offset, DUPLICATE).in_member(key));
+                    }
+                } else if self.unknown == UnknownMembers::Refuse {
                     return Err(unknown_member(offset, key, plan));
-                }
-                if std::mem::replace(&mut has_type, true) {
-                    return Err(Failure::new(offset, DUPLICATE).in_member(key));
                 }
                 self.reader.skip_value(json::MAX_DEPTH)?;
             }
@@ -362,7 +374,11 @@ impl<'r> Writer<'r> {
                 let start = self.out.len();
                 self.out.extend_from_slice(field.tag.as_bytes());
                 let content = self.open();
-                self.elements(program, field.value, |writer| writer.value(program, field.value, depth))?;
+                self.elements(program, field.value, |writer| {
+                    writer.value(program, field.value, depth)?;
+                    writer.take_dropped();
+                    Ok(())
+                })?;
                 if self.out.len() == content {
                     self.out.truncate(start);
                 } else {
@@ -373,7 +389,7 @@ impl<'r> Writer<'r> {
             Shape::Singular => {
                 let start = self.out.len();
                 self.framed(program, field, depth)?;
-                if field.implicit && self.is_default(field, start) {
+                if self.take_dropped() || (field.implicit && self.is_default(field, start)) {
                     self.out.truncate(start);
                 }
                 Ok(())
@@ -395,7 +411,20 @@ impl<'r> Writer<'r> {
     }
 
     fn list(&mut self, program: &Program, field: &FieldPlan, depth: u32) -> Outcome {
-        self.elements(program, field.value, |writer| writer.framed(program, field, depth))
+        self.elements(program, field.value, |writer| {
+            let start = writer.out.len();
+            writer.framed(program, field, depth)?;
+            if writer.take_dropped() {
+                writer.out.truncate(start);
+            }
+            Ok(())
+        })
+    }
+
+    /// True where the value that was just read must be left out, with all that stands before it.
+    #[inline]
+    fn take_dropped(&mut self) -> bool {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Reads one value and writes it with all that stands around it.

@@ -70,6 +70,13 @@ impl Writer<'_> {
             if let Err(failure) = result {
                 return Err(failure.in_member(self.key_at(offset)));
             }
+            if self.take_dropped() {
+                self.out.truncate(start);
+                if self.has_next(b'}')? {
+                    continue;
+                }
+                break;
+            }
             let n_moved = self.close(content);
             if let Key::Text { start, .. } = &mut written {
                 *start = start.saturating_add(n_moved);

@@ -1,6 +1,6 @@
 //! Scalars: JSON strings, numbers and bools into fields that are not messages.
 
-use super::{Failure, Outcome, Writer};
+use super::{Failure, Outcome, UnknownMembers, Writer};
 use crate::codec::json::text;
 use crate::codec::json_to_wire::program::{Program, Scalar};
 use crate::codec::json_to_wire::scalar::{self, Integers};
@@ -64,9 +64,14 @@ impl Writer<'_> {
         let number = match self.reader.peek() {
             Some(b'"') => {
                 let name = text::unescape(self.reader.string()?.raw);
-                table
-                    .number(&name)
-                    .ok_or_else(|| Failure::new(offset, table.unknown(&name)))?
+                match table.number(&name) {
+                    Some(number) => number,
+                    None if self.unknown == UnknownMembers::Ignore => {
+                        self.dropped = true;
+                        return Ok(());
+                    }
+                    None => return Err(Failure::new(offset, table.unknown(&name))),
+                }
             }
             Some(b'-' | b'0'..=b'9') => {
                 let digits = text::unescape(self.reader.number()?);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::map::MapType;
-use super::{DUPLICATE, Failure, NOT_OBJECT, Outcome, Within, Writer};
+use super::{DUPLICATE, Failure, NOT_OBJECT, Outcome, UnknownMembers, Within, Writer};
 use crate::codec::json::{self, text};
 use crate::codec::json_to_wire::program::{Program, Scalar, ValueType};
 use crate::codec::json_to_wire::scalar::{self, Reason};
@@ -157,9 +157,11 @@ impl<'r> Writer<'r> {
             let offset = self.reader.offset();
             let key = text::unescape(self.reader.string()?.raw);
             self.reader.colon()?;
+            let mut ignored = false;
             let seen = match &*key {
                 "@type" => &mut has_type,
                 "value" => &mut has_value,
+                _ if self.unknown == UnknownMembers::Ignore => &mut ignored,
                 _ => return Err(Failure::new(offset, "unknown member; did you mean `value`?").in_member(key)),
             };
             if std::mem::replace(seen, true) {
