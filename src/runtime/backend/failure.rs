@@ -22,7 +22,7 @@ use crate::plan::{Origin, Otherwise};
 pub struct Failure(Arc<Facts>);
 
 /// All that is known of a [`Failure`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Facts {
     /// In which way.
     pub kind: FailureKind,
@@ -344,6 +344,17 @@ impl Failure {
             ..Self::facts(FailureKind::Status, Fault::Backend, retry, code)
         }
         .into()
+    }
+
+    /// The same failure with its place in the composition, where it has none yet.
+    #[must_use]
+    pub fn at(self, origin: &Origin) -> Self {
+        if self.origin.is_some() {
+            return self;
+        }
+        let mut facts = Arc::unwrap_or_clone(self.0);
+        facts.origin = Some(origin.clone());
+        facts.into()
     }
 
     /// The status that stands for this failure before anybody rewords it: an HTTP backend's own, else the code's.

@@ -294,7 +294,7 @@ impl<'s> Scope<'s> {
         self.run.degraded.borrow_mut().push((self.order(index), degraded));
     }
 
-    /// The failure of a call of this scope, in its own words where it has some.
+    /// The failure of a call of this scope, with its place in the file, and in its own words where it has some.
     #[expect(clippy::unnecessary_box_returns, reason = "failures travel boxed")]
     pub(super) fn failed(&self, call: &Call, failure: Failure) -> Box<Failed> {
         let rule = call.errors.iter().find(|it| match it.on {
@@ -303,7 +303,7 @@ impl<'s> Scope<'s> {
         });
         Box::new(Failed {
             rule: rule.cloned(),
-            failure,
+            failure: failure.at(&call.origin),
             call: Some(self.name(call)),
             forwards_credential: call.forwards_credential,
         })
