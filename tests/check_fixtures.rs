@@ -4,6 +4,12 @@
 //! A file is a case of its own, with the gateway file of `fixtures/check`; a folder that holds `weft.yaml` is one case, all of
 //! its files together. Backends whose name begins with `missing` have no descriptors yet. `UPDATE=1` rewrites the `.stderr`
 //! files beside cases.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics has failed, as it should"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -145,7 +151,7 @@ fn every_case_has_the_mistakes_that_are_marked_in_it() {
         let outcome = run(gateway, files, &setting());
         if let Err(reason) = compare(path, &outcome) {
             let drawn = render::full(&outcome.diagnostics, &outcome.sources, render::Colour::Off);
-            report.push_str(&format!("== {}:\n{reason}{drawn}\n", path.display()));
+            report = format!("{report}== {}:\n{reason}{drawn}\n", path.display());
         }
     }
     assert!(report.is_empty(), "{report}");

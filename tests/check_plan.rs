@@ -1,4 +1,10 @@
 //! What the checker makes of compositions: inputs, schedule, safety and cache keys, as the plan has them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics has failed, as it should"
+)]
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};

@@ -47,6 +47,11 @@ pub(super) fn assemble<R>(
     then: impl FnOnce(&mut Unit<'_, '_>, Inputs) -> R,
 ) -> Result<R, Stop> {
     let targets = targets(world, outline, diagnostics)?;
+    // A declared type that nobody knows may be of the backend that has not said yet what it serves.
+    let mut declared = outline.params.iter().filter_map(|it| it.spec?.ty.as_ref());
+    if let Some(backend) = declared.find_map(|it| param::may_be_of(world, &it.value)) {
+        return Err(Stop::Waiting(backend));
+    }
     if !check_cycles(outline, diagnostics) {
         return Err(Stop::Wrong);
     }
@@ -61,7 +66,7 @@ pub(super) fn assemble<R>(
         bound_body: setting.bound_body,
     };
     let (inputs, state) = input::check(world, &sources, diagnostics);
-    let (calls, graphs) = layout(world, outline, setting.json, &targets, inputs.n_slots);
+    let (calls, graphs) = layout(world, outline, *setting.json, &targets, inputs.n_slots);
     let mut unit = Unit {
         world,
         outline,
@@ -191,11 +196,11 @@ fn http_target<'s>(
 fn layout(
     world: &World<'_>,
     outline: &Outline<'_>,
-    json: &Json,
+    json: Json,
     targets: &[Target<'_>],
     n_inputs: u32,
 ) -> (Vec<CallState>, Vec<GraphState>) {
-    let options = world.json(&[json]);
+    let options = world.json(&[&json]);
     let unplaced = CallState {
         ty: Type::unknown(),
         slot: Slot(0),
@@ -223,7 +228,7 @@ fn layout(
                 Target::Fragment(info) => info.json,
                 _ => Json::default(),
             };
-            state.options = world.json(&[json, &of_fragment, &node.spec.json]);
+            state.options = world.json(&[&json, &of_fragment, &node.spec.json]);
         }
         graphs.push(GraphState {
             base: Slot(base),

@@ -399,16 +399,19 @@ impl Unit<'_, '_> {
                 self,
             );
         }
-        let variable = (0_u32..)
-            .map(|it| format!("element{it}"))
-            .find(|it| self.outline.taken(it).is_none())?;
-        let mut text = self.outline.call(id).spec.name.value.to_string();
-        lists.iter().for_each(|it| text.push_str(&complete::step(it)));
-        let key = format!("{variable}{}", complete::step(key));
-        if field.presence == Presence::Explicit {
-            text.push_str(&format!(".filter({variable}, {key} != null)"));
+        let mut variable = "element".to_owned();
+        while self.outline.taken(&variable).is_some() {
+            variable.push('_');
         }
-        text.push_str(&format!(".index_by({variable}, {key})"));
+        let list: String = lists.iter().map(|it| complete::step(it)).collect();
+        let key = format!("{variable}{}", complete::step(key));
+        let present = if field.presence == Presence::Explicit {
+            format!(".filter({variable}, {key} != null)")
+        } else {
+            String::new()
+        };
+        let name = &self.outline.call(id).spec.name.value;
+        let text = format!("{name}{list}{present}.index_by({variable}, {key})");
         let scope = Scope {
             reply: Some((id, reply.clone())),
             ..scope.clone()

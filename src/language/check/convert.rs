@@ -12,9 +12,10 @@ use crate::plan::{Conversion, Template};
 pub(super) fn same_form(from: &Type, to: &Type) -> bool {
     use TypeKind as K;
     match (&from.kind, &to.kind) {
-        (K::Null | K::Unknown, _) | (_, K::Unknown) => true,
-        (K::Int(_) | K::Enum(_), K::Int(_) | K::Enum(_)) => true,
-        (K::Double { .. }, K::Double { .. }) => true,
+        (K::Null | K::Unknown, _)
+        | (_, K::Unknown)
+        | (K::Int(_) | K::Enum(_), K::Int(_) | K::Enum(_))
+        | (K::Double { .. }, K::Double { .. }) => true,
         (K::List(a), K::List(b)) => same_form(a, b),
         (K::Map(a), K::Map(b)) => same_form(&a.0, &b.0) && same_form(&a.1, &b.1),
         (K::Object(a), K::Object(b)) => {

@@ -62,6 +62,17 @@ pub(super) struct Exposed<'e> {
     pub(super) forwarded: &'e [Name],
 }
 
+/// An endpoint whose path is known.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'e, 's> {
+    pub(super) world: &'e World<'s>,
+    pub(super) written: &'e Composition,
+    pub(super) method: &'e Name,
+    pub(super) path: &'e Name,
+    pub(super) template: &'e PathTemplate,
+    pub(super) exposed: Exposed<'e>,
+}
+
 /// Checks a file with `endpoint:`.
 pub(super) fn check(
     world: &World<'_>,
@@ -70,67 +81,57 @@ pub(super) fn check(
     table: &mut Table,
     diagnostics: &mut Diagnostics,
 ) {
-    let template = match PathTemplate::parse(&path.value) {
-        Ok(template) => template,
-        Err(error) => {
-            let at = |byte: usize| {
-                path.span
-                    .start
-                    .saturating_add(u32::try_from(byte).unwrap_or(u32::MAX))
-                    .min(path.span.end)
+    match PathTemplate::parse(&path.value) {
+        Ok(template) => {
+            let exposed = Exposed::default();
+            let entry = Entry {
+                world,
+                written,
+                method,
+                path,
+                template: &template,
+                exposed,
             };
-            let span = Span {
-                start: at(error.range.start),
-                end: at(error.range.end),
-                ..path.span
-            };
-            diagnostics.push(Diagnostic::new("bad-endpoint", span, "this is not a path template").label(error.reason));
-            return;
+            check_entry(entry, table, diagnostics);
         }
+        Err(error) => {
+            let span = part_of(path, &error.range);
+            let wrong = Diagnostic::new("bad-endpoint", span, "this is not a path template");
+            diagnostics.push(wrong.label(error.reason));
+        }
+    }
+}
+
+/// The place of a part of a path.
+fn part_of(path: &Name, range: &std::ops::Range<usize>) -> Span {
+    let at = |byte: usize| {
+        path.span
+            .start
+            .saturating_add(u32::try_from(byte).unwrap_or(u32::MAX))
+            .min(path.span.end)
     };
-    check_template(
-        world,
-        written,
-        (method, path),
-        &template,
-        Exposed::default(),
-        table,
-        diagnostics,
-    );
+    Span {
+        start: at(range.start),
+        end: at(range.end),
+        ..path.span
+    }
 }
 
 /// Checks an endpoint whose path is known.
-pub(super) fn check_template(
-    world: &World<'_>,
-    written: &Composition,
-    (method, path): (&Name, &Name),
-    template: &PathTemplate,
-    exposed: Exposed<'_>,
-    table: &mut Table,
-    diagnostics: &mut Diagnostics,
-) {
-    let plan_method = match &*method.value {
-        "ANY" => None,
-        other => match Method::from_bytes(other.as_bytes()) {
-            Ok(it) => Some(it),
-            Err(_) => {
-                diagnostics.push(Diagnostic::new(
-                    "wrong-value",
-                    method.span,
-                    format!("`{other}` is not a method"),
-                ));
-                return;
-            }
-        },
+pub(super) fn check_entry(entry: Entry<'_, '_>, table: &mut Table, diagnostics: &mut Diagnostics) {
+    let Entry {
+        method, path, written, ..
+    } = entry;
+    let plan_method = if &*method.value == "ANY" {
+        None
+    } else if let Ok(it) = Method::from_bytes(method.value.as_bytes()) {
+        Some(it)
+    } else {
+        let title = format!("`{}` is not a method", method.value);
+        diagnostics.push(Diagnostic::new("wrong-value", method.span, title));
+        return;
     };
-    let recipe = match recipe(
-        world,
-        written,
-        (method, path, plan_method.as_ref()),
-        template,
-        exposed,
-        diagnostics,
-    ) {
+    let recipe = match recipe(entry, plan_method.as_ref(), diagnostics) {
         Ok(recipe) => Ok(recipe),
         Err(Stop::Waiting(backend)) => Err(Waiting { backend }),
         // The route stands, so that a second endpoint of its shape is found all the same.
@@ -139,25 +140,26 @@ pub(super) fn check_template(
     let endpoint = Endpoint {
         name: format!("{} {}", method.value, path.value).into(),
         method: plan_method,
-        template: template.clone(),
+        template: entry.template.clone(),
         summary: written.summary.as_ref().map(|it| it.value.clone()),
-        origin: world.origin(path.span),
+        origin: entry.world.origin(path.span),
         recipe,
     };
     table.add(endpoint, path.span, diagnostics);
 }
 
-fn recipe(
-    world: &World<'_>,
-    written: &Composition,
-    (method, path, plan_method): (&Name, &Name, Option<&Method>),
-    template: &PathTemplate,
-    exposed: Exposed<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Result<Recipe, Stop> {
-    let bound = binding(world, written, (method, path), template, exposed, diagnostics)?;
+fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut Diagnostics) -> Result<Recipe, Stop> {
+    let Entry {
+        world,
+        written,
+        method,
+        path,
+        template,
+        exposed,
+    } = entry;
+    let bound = binding(entry, diagnostics)?;
     let names: Vec<String> = template.variables().iter().map(|it| it.name.clone()).collect();
-    let variables = variables(written, path, template, bound.is_some(), diagnostics);
+    let variables = variables(entry, bound.is_some(), diagnostics);
     let declared = written.params.iter().map(|it| it.name.value.clone());
     let params: Vec<Arc<str>> = declared.chain(variables.iter().map(|it| it.name.clone())).collect();
     let hints = Hints {
@@ -209,14 +211,15 @@ fn timeout(world: &World<'_>, written: &Composition) -> Duration {
 }
 
 /// How the shorthand's request is bound, where it has no `request:`.
-fn binding(
-    world: &World<'_>,
-    written: &Composition,
-    (method, path): (&Name, &Name),
-    template: &PathTemplate,
-    exposed: Exposed<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Result<Option<Arc<HttpBinding>>, Stop> {
+fn binding(entry: Entry<'_, '_>, diagnostics: &mut Diagnostics) -> Result<Option<Arc<HttpBinding>>, Stop> {
+    let Entry {
+        world,
+        written,
+        method,
+        path,
+        template,
+        exposed,
+    } = entry;
     let Some(shorthand) = written.shorthand.as_ref().filter(|it| it.request.is_none()) else {
         return Ok(None);
     };
@@ -262,13 +265,13 @@ fn binding(
 }
 
 /// Variables of the path that nobody declared: they are inputs all the same (semantics.md 10).
-fn variables<'s>(
-    written: &Composition,
-    path: &Name,
-    template: &PathTemplate,
-    is_bound: bool,
-    diagnostics: &mut Diagnostics,
-) -> Vec<ParamNode<'s>> {
+fn variables<'n>(entry: Entry<'_, '_>, is_bound: bool, diagnostics: &mut Diagnostics) -> Vec<ParamNode<'n>> {
+    let Entry {
+        written,
+        path,
+        template,
+        ..
+    } = entry;
     let mut all = Vec::new();
     for variable in template.variables() {
         let declared = written.params.iter().any(|it| {
@@ -278,17 +281,7 @@ fn variables<'s>(
         if declared {
             continue;
         }
-        let at = |byte: usize| {
-            path.span
-                .start
-                .saturating_add(u32::try_from(byte).unwrap_or(u32::MAX))
-                .min(path.span.end)
-        };
-        let span = Span {
-            start: at(variable.range.start),
-            end: at(variable.range.end),
-            ..path.span
-        };
+        let span = part_of(path, &variable.range);
         if variable.name.contains('.') {
             if !is_bound {
                 let title = format!(

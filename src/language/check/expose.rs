@@ -1,11 +1,11 @@
 //! `expose:`: services whose google.api.http annotations become endpoints, exactly as http.proto says.
 
-use super::endpoint::{Exposed, Table, check_template};
+use super::endpoint::{Entry, Exposed, Table, check_entry};
 use super::world::{Served, Unserved, World, named};
 use crate::codec::HttpBinding;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
-use crate::language::spec::{Composition, Errors, Head, Json, Name, Shorthand};
+use crate::language::spec::{Composition, Errors, Head, Json, Shorthand};
 use crate::schema::http_rule::HttpRule;
 use crate::schema::path_template::PathTemplate;
 use crate::schema::{MessageRef, Streaming};
@@ -32,14 +32,7 @@ pub(super) fn check(world: &World<'_>, table: &mut Table, diagnostics: &mut Diag
             };
             for rule in &method.http {
                 match template(&served, rule) {
-                    Ok(template) => endpoint(
-                        world,
-                        &served,
-                        (rule, &template),
-                        &expose.headers,
-                        name.span,
-                        (table, diagnostics),
-                    ),
+                    Ok(template) => endpoint(world, &served, (rule, &template), name.span, (table, diagnostics)),
                     Err(reason) => {
                         let title = format!("`{}/{}` is not exposed: {reason}", service.full_name, method.name);
                         diagnostics.push(Diagnostic::warning("not-exposed", name.span, title).label("exposed here"));
@@ -72,7 +65,6 @@ fn endpoint(
     world: &World<'_>,
     served: &Served<'_>,
     (rule, template): (&HttpRule, &PathTemplate),
-    forwarded: &[Name],
     span: Span,
     (table, diagnostics): (&mut Table, &mut Diagnostics),
 ) {
@@ -114,17 +106,23 @@ fn endpoint(
         errors: Errors::default(),
         deprecated: None,
     };
+    let forwarded = world
+        .gateway
+        .expose
+        .as_ref()
+        .map(|it| it.headers.as_slice())
+        .unwrap_or_default();
     let exposed = Exposed {
         rule: Some(rule),
         forwarded,
     };
-    check_template(
+    let entry = Entry {
         world,
-        &composition,
-        (&method, &path),
+        written: &composition,
+        method: &method,
+        path: &path,
         template,
         exposed,
-        table,
-        diagnostics,
-    );
+    };
+    check_entry(entry, table, diagnostics);
 }

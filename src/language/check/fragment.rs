@@ -66,14 +66,12 @@ pub(super) fn check_all(
         let Head::Fragment { name } = &composition.head else {
             continue;
         };
-        match files.get(&*name.value) {
-            Some((first, _)) => {
-                diagnostics.push(name_taken(&name.value, name.span, first.span).label("another fragment has this name"))
-            }
-            None => {
-                files.insert(&name.value, (name, composition));
-                names.push(&*name.value);
-            }
+        if let Some((first, _)) = files.get(&*name.value) {
+            let wrong = name_taken(&name.value, name.span, first.span);
+            diagnostics.push(wrong.label("another fragment has this name"));
+        } else {
+            files.insert(&name.value, (name, composition));
+            names.push(&*name.value);
         }
     }
     let composed: BTreeMap<&str, Vec<&Name>> = files

@@ -11,13 +11,18 @@ pub(super) type Starts = Vec<Option<Start>>;
 
 /// Refuses cycles, `fallback` and `after` edges included. True where there is none.
 pub(super) fn check_cycles(outline: &Outline<'_>, diagnostics: &mut Diagnostics) -> bool {
-    let mut state = vec![State::Unseen; outline.calls.len()];
-    let mut path = Vec::new();
-    let mut reported = BTreeSet::new();
+    let state = vec![State::Unseen; outline.calls.len()];
+    let mut search = Search {
+        outline,
+        state,
+        path: Vec::new(),
+        reported: BTreeSet::new(),
+        diagnostics,
+    };
     for at in 0..outline.calls.len() {
-        visit(outline, CallId(at), &mut state, &mut path, &mut reported, diagnostics);
+        search.visit(CallId(at));
     }
-    reported.is_empty()
+    search.reported.is_empty()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,34 +32,38 @@ enum State {
     Done,
 }
 
-fn visit(
-    outline: &Outline<'_>,
-    call: CallId,
-    state: &mut [State],
-    path: &mut Vec<CallId>,
-    reported: &mut BTreeSet<CallId>,
-    diagnostics: &mut Diagnostics,
-) {
-    match state[call.0] {
-        State::Done => return,
-        State::Open => {
-            let from = path.iter().position(|it| *it == call).unwrap_or_default();
-            let cycle = &path[from..];
-            // One message for each cycle, wherever the search came upon it.
-            if !cycle.iter().any(|it| reported.contains(it)) {
-                report(outline, cycle, diagnostics);
+/// A search for cycles, deep first.
+struct Search<'g> {
+    outline: &'g Outline<'g>,
+    state: Vec<State>,
+    path: Vec<CallId>,
+    reported: BTreeSet<CallId>,
+    diagnostics: &'g mut Diagnostics,
+}
+
+impl Search<'_> {
+    fn visit(&mut self, call: CallId) {
+        match self.state[call.0] {
+            State::Done => return,
+            State::Open => {
+                let from = self.path.iter().position(|it| *it == call).unwrap_or_default();
+                let cycle = &self.path[from..];
+                // One message for each cycle, wherever the search came upon it.
+                if !cycle.iter().any(|it| self.reported.contains(it)) {
+                    report(self.outline, cycle, self.diagnostics);
+                }
+                self.reported.extend(cycle);
+                return;
             }
-            reported.extend(cycle);
-            return;
+            State::Unseen => self.state[call.0] = State::Open,
         }
-        State::Unseen => state[call.0] = State::Open,
+        self.path.push(call);
+        for next in edges(self.outline, call) {
+            self.visit(next);
+        }
+        self.path.pop();
+        self.state[call.0] = State::Done;
     }
-    path.push(call);
-    for next in edges(outline, call) {
-        visit(outline, next, state, path, reported, diagnostics);
-    }
-    path.pop();
-    state[call.0] = State::Done;
 }
 
 /// Everything that must be settled before a call is.

@@ -109,12 +109,11 @@ impl Unit<'_, '_> {
     fn carried(&mut self, name: &Name, value: &Template, carrier: Carrier, scope: &Scope) -> plan::Template {
         let typed = self.template(value, None, scope);
         let wrong = match (carrier, &typed.ty.kind) {
-            (_, TypeKind::Unknown | TypeKind::Null | TypeKind::Any) => None,
-            (Carrier::Bytes, TypeKind::Bytes) => None,
+            (_, TypeKind::Unknown | TypeKind::Null | TypeKind::Any) | (Carrier::Bytes, TypeKind::Bytes) => None,
             (Carrier::Bytes, _) => Some("a header in `-bin` takes bytes"),
             (Carrier::Query, TypeKind::List(element)) if is_text(element) && !element.nullable => None,
             (Carrier::Query, TypeKind::List(_)) => Some("expected a list of scalars that are not null"),
-            (Carrier::Header, TypeKind::Bytes) | (Carrier::Query, TypeKind::Bytes) => Some("write `base64.encode(…)`"),
+            (Carrier::Header | Carrier::Query, TypeKind::Bytes) => Some("write `base64.encode(…)`"),
             (_, _) if is_text(&typed.ty) => None,
             _ => Some("expected a scalar"),
         };

@@ -154,13 +154,13 @@ pub(super) fn agreed(name: &str, uses: &[Use], diagnostics: &mut Diagnostics) ->
             // A place of any type asks for nothing.
             Some((ty, span)) if matches!(ty.kind, TypeKind::Any) => Some((place.ty.clone(), span)),
             Some(all) if matches!(place.ty.kind, TypeKind::Any) => Some(all),
-            Some((ty, span)) => match meet(&ty, &place.ty) {
-                Some(both) => Some((both, span)),
-                None => {
+            Some((ty, span)) => {
+                let Some(both) = meet(&ty, &place.ty) else {
                     diagnostics.push(conflict(name, &ty, span, &place.ty, it.span));
                     return Some(Type::unknown());
-                }
-            },
+                };
+                Some((both, span))
+            }
         };
     }
     agreed.map(|(ty, _)| ty.not_null())

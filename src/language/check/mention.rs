@@ -13,6 +13,9 @@ use crate::language::source::Span;
 use crate::language::spec::{Expression, Name};
 use crate::plan::RequestPart;
 
+/// Paths into the body that are mentioned, each with its place.
+pub(super) type BodyMentions = Vec<(Vec<Arc<str>>, Span)>;
+
 /// An input that is mentioned (semantics.md 5.2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Input {
@@ -60,7 +63,7 @@ pub(super) struct Mentioner<'d> {
     vars: &'d [Arc<str>],
     diagnostics: &'d mut Diagnostics,
     asked: Vec<CallId>,
-    body: Vec<(Vec<Arc<str>>, Span)>,
+    body: BodyMentions,
 }
 
 impl<'d> Mentioner<'d> {
@@ -74,7 +77,7 @@ impl<'d> Mentioner<'d> {
     }
 
     /// Calls that `error(…)` asks about, and parts of the body with their places.
-    pub(super) fn into_found(self) -> (Vec<CallId>, Vec<(Vec<Arc<str>>, Span)>) {
+    pub(super) fn into_found(self) -> (Vec<CallId>, BodyMentions) {
         (self.asked, self.body)
     }
 
@@ -82,7 +85,7 @@ impl<'d> Mentioner<'d> {
     pub(super) fn site(&mut self, outline: &Outline<'_>, graph: GraphId, site: &Site<'_, '_>, into: &mut Reads) {
         self.check_local(outline, graph, site);
         for mention in site.expression.ast.mentions() {
-            self.mention(outline, graph, site, &mention, into);
+            self.mention((outline, graph), site, &mention, into);
         }
     }
 
@@ -127,8 +130,7 @@ impl<'d> Mentioner<'d> {
 
     fn mention(
         &mut self,
-        outline: &Outline<'_>,
-        graph: GraphId,
+        (outline, graph): (&Outline<'_>, GraphId),
         site: &Site<'_, '_>,
         mention: &Mention,
         into: &mut Reads,

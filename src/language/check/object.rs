@@ -274,12 +274,12 @@ impl Unit<'_, '_> {
             return self.fold(entries, span, place);
         }
         let mut members = Vec::new();
-        let mut types = Vec::new();
+        let mut member_types = Vec::new();
         for entry in entries {
             match entry {
                 Entry::Field(field) => {
                     let optional = field.condition.is_some();
-                    types.push(ObjectMember {
+                    member_types.push(ObjectMember {
                         name: field.name.clone(),
                         ty: field.typed.ty,
                         optional,
@@ -292,14 +292,14 @@ impl Unit<'_, '_> {
                     });
                 }
                 Entry::Spread(spread) => {
-                    types.extend(spread.types());
+                    member_types.extend(spread.types());
                     members.push(spread.into_member());
                 }
             }
         }
         let typed = Typed {
             template: plan::Template::Object(members),
-            ty: Type::of(TypeKind::Object(Arc::new(types))),
+            ty: Type::of(TypeKind::Object(Arc::new(member_types))),
         };
         if !is_json {
             return typed;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::mention::{Input, Mentioner};
+use super::mention::{BodyMentions, Input, Mentioner};
 use super::walk::{Walker, Wants};
 use crate::language::diagnostic::{Diagnostic, Diagnostics, suggest};
 use crate::language::source::Span;
@@ -109,7 +109,7 @@ pub(super) struct Outline<'s> {
     /// What each `require:` mentions.
     pub(super) require: Vec<Reads>,
     /// Every place where a part of `body` is mentioned.
-    pub(super) body_mentions: Vec<(Vec<Arc<str>>, Span)>,
+    pub(super) body_mentions: BodyMentions,
 }
 
 /// What a name means.
@@ -207,7 +207,8 @@ impl<'s> Outline<'s> {
         locals: impl DoubleEndedIterator<Item = &'n str> + ExactSizeIterator,
         name: &str,
     ) -> Option<Meaning> {
-        let local = locals.enumerate().filter(|(_, it)| *it == name).last();
+        let mut locals = locals.enumerate();
+        let local = locals.rfind(|(_, it)| *it == name);
         if let Some((at, _)) = local {
             return Some(Meaning::Local(at));
         }

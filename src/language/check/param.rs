@@ -97,14 +97,14 @@ fn location(
         }
         (Some(spec::Location::Query), _) => Location::Query,
         (Some(spec::Location::Cookie), _) => Location::Cookie,
-        (Some(spec::Location::Header), _) => match HeaderName::from_bytes(wire_name.to_ascii_lowercase().as_bytes()) {
-            Ok(name) => Location::Header(name),
-            Err(_) => {
+        (Some(spec::Location::Header), _) => {
+            let Ok(name) = HeaderName::from_bytes(wire_name.to_ascii_lowercase().as_bytes()) else {
                 let title = format!("`{wire_name}` is not the name of a header");
                 diagnostics.push(Diagnostic::new("wrong-header", name_span, title));
-                Location::Query
-            }
-        },
+                return Location::Query;
+            };
+            Location::Header(name)
+        }
     }
 }
 
@@ -159,27 +159,33 @@ fn declared(world: &World<'_>, written: &Spanned<ParamType>, diagnostics: &mut D
         Ok(Type::of(kind))
     }
     read(world, &written.value).unwrap_or_else(|name| {
-        // A type of a backend whose descriptors are still missing may well be declared there.
-        if world.first_missing().is_none() || !name.contains('.') {
-            let keywords = [
-                "string",
-                "int",
-                "double",
-                "bool",
-                "timestamp",
-                "duration",
-                "bytes",
-                "any",
-            ];
-            let label = match suggest::nearest(&name, keywords) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("a message or enum by its full name, or one of {}", listed(keywords)),
-            };
-            diagnostics
-                .push(Diagnostic::new("unknown-type", written.span, format!("there is no type `{name}`")).label(label));
-        }
+        let keywords = [
+            "string",
+            "int",
+            "double",
+            "bool",
+            "timestamp",
+            "duration",
+            "bytes",
+            "any",
+        ];
+        let label = match suggest::nearest(&name, keywords) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("a message or enum by its full name, or one of {}", listed(keywords)),
+        };
+        let title = format!("there is no type `{name}`");
+        diagnostics.push(Diagnostic::new("unknown-type", written.span, title).label(label));
         Type::unknown()
     })
+}
+
+/// The backend without descriptors that may declare a type which the others do not.
+pub(super) fn may_be_of(world: &World<'_>, ty: &ParamType) -> Option<Arc<str>> {
+    match ty {
+        ParamType::List(element) => may_be_of(world, element),
+        ParamType::Named(name) if name.contains('.') && world.find_type(name).is_none() => world.first_missing(),
+        ParamType::Named(_) => None,
+    }
 }
 
 /// Only what text can say may come from a path, query, header or cookie.
@@ -456,20 +462,17 @@ fn constraint_key(constraint: &Constraint) -> &'static str {
 }
 
 /// The order of two values of one scalar type.
-fn compare(a: &Value, b: &Value) -> Option<Ordering> {
-    match (a, b) {
-        (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
-        (Value::Bytes(a), Value::Bytes(b)) => Some(a.cmp(b)),
-        (Value::Double(a), Value::Double(b)) => a.partial_cmp(b),
-        (Value::Duration(s, n), Value::Duration(t, m)) | (Value::Timestamp(s, n), Value::Timestamp(t, m)) => {
-            Some((s, n).cmp(&(t, m)))
+fn compare(left: &Value, right: &Value) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Double(left), Value::Double(right)) => left.partial_cmp(right),
+        (Value::Duration(seconds, nanos), Value::Duration(others, other_nanos))
+        | (Value::Timestamp(seconds, nanos), Value::Timestamp(others, other_nanos)) => {
+            Some((seconds, nanos).cmp(&(others, other_nanos)))
         }
-        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
-        (Value::Uint(a), Value::Uint(b)) => Some(a.cmp(b)),
-        (Value::Int(_), Value::Uint(_)) => Some(Ordering::Less),
-        (Value::Uint(_), Value::Int(_)) => Some(Ordering::Greater),
-        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
-        _ => None,
+        (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
+        (Value::Bytes(left), Value::Bytes(right)) => Some(left.cmp(right)),
+        (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
+        _ => Some(left.as_integer()?.cmp(&right.as_integer()?)),
     }
 }
 

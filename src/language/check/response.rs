@@ -144,7 +144,6 @@ impl Unit<'_, '_> {
     fn same_site(&mut self, written: &Cookie, secure: bool) -> &'static str {
         let Some(name) = &written.same_site else { return "Lax" };
         match &*name.value {
-            "Lax" => "Lax",
             "Strict" => "Strict",
             "None" => {
                 if !secure {
@@ -262,17 +261,14 @@ fn seconds(written: &Name, diagnostics: &mut Diagnostics) -> Option<i64> {
     } else {
         format!("{}T00:00:00Z", written.value)
     };
-    match literal::typed(&Literal::Text(text.into()), &Type::of(TypeKind::Timestamp)) {
-        Ok(Value::Timestamp(seconds, _)) => Some(seconds),
-        _ => {
-            let title = format!("`{}` is not a date", written.value);
-            diagnostics.push(
-                Diagnostic::new("wrong-type", written.span, title)
-                    .label("expected `2026-01-31` or `2026-01-31T00:00:00Z`"),
-            );
-            None
-        }
-    }
+    let read = literal::typed(&Literal::Text(text.into()), &Type::of(TypeKind::Timestamp));
+    let Ok(Value::Timestamp(seconds, _)) = read else {
+        let title = format!("`{}` is not a date", written.value);
+        let wrong = Diagnostic::new("wrong-type", written.span, title);
+        diagnostics.push(wrong.label("expected `2026-01-31` or `2026-01-31T00:00:00Z`"));
+        return None;
+    };
+    Some(seconds)
 }
 
 /// RFC 9110 §5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.

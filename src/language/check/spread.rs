@@ -271,10 +271,10 @@ impl Unit<'_, '_> {
         match field.presence {
             Presence::Explicit if singular => conditions.push(format!("{source}{step} != null")),
             Presence::Implicit | Presence::Explicit if options.defaults == Defaults::Omit => {
-                if step.starts_with('[') {
-                    return None;
+                // `has(…)` takes no brackets: such a field is there even where it holds its default.
+                if !step.starts_with('[') {
+                    conditions.push(format!("has({source}{step})"));
                 }
-                conditions.push(format!("has({source}{step})"));
             }
             Presence::Implicit | Presence::Explicit | Presence::Required => {}
         }

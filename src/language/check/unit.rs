@@ -162,7 +162,7 @@ impl Scope {
     }
 }
 
-impl<'u, 's> Unit<'u, 's> {
+impl Unit<'_, '_> {
     /// The scope of a graph, where nothing is known yet.
     pub(super) fn scope(&self, graph: GraphId, facts: &Facts, purpose: Purpose) -> Scope {
         Scope {

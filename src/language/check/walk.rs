@@ -106,11 +106,9 @@ impl<'s, F: FnMut(&Site<'s, '_>)> Walker<'s, F> {
                 }
             }
             Some(CallKind::For { list, .. }) => self.expression(list, Role::List),
-            Some(CallKind::Grpc { request, .. }) => {
-                if let Some(request) = request {
-                    self.template(request, &wants.request);
-                }
-            }
+            Some(CallKind::Grpc {
+                request: Some(request), ..
+            }) => self.template(request, &wants.request),
             Some(CallKind::Http { path, query, body, .. }) => {
                 self.text(path);
                 for (_, value) in query {
@@ -121,7 +119,7 @@ impl<'s, F: FnMut(&Site<'s, '_>)> Walker<'s, F> {
                 }
             }
             Some(CallKind::Value(value)) => self.template(value, &Want::Free),
-            None => {}
+            Some(CallKind::Grpc { request: None, .. }) | None => {}
         }
         for (_, value) in &call.headers {
             self.template(value, &Want::Presence);
