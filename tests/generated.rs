@@ -202,6 +202,41 @@ fn the_page_of_diagnostics_is_made_from_the_list() {
     compare("diagnostics.md", &page);
 }
 
+/// Codes that the sources of a folder give to diagnostics.
+fn codes_in(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            codes_in(&path, found);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for call in [
+            "Diagnostic::new(",
+            "Diagnostic::warning(",
+            "self.error(",
+            "ExprError::new(",
+        ] {
+            let arguments = text.split(call).skip(1).map(str::trim_start);
+            let literals = arguments.filter_map(|it| it.strip_prefix('"')?.split_once('"'));
+            let is_code = |it: &&str| it.bytes().all(|it| it.is_ascii_lowercase() || it == b'-');
+            found.extend(literals.map(|it| it.0).filter(is_code).map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_code_that_is_used_is_explained() {
+    let mut used = BTreeSet::new();
+    codes_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut used);
+    assert!(used.len() > 50, "only {} codes were found", used.len());
+    let unknown: Vec<_> = used
+        .iter()
+        .filter(|it| CODES.iter().all(|code| code.code != **it))
+        .collect();
+    assert!(unknown.is_empty(), "not in the list of codes: {unknown:?}");
+}
+
 /// The first letter as a capital, where it is a letter.
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
