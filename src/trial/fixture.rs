@@ -148,6 +148,10 @@ pub struct Expect {
     pub headers: Vec<(String, Option<String>)>,
     /// The body as JSON: exactly these members, in any order.
     pub body: Option<Value>,
+    /// The body as JSON: at least these members.
+    pub has: Option<Value>,
+    /// Text that does not stand in the body.
+    pub lacks: Option<String>,
     /// The body to the byte.
     pub text: Option<String>,
 }
@@ -378,8 +382,10 @@ fn parse_expect(node: &Node) -> Read<Expect> {
             "at" => expect.at = Some(duration(node)?),
             "headers" => expect.headers = optional_texts(node)?,
             "body" => expect.body = Some(json(node)?),
+            "has" => expect.has = Some(json(node)?),
+            "lacks" => expect.lacks = Some(text(node)?),
             "text" => expect.text = Some(text(node)?),
-            _ => return unknown(key, "status, at, headers, body, text"),
+            _ => return unknown(key, "status, at, headers, body, has, lacks, text"),
         }
     }
     Ok(expect)
@@ -452,11 +458,20 @@ fn hexadecimal(node: &Node) -> Read<Vec<u8>> {
         .ok_or_else(|| (node.span, "expected hexadecimal bytes".to_owned()))
 }
 
+/// Headers; a list is several lines of one name.
 fn texts(node: &Node) -> Read<Vec<(String, String)>> {
-    map(node)?
-        .iter()
-        .map(|(key, node)| Ok((key.value.to_string(), text(node)?)))
-        .collect()
+    let mut lines = Vec::new();
+    for (key, node) in map(node)? {
+        match &node.kind {
+            NodeKind::List(values) => {
+                for value in values {
+                    lines.push((key.value.to_string(), text(value)?));
+                }
+            }
+            _ => lines.push((key.value.to_string(), text(node)?)),
+        }
+    }
+    Ok(lines)
 }
 
 fn optional_texts(node: &Node) -> Read<Vec<(String, Option<String>)>> {

@@ -333,6 +333,19 @@ fn load(paths: &[PathBuf]) -> Result<(BackendSchema, DescriptorPool), Vec<String
     Ok(loaded)
 }
 
+/// True where `found` has at least the members of `wanted`, and lists of the same length.
+fn has(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            wanted.iter().all(|(name, wanted)| found.get(name).is_some_and(|it| has(it, wanted)))
+        }
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| has(found, wanted))
+        }
+        _ => found == wanted,
+    }
+}
+
 /// What a client got.
 struct Got {
     status: u16,
@@ -397,6 +410,18 @@ impl Got {
                 Err(_) => wrong.push(format!("body is no JSON: {}", String::from_utf8_lossy(&self.body))),
             }
         }
+        if let Some(wanted) = &expect.has {
+            let found = serde_json::from_slice::<Value>(&self.body).unwrap_or_default();
+            if !has(&found, wanted) {
+                let shown = String::from_utf8_lossy(&self.body);
+                wrong.push(format!("body is\n  {shown}\nand has not\n  {wanted}"));
+            }
+        }
+        if let Some(text) = &expect.lacks
+            && String::from_utf8_lossy(&self.body).contains(text.as_str())
+        {
+            wrong.push(format!("body has `{text}` in it:\n  {}", String::from_utf8_lossy(&self.body)));
+        }
         if let Some(text) = &expect.text
             && text.as_bytes() != self.body
         {
@@ -439,6 +464,16 @@ impl Got {
         if expect.body.is_some() {
             let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
             parts.push(format!("body: {body}"));
+        }
+        if let Some(has) = &expect.has {
+            let found: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+            let members = has.as_object().into_iter().flat_map(|it| it.keys());
+            let found: serde_json::Map<_, _> =
+                members.filter_map(|it| Some((it.clone(), found.get(it)?.clone()))).collect();
+            parts.push(format!("has: {}", Value::Object(found)));
+        }
+        if let Some(lacks) = &expect.lacks {
+            parts.push(format!("lacks: {}", Value::String(lacks.clone())));
         }
         if expect.text.is_some() {
             parts.push(format!(

@@ -157,7 +157,12 @@ impl ScriptedBackend {
                 .surprise(format!("{} got a request that does not decode", shown(&on)));
             return Err(Failure::bug("a malformed request"));
         };
-        let wants = |want: &Value| DynamicMessage::deserialize(method.input(), want).is_ok_and(|it| it == request);
+        // Encoded and decoded once more, an empty list that is written is the same as none.
+        let wants = |want: &Value| {
+            let wanted = DynamicMessage::deserialize(method.input(), want).ok();
+            let wanted = wanted.and_then(|it| DynamicMessage::decode(method.input(), it.encode_to_vec().as_slice()).ok());
+            wanted.is_some_and(|it| it == request)
+        };
         let Some(line) = self.script.find(&on, wants) else {
             let sent = serde_json::to_string(&request).unwrap_or_default();
             self.script
