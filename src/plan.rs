@@ -312,6 +312,8 @@ pub struct Fragment {
     pub result: Template,
     /// The type of that.
     pub ty: Type,
+    /// Changes with everything that its results can depend on besides its inputs.
+    pub fingerprint: [u8; 32],
 }
 
 /// Calls of one scope, and what they wait for.

@@ -80,6 +80,11 @@ impl JsonReader {
         }
     }
 
+    /// True where JSON of any shape is read, null too.
+    pub fn is_any(&self) -> bool {
+        self.reader.is_any()
+    }
+
     /// Reads one JSON value, which is a fragment of validated JSON. JSON null is [`Value::Null`] whatever the type: what it
     /// means is the caller's business.
     #[expect(

@@ -73,6 +73,8 @@ pub type Name = Spanned<Arc<str>>;
 pub struct Composition {
     /// The file.
     pub file: FileIndex,
+    /// All of it.
+    pub span: Span,
     /// Which of the two, and its head.
     pub head: Head,
     /// `summary:`.

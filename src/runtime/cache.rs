@@ -78,11 +78,32 @@ struct StoredReply {
     fresh_until: Instant,
 }
 
+/// What a fragment gave.
+#[derive(Clone, Debug)]
+pub struct ResultOf {
+    /// The value.
+    pub value: Value,
+    /// What the backends of its calls say about keeping it.
+    pub directives: Directives,
+    /// How many bytes of replies it may hold on to.
+    pub weight: usize,
+}
+
+/// The stored result of a fragment.
+#[derive(Debug)]
+struct StoredResult {
+    result: ResultOf,
+    key_length: usize,
+    stored_at: Instant,
+    fresh_until: Instant,
+}
+
 /// Anything that takes memory.
 #[derive(Clone, Debug)]
 enum Stored {
     Reply(Arc<StoredReply>),
     Response(Arc<Entry>),
+    Result(Arc<StoredResult>),
 }
 
 // === impl Key ===
@@ -98,12 +119,15 @@ impl Key {
         let mut writer = KeyWriter::new("response");
         writer.part(fingerprint);
         writer.part(bound_requests);
-        let mut bytes = Vec::new();
-        for input in inputs {
-            bytes.clear();
-            input.write_key(&mut bytes);
-            writer.part(&bytes);
-        }
+        writer.values(inputs);
+        writer.finish()
+    }
+
+    /// The key of a fragment's result: its fingerprint, and all that it sees (semantics.md 5.1).
+    pub(super) fn of_result<'v>(fingerprint: &[u8; 32], inputs: impl IntoIterator<Item = &'v Value>) -> Self {
+        let mut writer = KeyWriter::new("result");
+        writer.part(fingerprint);
+        writer.values(inputs);
         writer.finish()
     }
 }
@@ -130,6 +154,15 @@ impl KeyWriter {
     pub fn part(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
+    }
+
+    fn values<'v>(&mut self, values: impl IntoIterator<Item = &'v Value>) {
+        let mut bytes = Vec::new();
+        for value in values {
+            bytes.clear();
+            value.write_key(&mut bytes);
+            self.part(&bytes);
+        }
     }
 
     /// The key.
@@ -187,16 +220,38 @@ impl Cache {
         if now >= stored.fresh_until {
             return None;
         }
-        let age = now.saturating_duration_since(stored.stored_at);
-        let fresh_for = stored.reply.directives.fresh_for.map(|it| it.saturating_sub(age));
-        let directives = Directives {
-            fresh_for,
-            ..stored.reply.directives
-        };
         Some(Reply {
             body: stored.reply.body.clone(),
-            directives,
+            directives: aged(stored.reply.directives, stored.stored_at),
         })
+    }
+
+    /// The stored result of a fragment that is still fresh.
+    pub(super) fn result(&self, key: Key) -> Option<ResultOf> {
+        let Some(Stored::Result(stored)) = self.memory.get(&key) else {
+            return None;
+        };
+        (Instant::now() < stored.fresh_until).then(|| ResultOf {
+            directives: aged(stored.result.directives, stored.stored_at),
+            ..stored.result.clone()
+        })
+    }
+
+    /// Keeps what a fragment gave, as [`Cache::store_reply`] does. The caller has seen to it that nothing is degraded.
+    pub(super) fn store_result(&self, key: Key, result: ResultOf, ttl: Duration) {
+        let Some(lifetime) = lifetime(result.directives, ttl) else {
+            return;
+        };
+        let mut bytes = Vec::new();
+        result.value.write_key(&mut bytes);
+        let stored_at = Instant::now();
+        let stored = StoredResult {
+            result,
+            key_length: bytes.len(),
+            stored_at,
+            fresh_until: stored_at + lifetime,
+        };
+        self.memory.insert(key, Stored::Result(Arc::new(stored)));
     }
 
     /// Who fetches which reply.
@@ -206,11 +261,9 @@ impl Cache {
 
     /// Keeps a reply for `ttl`, or shorter or not at all where its backend says so.
     pub(super) fn store_reply(&self, key: Key, reply: &Reply, ttl: Duration) {
-        let Directives { no_store, fresh_for } = reply.directives;
-        let lifetime = fresh_for.map_or(ttl, |it| it.min(ttl));
-        if no_store || lifetime.is_zero() {
+        let Some(lifetime) = lifetime(reply.directives, ttl) else {
             return;
-        }
+        };
         let stored_at = Instant::now();
         let stored = StoredReply {
             reply: reply.clone(),
@@ -221,6 +274,22 @@ impl Cache {
     }
 }
 
+/// How long something may be kept; `None` where not at all.
+fn lifetime(directives: Directives, ttl: Duration) -> Option<Duration> {
+    let Directives { no_store, fresh_for } = directives;
+    let lifetime = fresh_for.map_or(ttl, |it| it.min(ttl));
+    (!no_store && !lifetime.is_zero()).then_some(lifetime)
+}
+
+/// What directives say of something that has been kept since then.
+fn aged(directives: Directives, stored_at: Instant) -> Directives {
+    let age = Instant::now().saturating_duration_since(stored_at);
+    Directives {
+        fresh_for: directives.fresh_for.map(|it| it.saturating_sub(age)),
+        ..directives
+    }
+}
+
 // === impl Stored ===
 
 impl Stored {
@@ -228,6 +297,7 @@ impl Stored {
         OVERHEAD
             + match self {
                 Self::Reply(stored) => stored.reply.body.len(),
+                Self::Result(stored) => stored.result.weight + stored.key_length,
                 Self::Response(entry) => {
                     let headers = entry
                         .headers

@@ -336,9 +336,9 @@ fn load(paths: &[PathBuf]) -> Result<(BackendSchema, DescriptorPool), Vec<String
 /// True where `found` has at least the members of `wanted`, and lists of the same length.
 fn has(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => {
-            wanted.iter().all(|(name, wanted)| found.get(name).is_some_and(|it| has(it, wanted)))
-        }
+        (Value::Object(found), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(name, wanted)| found.get(name).is_some_and(|it| has(it, wanted))),
         (Value::Array(found), Value::Array(wanted)) => {
             found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| has(found, wanted))
         }
@@ -420,7 +420,10 @@ impl Got {
         if let Some(text) = &expect.lacks
             && String::from_utf8_lossy(&self.body).contains(text.as_str())
         {
-            wrong.push(format!("body has `{text}` in it:\n  {}", String::from_utf8_lossy(&self.body)));
+            wrong.push(format!(
+                "body has `{text}` in it:\n  {}",
+                String::from_utf8_lossy(&self.body)
+            ));
         }
         if let Some(text) = &expect.text
             && text.as_bytes() != self.body
@@ -468,8 +471,9 @@ impl Got {
         if let Some(has) = &expect.has {
             let found: Value = serde_json::from_slice(&self.body).unwrap_or_default();
             let members = has.as_object().into_iter().flat_map(|it| it.keys());
-            let found: serde_json::Map<_, _> =
-                members.filter_map(|it| Some((it.clone(), found.get(it)?.clone()))).collect();
+            let found: serde_json::Map<_, _> = members
+                .filter_map(|it| Some((it.clone(), found.get(it)?.clone())))
+                .collect();
             parts.push(format!("has: {}", Value::Object(found)));
         }
         if let Some(lacks) = &expect.lacks {

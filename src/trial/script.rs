@@ -160,7 +160,8 @@ impl ScriptedBackend {
         // Encoded and decoded once more, an empty list that is written is the same as none.
         let wants = |want: &Value| {
             let wanted = DynamicMessage::deserialize(method.input(), want).ok();
-            let wanted = wanted.and_then(|it| DynamicMessage::decode(method.input(), it.encode_to_vec().as_slice()).ok());
+            let wanted =
+                wanted.and_then(|it| DynamicMessage::decode(method.input(), it.encode_to_vec().as_slice()).ok());
             wanted.is_some_and(|it| it == request)
         };
         let Some(line) = self.script.find(&on, wants) else {

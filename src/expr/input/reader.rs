@@ -95,6 +95,10 @@ pub(in crate::expr) fn compile(ty: &Type) -> Reader {
 // === impl Reader ===
 
 impl Reader {
+    pub(in crate::expr) fn is_any(&self) -> bool {
+        matches!(self.kind, TypeKindless::Any)
+    }
+
     /// Reads a whole fragment of validated JSON; null is null whatever the type.
     pub(in crate::expr) fn read(&self, json: &Bytes) -> Result<Value, Mistake> {
         let fragment = json::trim(json);

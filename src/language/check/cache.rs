@@ -17,7 +17,7 @@ use super::world::listed;
 use crate::expr::Slot;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::spec::{Cache, CallKind, Composition, Location};
-use crate::plan::EndpointCache;
+use crate::plan::{BackendIndex, EndpointCache};
 
 /// What the inputs of an endpoint say about sharing its responses.
 #[derive(Debug, Default)]
@@ -173,14 +173,20 @@ pub(super) fn fingerprint(unit: &Unit<'_, '_>, written: &Composition, apart: &[u
         digest.update((bytes.len() as u64).to_be_bytes());
         digest.update(bytes);
     };
+    // Its name is what a backend keeps across reloads.
+    let backend_name = |it: BackendIndex| {
+        let backend = unit.world.gateway.backends.get(it.0);
+        backend.map(|it| it.name.value.as_bytes()).unwrap_or_default()
+    };
     add(env!("CARGO_PKG_VERSION").as_bytes());
     add(apart);
     add(unit
         .world
         .sources
         .file(written.file)
-        .map(|it| it.text.as_bytes())
-        .unwrap_or_default());
+        .and_then(|it| it.text.get(written.span.start as usize..written.span.end as usize))
+        .unwrap_or_default()
+        .as_bytes());
     add(format!("{:?}", unit.options).as_bytes());
     for (name, value) in &unit.world.gateway.vars {
         add(name.value.as_bytes());
@@ -190,9 +196,9 @@ pub(super) fn fingerprint(unit: &Unit<'_, '_>, written: &Composition, apart: &[u
         match target {
             Target::Grpc { served, .. } => {
                 add(served.schema.fingerprint());
-                add(&served.backend.0.to_be_bytes());
+                add(backend_name(served.backend));
             }
-            Target::Http(backend) => add(&backend.0.to_be_bytes()),
+            Target::Http(backend) => add(backend_name(*backend)),
             _ => {}
         }
         if let Some(CallKind::Compose { fragment, .. }) = &node.spec.kind

@@ -77,6 +77,7 @@ fn endpoint(
     let path = named(&rule.path, span);
     let composition = Composition {
         file: span.file,
+        span,
         head: Head::Endpoint {
             method: method.clone(),
             path: path.clone(),

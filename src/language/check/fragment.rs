@@ -157,6 +157,7 @@ fn check(
         graph.require = unit.requires();
         let result = result(unit);
         lint::check(unit);
+        let fingerprint = cache::fingerprint(unit, written, b"");
         let info = FragmentInfo {
             index,
             params: fragment_params(written, &inputs),
@@ -164,7 +165,7 @@ fn check(
             json: written.json,
             safe: unit.safety.iter().all(|it| it.safe),
             effect: unit.safety.iter().any(|it| it.effect),
-            fingerprint: cache::fingerprint(unit, written, b""),
+            fingerprint,
         };
         let params = inputs.params.iter().map(|it| it.name.clone()).collect();
         let plan = plan::Fragment {
@@ -173,6 +174,7 @@ fn check(
             graph,
             result: result.template,
             ty: result.ty,
+            fingerprint,
         };
         (info, plan)
     })

@@ -116,6 +116,7 @@ impl Reader<'_> {
         self.what_answers(fields);
         let composition = Composition {
             file: document.file,
+            span: document.root.span,
             // A file without a head is read for its mistakes all the same.
             head: head.clone().unwrap_or(Head::Fragment {
                 name: Spanned::new("".into(), document.root.span),

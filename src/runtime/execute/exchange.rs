@@ -22,7 +22,7 @@ use super::each::Sharing;
 use super::scope::Scope;
 use super::{CallReport, ReplySource, Run};
 use crate::plan::{BackendIndex, Call};
-use crate::runtime::backend::{Attempt, Backend, Directives, Failure, Reply, Request, Sent, code};
+use crate::runtime::backend::{Attempt, Backend, Failure, Reply, Request, Sent, code};
 use crate::runtime::cache::{Joined, Key, KeyWriter, Landing};
 use crate::time::{Deadline, Instant};
 
@@ -73,10 +73,7 @@ pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<Reply, 
         .unwrap_or_else(|_| Err(Failure::deadline()));
     report.end(&answer);
     let (reply, _) = answer?;
-    if reply.directives != Directives::default() {
-        let directives = &scope.run.directives;
-        directives.set(directives.get().and(reply.directives));
-    }
+    scope.heed(reply.directives, reply.body.len());
     Ok(reply)
 }
 

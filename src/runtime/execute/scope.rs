@@ -12,7 +12,7 @@ use super::each::Sharing;
 use super::{Degraded, Failed, Run};
 use crate::expr::{Frame, Program, Slot, Value};
 use crate::plan::{Call, CallIndex, Dependency, ErrorMatch, Graph, Origin, Start};
-use crate::runtime::backend::Failure;
+use crate::runtime::backend::{Directives, Failure};
 use crate::time::Deadline;
 
 /// One graph while it runs.
@@ -33,6 +33,18 @@ pub(super) struct Scope<'s> {
     driver: RefCell<Option<Waker>>,
     /// A failure has ended this scope: nothing is sent any more.
     over: Cell<bool>,
+    made_of: Cell<MadeOf>,
+}
+
+/// What the results of a scope are made of, the scopes within it included.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MadeOf {
+    /// Something is missing.
+    pub(super) degraded: bool,
+    /// What backends say about keeping it.
+    pub(super) directives: Directives,
+    /// How many bytes of replies it may hold on to.
+    pub(super) bytes: usize,
 }
 
 /// Where a scope stands among the others.
@@ -114,6 +126,7 @@ impl<'s> Scope<'s> {
             asked_for: RefCell::default(),
             driver: RefCell::default(),
             over: Cell::new(false),
+            made_of: Cell::default(),
         }
     }
 
@@ -285,6 +298,35 @@ impl<'s> Scope<'s> {
         order
     }
 
+    // What it is made of.
+
+    /// Takes note of a reply that this scope, and those around it, are made of.
+    pub(super) fn heed(&self, directives: Directives, bytes: usize) {
+        let mut made_of = self.made_of.get();
+        made_of.directives = made_of.directives.and(directives);
+        made_of.bytes += bytes;
+        self.made_of.set(made_of);
+        match self.place.outer {
+            Some((outer, _)) => outer.heed(directives, bytes),
+            None => self.run.directives.set(made_of.directives),
+        }
+    }
+
+    pub(super) fn made_of(&self) -> MadeOf {
+        self.made_of.get()
+    }
+
+    fn miss_something(&self) {
+        let degraded = true;
+        self.made_of.set(MadeOf {
+            degraded,
+            ..self.made_of.get()
+        });
+        if let Some((outer, _)) = self.place.outer {
+            outer.miss_something();
+        }
+    }
+
     /// Notes that the page does without this call.
     pub(super) fn degrade(&self, index: CallIndex, call: &Call, failure: Failure) {
         let degraded = Degraded {
@@ -292,6 +334,7 @@ impl<'s> Scope<'s> {
             failure,
         };
         self.run.degraded.borrow_mut().push((self.order(index), degraded));
+        self.miss_something();
     }
 
     /// The failure of a call of this scope, with its place in the file, and in its own words where it has some.

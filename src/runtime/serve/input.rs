@@ -3,6 +3,7 @@
 //! Every bad input is listed, by its name on the wire or its JSON pointer, and never with its value.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Va
         Body::Members(members) => read_members(members, around.body, &mut values, &mut bad),
         Body::Whole { slot, reader } => match read_whole(reader, around.body) {
             Ok(value) => set(&mut values, *slot, value),
-            Err(it) => bad.push(it),
+            Err(all) => bad.extend(all),
         },
     }
     if bad.is_empty() { Ok(values) } else { Err(bad) }
@@ -285,25 +286,61 @@ fn bad(name: impl Into<String>, reason: impl Into<String>) -> BindError {
     }
 }
 
-fn read_whole(reader: &crate::expr::JsonReader, body: &Bytes) -> Result<Value, BindError> {
+fn read_whole(reader: &crate::expr::JsonReader, body: &Bytes) -> Result<Value, Vec<BindError>> {
     if body.is_empty() {
-        return Err(bad("", "a JSON body is required"));
+        return Err(vec![bad("", "a JSON body is required")]);
     }
     check_syntax(body)?;
     let value = reader
         .read(body.clone())
-        .map_err(|error| bad(error.pointer, error.reason))?;
+        .map_err(|error| vec![bad(error.pointer, error.reason)])?;
+    if matches!(value, Value::Null) && !reader.is_any() {
+        return Err(vec![bad("", "must not be null")]);
+    }
     Ok(value)
 }
 
-fn check_syntax(body: &Bytes) -> Result<(), BindError> {
-    json::validate(body).map_err(|error| bad("", format!("not JSON: malformed at byte {}", error.offset)))
+/// Refuses what is no JSON, and members given twice, wherever they stand (semantics.md 6.6).
+fn check_syntax(body: &Bytes) -> Result<(), Vec<BindError>> {
+    json::validate(body).map_err(|error| vec![bad("", format!("not JSON: malformed at byte {}", error.offset))])?;
+    let mut doubled = Vec::new();
+    find_doubled(json::trim(body), "", &mut doubled);
+    if doubled.is_empty() { Ok(()) } else { Err(doubled) }
+}
+
+/// The members that are given twice, each once. The depth of valid JSON is bounded.
+fn find_doubled(fragment: &[u8], pointer: &str, doubled: &mut Vec<BindError>) {
+    match json::kind(fragment) {
+        json::Kind::Object => {
+            let mut seen = HashMap::new();
+            for (raw, value) in json::members(fragment) {
+                let key = json::string(raw).unwrap_or_default();
+                let below = || format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                if matches!(json::kind(value), json::Kind::Array | json::Kind::Object) {
+                    find_doubled(value, &below(), doubled);
+                }
+                let times = seen.entry(key.clone()).or_insert(0);
+                *times += 1;
+                if *times == 2 {
+                    doubled.push(bad(below(), "given twice"));
+                }
+            }
+        }
+        json::Kind::Array => {
+            for (at, element) in json::elements(fragment).enumerate() {
+                if matches!(json::kind(element), json::Kind::Array | json::Kind::Object) {
+                    find_doubled(element, &format!("{pointer}/{at}"), doubled);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn read_members(members: &[BodyMember], body: &Bytes, values: &mut [Value], wrong: &mut Vec<BindError>) {
     if !body.is_empty() {
-        if let Err(error) = check_syntax(body) {
-            wrong.push(error);
+        if let Err(errors) = check_syntax(body) {
+            wrong.extend(errors);
             return;
         }
         let paths: Vec<&[Arc<str>]> = members.iter().map(|it| it.path.as_slice()).collect();
@@ -320,20 +357,15 @@ fn read_members(members: &[BodyMember], body: &Bytes, values: &mut [Value], wron
     }
 }
 
-/// Refuses what is not an object, members given twice, and members that nobody mentions.
+/// Refuses what is not an object, and members that nobody mentions.
 fn check_members(object: &[u8], pointer: &str, paths: &[&[Arc<str>]], wrong: &mut Vec<BindError>) {
     if json::kind(object) != json::Kind::Object {
         wrong.push(bad(pointer, "expected an object"));
         return;
     }
-    let mut seen: Vec<String> = Vec::new();
     for (raw, value) in json::members(object) {
         let key = json::string(raw).unwrap_or_default().into_owned();
         let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-        if seen.contains(&key) {
-            wrong.push(bad(below, "given twice"));
-            continue;
-        }
         let matching: Vec<&[Arc<str>]> = paths
             .iter()
             .filter(|it| it.first().is_some_and(|it| **it == *key))
@@ -349,7 +381,6 @@ fn check_members(object: &[u8], pointer: &str, paths: &[&[Arc<str>]], wrong: &mu
         } else if matching.iter().all(|it| !it.is_empty()) && json::kind(value) != json::Kind::Null {
             check_members(value, &below, &matching, wrong);
         }
-        seen.push(key);
     }
 }
 
