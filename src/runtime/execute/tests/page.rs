@@ -497,6 +497,7 @@ impl Page {
             graph: inner.graph,
             result,
             ty,
+            fingerprint: [0; 32],
         });
         FragmentIndex(self.fragments.len() - 1)
     }
