@@ -13,6 +13,8 @@ mod join;
 mod list;
 mod operator;
 mod path;
+#[cfg(test)]
+mod property;
 mod shape;
 #[cfg(test)]
 mod tests;

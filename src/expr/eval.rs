@@ -13,7 +13,7 @@ pub(super) mod number;
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::program::{Arithmetic, Code, Comparison, Fault, Frame, Op, Reason, Shape};
+use super::program::{Arithmetic, Code, Comparison, Fault, Frame, In, Native, Op, Reason, Shape};
 use super::value::{ListValue, MapValue, Str, Value};
 
 /// Elements that one evaluation may visit.
@@ -27,6 +27,15 @@ pub const MAX_LIST: usize = 100_000;
 
 /// An operand is not of the type that the program was compiled for, or null where that was excluded.
 pub(super) const MISMATCH: Reason = "a value is not of the type that was expected here";
+
+/// JSON of unknown shape turned out to be something else than is wanted where it stands.
+pub(super) const UNTYPED: Reason = "a JSON value is not of the type that is wanted here";
+
+/// Says of a mismatch that it is one of JSON of unknown shape, where it is.
+pub(super) fn blame(values: &[&Value], reason: Reason) -> Reason {
+    let untyped = values.iter().any(|it| matches!(it, Value::Json(_)));
+    if untyped && reason == MISMATCH { UNTYPED } else { reason }
+}
 
 /// What one evaluation has left.
 #[derive(Debug)]
@@ -131,10 +140,7 @@ pub(super) fn eval(code: &Code, frame: &Frame<'_>, budget: &Budget) -> Result<Va
             let key = eval(&sides[1], frame, budget)?;
             Ok(Value::Bool(!of.is_null() && has_key(of, &key).map_err(fail)?))
         }),
-        Op::In(it) => {
-            let (element, list) = both(&it.operands, frame, budget)?;
-            contains(&element, &list, it, budget).map(Value::Bool).map_err(fail)
-        }
+        Op::In(it) => contained(it, frame, budget)?.map_err(fail),
         Op::IsNull { negated, of } => with(of, frame, budget, |it| Ok(Value::Bool(it.is_null() != *negated))),
         Op::JsonEntry(sides) => with(&sides[0], frame, budget, |of| {
             let key = eval(&sides[1], frame, budget)?;
@@ -232,7 +238,7 @@ fn arithmetic(it: &Arithmetic, frame: &Frame<'_>, budget: &Budget) -> Placed {
     )
 }
 
-fn call(native: super::program::Native, null_safe: bool, args: &[Code], frame: &Frame<'_>, budget: &Budget) -> Placed {
+fn call(native: Native, null_safe: bool, args: &[Code], frame: &Frame<'_>, budget: &Budget) -> Placed {
     // Nearly all functions have at most three operands.
     let mut values: Vec<Value> = Vec::with_capacity(args.len());
     for (at, arg) in args.iter().enumerate() {
@@ -331,7 +337,15 @@ fn has_key(of: &Value, key: &Value) -> Result<bool, Reason> {
     }
 }
 
-fn contains(element: &Value, list: &Value, it: &super::program::In, budget: &Budget) -> Result<bool, Reason> {
+fn contained(it: &In, frame: &Frame<'_>, budget: &Budget) -> Placed {
+    let (element, list) = both(&it.operands, frame, budget)?;
+    let found = contains(&element, &list, it, budget);
+    Ok(found
+        .map(Value::Bool)
+        .map_err(|reason| blame(&[&element, &list], reason)))
+}
+
+fn contains(element: &Value, list: &Value, it: &In, budget: &Budget) -> Result<bool, Reason> {
     match list {
         Value::List(list) => {
             for candidate in list {

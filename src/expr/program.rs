@@ -225,8 +225,6 @@ pub(super) enum JsonKind {
     List,
     /// A list, or the keys of an object.
     Items,
-    /// Int or double, whichever it is.
-    Number,
     Text,
 }
 

@@ -158,9 +158,9 @@ impl Checker<'_> {
         let span = typed.code.span;
         let json = match wanted {
             Kind::Bytes => JsonKind::Bytes,
-            Kind::Double => JsonKind::Double,
+            // Whether it is an integer is not known, so that it counts as what every number can be.
+            Kind::Double | Kind::Number => JsonKind::Double,
             Kind::Int => JsonKind::Int,
-            Kind::Number => JsonKind::Number,
             Kind::Text => JsonKind::Text,
             Kind::Duration | Kind::Timestamp => JsonKind::List,
         };

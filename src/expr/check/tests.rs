@@ -10,7 +10,7 @@ use super::*;
 use crate::codec::JsonOptions;
 
 /// A scope: names in order of their slots.
-struct Scope {
+pub(super) struct Scope {
     names: Vec<(&'static str, Type, Value)>,
     constants: BTreeMap<&'static str, (Type, Value)>,
 }
@@ -103,7 +103,7 @@ const REVIEWS: &str = r#"{"reviews": [
     {"authorId": "u1", "stars": 3, "text": "fair", "reply": ""}
 ], "total": 3}"#;
 
-fn scope() -> Scope {
+pub(super) fn scope() -> Scope {
     let (product, a_product) = of("shop.Product", PRODUCT);
     let (reviews, some_reviews) = of("shop.ListReviews", REVIEWS);
     let (user, _) = of("shop.User", "{}");
@@ -171,8 +171,23 @@ const FULL: &str = r#"{
     "rank": 3, "status": 9, "user": "ann", "anything": null, "rating": 1, "score": 0.1, "stock": 4
 }"#;
 
-fn frame_values(scope: &Scope) -> Vec<Value> {
+pub(super) fn frame_values(scope: &Scope) -> Vec<Value> {
     scope.names.iter().map(|it| it.2.clone()).collect()
+}
+
+/// As little as the types allow: null, empty, zero.
+pub(super) fn empty_values(scope: &Scope) -> Vec<Value> {
+    let empty = |ty: &Type| match &ty.kind {
+        _ if ty.nullable => Value::Null,
+        TypeKind::Bool => Value::Bool(false),
+        TypeKind::Int(_) => Value::Int(0),
+        TypeKind::List(_) => Value::list(Vec::new()),
+        TypeKind::Map(_) => Value::map(Vec::new()),
+        TypeKind::Message(_) => Value::Message(bytes::Bytes::new()),
+        TypeKind::String => Value::from(""),
+        other => panic!("no empty {other:?}"),
+    };
+    scope.names.iter().map(|it| empty(&it.1)).collect()
 }
 
 fn run(scope: &Scope, checked: &Checked) -> String {

@@ -8,13 +8,18 @@ use bytes::Bytes;
 
 use super::super::program::{Conversion, JsonKind, Reason, TextKind};
 use super::super::value::{ListValue, Str, Value};
-use super::{LIST_TOO_LONG, MAX_LIST, MAX_TEXT, MISMATCH, TEXT_TOO_LONG, json, number};
+use super::{LIST_TOO_LONG, MAX_LIST, MAX_TEXT, MISMATCH, TEXT_TOO_LONG, blame, json, number};
 use crate::codec::json as text_json;
 use crate::codec::wire::{RawValue, Reader};
 use crate::codec::{number as digits, time_text};
 
 /// Changes the form of a value that is not null.
 pub(super) fn convert(conversion: &Conversion, value: Value) -> Result<Value, Reason> {
+    let mismatch = blame(&[&value], MISMATCH);
+    converted(conversion, value).map_err(|reason| if reason == MISMATCH { mismatch } else { reason })
+}
+
+fn converted(conversion: &Conversion, value: Value) -> Result<Value, Reason> {
     match conversion {
         Conversion::FromJson(kind) => from_json(*kind, value),
         Conversion::ToBool => to_bool(&json::untyped(value)),
@@ -143,21 +148,21 @@ fn from_json(kind: JsonKind, value: Value) -> Result<Value, Reason> {
         }
         JsonKind::List => Err("a JSON value is not a list"),
         JsonKind::Items if text_json::kind(document) == text_json::Kind::Object => {
-            let members: Vec<_> = text_json::members(document)
+            let mut keys: Vec<_> = text_json::members(document)
                 .take(MAX_LIST + 1)
-                .map(|(key, fragment)| {
-                    let name = text_json::string(key).unwrap_or_default();
-                    (Value::from(&*name), json::value(document, fragment))
-                })
+                .map(|(key, _)| (text_json::string(key).unwrap_or_default(), key))
                 .collect();
-            if members.len() > MAX_LIST {
-                Err(LIST_TOO_LONG)
-            } else {
-                Ok(Value::map(members))
+            if keys.len() > MAX_LIST {
+                return Err(LIST_TOO_LONG);
             }
+            keys.sort_by(|a, b| a.0.cmp(&b.0));
+            keys.dedup_by(|a, b| a.0 == b.0);
+            Ok(Value::list(
+                keys.into_iter().map(|(_, key)| json::value(document, key)).collect(),
+            ))
         }
         JsonKind::Items => Err("a JSON value is neither a list nor an object"),
-        JsonKind::Bool | JsonKind::Bytes | JsonKind::Double | JsonKind::Int | JsonKind::Number | JsonKind::Text => {
+        JsonKind::Bool | JsonKind::Bytes | JsonKind::Double | JsonKind::Int | JsonKind::Text => {
             scalar_from_json(kind, json::untyped(value))
         }
     }
@@ -167,7 +172,6 @@ fn scalar_from_json(kind: JsonKind, value: Value) -> Result<Value, Reason> {
     match (kind, &value) {
         (JsonKind::Bool, Value::Bool(_))
         | (JsonKind::Text, Value::String(_))
-        | (JsonKind::Number, Value::Int(_) | Value::Uint(_) | Value::Double(_))
         | (JsonKind::Int, Value::Int(_) | Value::Uint(_)) => Ok(value),
         // JSON does not tell 5 from 5.0.
         (JsonKind::Int, Value::Double(it)) if it.fract() == 0.0 => to_int(&value),

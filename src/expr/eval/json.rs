@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::super::program::Reason;
 use super::super::value::{Str, Value};
-use super::MISMATCH;
+use super::{MISMATCH, UNTYPED};
 use crate::codec::json::{self, Kind};
 use crate::codec::number;
 
@@ -39,11 +39,11 @@ pub(super) fn entry(of: &Value, key: &Value) -> Result<Value, Reason> {
                 Value::Double(it) if it.fract() == 0.0 => super::number::truncated(it),
                 index => index.as_integer(),
             };
-            let at = usize::try_from(at.ok_or(MISMATCH)?).ok();
+            let at = usize::try_from(at.ok_or(UNTYPED)?).ok();
             let fragment = at.and_then(|it| json::elements(document).nth(it));
             Ok(fragment.map_or(Value::Null, |fragment| value(document, fragment)))
         }
-        _ => Err(MISMATCH),
+        _ => Err(UNTYPED),
     }
 }
 

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use super::super::program::{Code, Fault, Frame, KeyKind, ListMethod, ListMethodKind, Loop, LoopKind, Reason};
 use super::super::value::{ListValue, MapValue, Value};
 use super::{
-    Budget, LIST_TOO_LONG, MAX_LIST, MAX_TEXT, MISMATCH, TEXT_TOO_LONG, eval, json, list_of, number, text, truth,
+    Budget, LIST_TOO_LONG, MAX_LIST, MAX_TEXT, MISMATCH, TEXT_TOO_LONG, UNTYPED, blame, eval, json, list_of, number,
+    text, truth,
 };
 use crate::codec;
 
@@ -247,7 +248,7 @@ fn size(of: &Value, budget: &Budget) -> Result<Value, Reason> {
             codec::json::Kind::Array => codec::json::elements(fragment).count(),
             codec::json::Kind::Object => codec::json::members(fragment).count(),
             codec::json::Kind::String => codec::json::string(fragment).map_or(0, |it| it.chars().count()),
-            _ => return Err(MISMATCH),
+            _ => return Err(UNTYPED),
         },
         Value::List(it) => it.len(),
         Value::Map(it) => it.len(),
@@ -367,7 +368,7 @@ fn join(elements: &[Value], separator: Option<&Value>) -> Result<Value, Reason> 
     let mut joined = String::new();
     for (at, element) in elements.iter().enumerate() {
         let Value::String(part) = json::untyped(element.clone()) else {
-            return Err(MISMATCH);
+            return Err(blame(&[element], MISMATCH));
         };
         if joined.len() + separator.len() + part.len() > MAX_TEXT {
             return Err(TEXT_TOO_LONG);

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::super::program::{ArithmeticKind, Reason};
 use super::super::value::{ListValue, Value};
-use super::{LIST_TOO_LONG, MAX_LIST, MAX_TEXT, MISMATCH, TEXT_TOO_LONG, json, text};
+use super::{LIST_TOO_LONG, MAX_LIST, MAX_TEXT, MISMATCH, TEXT_TOO_LONG, UNTYPED, blame, json, text};
 
 const OVERFLOW: Reason = "integer overflow";
 const TIME_RANGE: Reason = "a timestamp or duration is out of range";
@@ -44,7 +44,13 @@ pub(in crate::expr) fn as_double(value: &Value) -> Option<f64> {
 pub(super) fn negate(value: &Value) -> Result<Value, Reason> {
     match value {
         Value::Double(value) => Ok(Value::Double(-value)),
-        Value::Json(_) => json::from_scalar(&negate(&json::untyped(value.clone()))?),
+        Value::Json(_) => {
+            let negative = match json::untyped(value.clone()) {
+                Value::Json(_) => Err(UNTYPED),
+                scalar => negate(&scalar).map_err(|reason| blame(&[value], reason)),
+            };
+            json::from_scalar(&negative?)
+        }
         _ => {
             let negative = -value.as_integer().ok_or(MISMATCH)?;
             i64::try_from(negative).map(Value::Int).map_err(|_| OVERFLOW)
@@ -59,6 +65,7 @@ pub(super) fn arithmetic(
     right: Value,
     bounds: RangeInclusive<i128>,
 ) -> Result<Value, Reason> {
+    let is_untyped = matches!(left, Value::Json(_)) || matches!(right, Value::Json(_));
     let (left, right) = (json::untyped(left), json::untyped(right));
     if let (Some(a), Some(b)) = (left.as_integer(), right.as_integer()) {
         let result = integers(kind, a, b)?;
@@ -77,6 +84,7 @@ pub(super) fn arithmetic(
             ArithmeticKind::Subtract => a - b,
         }));
     }
+    let mismatch = if is_untyped { UNTYPED } else { MISMATCH };
     match (kind, left, right) {
         (ArithmeticKind::Add, Value::String(a), Value::String(b)) => {
             if a.len() + b.len() > MAX_TEXT {
@@ -89,7 +97,9 @@ pub(super) fn arithmetic(
         }
         (ArithmeticKind::Add, Value::Bytes(a), Value::Bytes(b)) => bytes(&a, &b),
         (ArithmeticKind::Add, Value::List(a), Value::List(b)) => lists(&a, &b),
-        (kind, left, right) => times(kind, &left, &right),
+        (kind, left, right) => {
+            times(kind, &left, &right).map_err(|reason| if reason == MISMATCH { mismatch } else { reason })
+        }
     }
 }
 
@@ -162,9 +172,9 @@ pub(in crate::expr) fn order(left: &Value, right: &Value) -> Result<Option<Order
     if matches!(left, Value::Json(_)) || matches!(right, Value::Json(_)) {
         let (left, right) = (json::untyped(left.clone()), json::untyped(right.clone()));
         if matches!(left, Value::Json(_)) || matches!(right, Value::Json(_)) {
-            return Err(MISMATCH);
+            return Err(UNTYPED);
         }
-        return order(&left, &right);
+        return order(&left, &right).map_err(|reason| if reason == MISMATCH { UNTYPED } else { reason });
     }
     Ok(match (left, right) {
         (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
