@@ -34,7 +34,7 @@ fn root() -> PathBuf {
 }
 
 fn schema(tree: &str) -> Arc<Schema> {
-    load::schema(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(tree)]).unwrap()
+    load::schema(&[PathBuf::from(tree)]).unwrap()
 }
 
 fn setting() -> Arc<Schema> {
@@ -194,4 +194,65 @@ fn the_compositions_of_the_demo_are_sound() {
     let drawn = render::full(&outcome.diagnostics, &outcome.sources, render::Colour::Off);
     assert!(outcome.diagnostics.is_empty(), "{drawn}");
     assert_eq!(outcome.plan.unwrap().endpoints.len(), files.len());
+}
+
+/// Every fixture with one line or one word taken out or put twice: whatever is written, there is an answer, and it is a plan
+/// exactly where nothing is wrong.
+#[test]
+fn damaged_files_are_refused_or_planned() {
+    let from = root().join("weft.yaml");
+    let folder = std::env::temp_dir().join(format!("weft-check-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("damaged.yaml");
+    for (_, gateway, files) in cases() {
+        let [path] = files.as_slice() else { continue };
+        if gateway != from {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for at in 0..lines.len() {
+            let without: Vec<_> = lines
+                .iter()
+                .enumerate()
+                .filter(|(it, _)| *it != at)
+                .map(|(_, it)| *it)
+                .collect();
+            let half = &lines[at][..lines[at]
+                .char_indices()
+                .nth(lines[at].chars().count() / 2)
+                .map_or(0, |it| it.0)];
+            let mut cut = lines.clone();
+            cut[at] = half;
+            let mut renamed = lines.clone();
+            let other = lines[at]
+                .replace("product", "recs")
+                .replace("$id", "$reviews")
+                .replace("name", "stock");
+            renamed[at] = &other;
+            for damaged in [without.join("\n"), cut.join("\n"), renamed.join("\n")] {
+                std::fs::write(&file, &damaged).unwrap();
+                let outcome = run(&gateway, std::slice::from_ref(&file), &setting());
+                let has_errors = outcome
+                    .diagnostics
+                    .iter()
+                    .any(|it| it.severity == weft::language::diagnostic::Severity::Error);
+                assert_ne!(has_errors, outcome.plan.is_some(), "{damaged}");
+                for it in &outcome.diagnostics {
+                    assert!(
+                        codes::find(it.code).is_some(),
+                        "`{}` is not in the list of codes",
+                        it.code
+                    );
+                }
+                if let Some(plan) = &outcome.plan {
+                    assert!(
+                        !format!("{plan:?}").contains("Unknown,"),
+                        "a part of the plan is of no type:\n{damaged}"
+                    );
+                }
+            }
+        }
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

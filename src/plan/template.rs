@@ -1,0 +1,127 @@
+//! Templates: literal JSON, expressions and text, nested; rendered as JSON or evaluated to a value.
+
+use std::sync::Arc;
+
+use super::Origin;
+use crate::codec::ToJson;
+use crate::expr::{Encoder, Program, Renderer, Slot, Value};
+
+/// Literal JSON, expressions and text, nested.
+#[derive(Debug)]
+pub enum Template {
+    /// A value that is known.
+    Constant {
+        /// As JSON.
+        json: Box<[u8]>,
+        /// As a value.
+        value: Value,
+    },
+    /// A template whose value is wanted in another form than its own. Rendered, it is the inner template.
+    Convert {
+        /// Gives the value.
+        template: Box<Template>,
+        /// The form.
+        into: Conversion,
+        /// Where it was written.
+        origin: Origin,
+    },
+    /// One expression.
+    Expression {
+        /// Gives the value.
+        program: Program,
+        /// Writes it as JSON.
+        renderer: Renderer,
+        /// Where it was written.
+        origin: Origin,
+    },
+    /// `$for`.
+    For {
+        /// The list; null is empty.
+        list: Program,
+        /// Where the element goes.
+        slot: Slot,
+        /// `$if`.
+        condition: Option<Program>,
+        /// What each gives.
+        each: Box<Template>,
+        /// Where it was written.
+        origin: Origin,
+    },
+    /// `[…]`.
+    List(Vec<Item>),
+    /// `{…}`, in written order; of two with one name only the later is here, as far as names are known.
+    Object(Vec<Member>),
+    /// Text with expressions in it.
+    Text {
+        /// Its parts, each a string.
+        parts: Vec<TextPart>,
+        /// Where it was written.
+        origin: Origin,
+    },
+}
+
+/// The form that a [`Template::Convert`] gives a value.
+#[derive(Debug)]
+pub enum Conversion {
+    /// [`Value::Json`], the inner template rendered: for places of type `any`. A null stays null.
+    Json,
+    /// [`Value::Message`], for places of a message type. A null stays null.
+    Message(Encoder),
+}
+
+/// An element of a list template.
+#[derive(Debug)]
+pub struct Item {
+    /// `$if`.
+    pub condition: Option<Program>,
+    /// The element.
+    pub template: Template,
+}
+
+/// A member of an object template.
+#[derive(Debug)]
+pub enum Member {
+    /// `name: …`.
+    Field {
+        /// Its name.
+        name: Arc<str>,
+        /// `"name":`, escaped.
+        key: Box<[u8]>,
+        /// `$if`.
+        condition: Option<Program>,
+        /// Its value.
+        template: Template,
+    },
+    /// `...: $x`; null is nothing.
+    Spread {
+        /// Gives an object, a message or JSON.
+        program: Program,
+        /// How its members are written.
+        members: Spread,
+        /// Names that a later member of the same object writes again.
+        except: Vec<Arc<str>>,
+        /// Where it was written.
+        origin: Origin,
+    },
+}
+
+/// How spread members are written.
+#[derive(Debug)]
+pub enum Spread {
+    /// JSON: an object, checked when it runs.
+    Json,
+    /// A message; what a later member writes again is not in the program. Only where the template is rendered: where its
+    /// value is wanted, the fields are members of their own.
+    Message(Arc<ToJson>),
+    /// An object: a renderer for each member.
+    Object(Vec<(Arc<str>, Renderer)>),
+}
+
+/// A part of a text.
+#[derive(Debug)]
+pub enum TextPart {
+    /// Gives a string.
+    Hole(Program),
+    /// Text between.
+    Literal(Arc<str>),
+}
