@@ -234,6 +234,12 @@ impl Ast {
     }
 
     /// Every free name that the expression mentions, in order of appearance.
+    ///
+    /// ```
+    /// let ast = weft::expr::parse("reviews.list.map(r, authors[r.author_id])").unwrap();
+    /// let roots: Vec<String> = ast.mentions().into_iter().map(|it| it.root).collect();
+    /// assert_eq!(roots, ["reviews", "authors"]);
+    /// ```
     pub fn mentions(&self) -> Vec<Mention> {
         let mut found = Vec::new();
         self.collect(self.root, &mut Vec::new(), false, &mut found);

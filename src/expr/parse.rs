@@ -41,6 +41,14 @@ pub const RESERVED: [&str; 17] = [
 ];
 
 /// Parses a whole expression.
+///
+/// ```
+/// use weft::expr::parse;
+///
+/// assert_eq!(parse("limit").unwrap().as_name(), Some("limit"));
+/// let mistake = parse("a = b").unwrap_err();
+/// assert_eq!(mistake.help.as_deref(), Some("a == b"));
+/// ```
 pub fn parse(text: &str) -> Result<Ast, ExprError> {
     if text.len() > MAX_BYTES {
         return Err(ExprError {
@@ -66,6 +74,13 @@ pub fn parse(text: &str) -> Result<Ast, ExprError> {
 
 /// Where a `${…}` hole that opens at `open` (the byte behind `${`) ends: the offset of the brace that the lexer finds
 /// unmatched, so that braces and quotes inside the expression do not count. `None` where it never closes.
+///
+/// ```
+/// use weft::expr::parse::hole_end;
+///
+/// assert_eq!(hole_end("${a + '}'} b", 2), Some(9));
+/// assert_eq!(hole_end("${a", 2), None);
+/// ```
 pub fn hole_end(text: &str, open: usize) -> Option<usize> {
     let mut lexer = Lexer::new(text, open);
     let mut depth = 0_usize;

@@ -358,6 +358,14 @@ impl Program {
     }
 
     /// Evaluates over the values in scope.
+    ///
+    /// ```
+    /// use weft::expr::{Frame, Program, Slot, Value};
+    ///
+    /// let values = [Value::from("mug")];
+    /// let frame = Frame { parent: None, base: Slot(7), values: &values };
+    /// assert_eq!(Program::slot(Slot(7)).eval(&frame).unwrap().as_str(), Some("mug"));
+    /// ```
     pub fn eval(&self, frame: &Frame<'_>) -> Result<Value, Fault> {
         super::eval::run(&self.code, frame)
     }
