@@ -163,7 +163,7 @@ pub enum CallKind {
 /// A `for` call.
 #[derive(Debug)]
 pub struct For {
-    /// The list; null is empty.
+    /// The list, or JSON that must be one; null is empty.
     pub list: Program,
     /// Where the element goes: the first slot of `graph`.
     pub slot: Slot,

@@ -36,7 +36,7 @@ pub enum Template {
     },
     /// `$for`.
     For {
-        /// The list; null is empty.
+        /// The list, or JSON that must be one; null is empty.
         list: Program,
         /// Where the element goes.
         slot: Slot,

@@ -84,7 +84,7 @@ fn default_port(authority: &str) -> Option<(&str, u16)> {
     plain.then_some((authority, 80))
 }
 
-/// The name of a header, whose form was checked when the file was read. `to_client`: some belong to the gateway there.
+/// The name of a header, whose form was checked when the file was read.
 pub(super) fn request_header_name(name: &Name) -> Option<HeaderName> {
     HeaderName::from_bytes(name.value.to_ascii_lowercase().as_bytes()).ok()
 }
