@@ -378,7 +378,7 @@ fn reading_messages() {
         ("full.note", "string? → \"\""),
         ("product.note", "string? → null"),
         ("product.priceUsd", "✗ unknown-field at `priceUsd`"),
-        ("product.price", "✗ unknown-field at `price` did you mean `prices`?"),
+        ("product.price", "✗ unknown-field at `price` did you mean `price_usd`?"),
         ("product.categories[1]", "string? → \"gifts\""),
         ("product.categories[-1]", "string? → null"),
         ("product.slots[5]", "string? → \"five\""),
