@@ -1,7 +1,5 @@
 //! The demo, as its README line starts it.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use super::process::{Process, ask, get, listening, weft};
@@ -18,9 +16,7 @@ fn demo(more: &[&str]) -> (Process, std::net::SocketAddr) {
 fn the_demo_shows_every_page() {
     let (_process, address) = demo(&[]);
 
-    let began = Instant::now();
     let home = get(address, "/pages/home?user=ada");
-    let took = began.elapsed();
     assert_eq!(home.status, 200, "{}", home.text());
     let home = home.json();
     assert_eq!(home["products"].as_array().map(Vec::len), Some(9));
@@ -28,8 +24,6 @@ fn the_demo_shows_every_page() {
     assert_eq!(home["products"][0].get("priceUsd"), None);
     assert_eq!(home["cart_size"], 3);
     assert_eq!(home["currencies"], json!(["CHF", "EUR", "GBP", "JPY", "SEK", "USD"]));
-    // Twelve calls that take 6 to 12 ms each, on a critical path of 18 ms: far below their sum of 96 ms.
-    assert!(took < Duration::from_millis(90), "the page took {took:?}");
 
     let product = get(address, "/pages/products/mug?currency=CHF&user=ada").json();
     assert_eq!(product["name"], "Camp Mug");
@@ -90,11 +84,17 @@ fn the_demo_shows_every_page() {
 }
 
 #[test]
+fn nine_slow_calls_take_as_long_as_one() {
+    let (_process, address) = demo(&["--slow", "currency=300ms"]);
+    // One after another they would take 2.7 s, far over the page's time-out of 1 s.
+    let home = get(address, "/pages/home");
+    assert_eq!((home.status, home.headers.get("weft-degraded")), (200, None), "{}", home.text());
+}
+
+#[test]
 fn a_page_does_without_what_fails_or_is_slow() {
     let (_process, address) = demo(&["--fail", "ads", "--slow", "reviews=20s"]);
-    let began = Instant::now();
     let page = get(address, "/pages/products/mug");
-    assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(page.status, 200);
     let degraded = &page.headers["weft-degraded"];
     assert!(

@@ -1,3 +1,5 @@
+//! Stored replies and responses, their freshness and their keys.
+
 use super::*;
 
 const FINGERPRINT: [u8; 32] = [7; 32];

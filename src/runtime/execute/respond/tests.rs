@@ -1,3 +1,5 @@
+//! Status, headers, cookies and bodies of a response.
+
 use ::http::HeaderName;
 
 use super::super::tests::page::Names;
