@@ -54,6 +54,10 @@ pub struct Dependency {
 
 /// One named request to a backend, or a named value.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the language page, or follows from one"
+)]
 pub struct Call {
     /// Its name.
     pub name: Arc<str>,

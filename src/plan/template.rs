@@ -19,7 +19,7 @@ pub enum Template {
     /// A template whose value is wanted in another form than its own. Rendered, it is the inner template.
     Convert {
         /// Gives the value.
-        template: Box<Template>,
+        template: Box<Self>,
         /// The form.
         into: Conversion,
         /// Where it was written.
@@ -43,7 +43,7 @@ pub enum Template {
         /// `$if`.
         condition: Option<Program>,
         /// What each gives.
-        each: Box<Template>,
+        each: Box<Self>,
         /// Where it was written.
         origin: Origin,
     },
