@@ -27,7 +27,7 @@ const PROTO3: &str = "protobuf_test_messages.proto3.TestAllTypesProto3";
 const FILES: [&str; 2] = ["test_messages_proto2.proto", "test_messages_proto3.proto"];
 
 static SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| load::schema(&[directory().into()]).unwrap());
-static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+pub(crate) static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     let set = protox::compile(FILES, [directory()]).unwrap();
     DescriptorPool::from_file_descriptor_set(set).unwrap()
 });
@@ -39,21 +39,21 @@ fn directory() -> &'static Path {
 // === Random messages ===
 
 /// `SplitMix64`: a case is its seed.
-struct Random {
+pub(crate) struct Random {
     state: u64,
     /// Durations are negative.
     negative: bool,
 }
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             state: seed,
             negative: seed.count_ones().is_multiple_of(2),
         }
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.state;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -61,20 +61,20 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len())]
     }
 
     /// Integers of every length, and the edges.
-    fn integer(&mut self) -> u64 {
+    pub(crate) fn integer(&mut self) -> u64 {
         match self.below(4) {
             0 => *self.pick(&[
                 0,

@@ -88,7 +88,12 @@ fn nine_slow_calls_take_as_long_as_one() {
     let (_process, address) = demo(&["--slow", "currency=300ms"]);
     // One after another they would take 2.7 s, far over the page's time-out of 1 s.
     let home = get(address, "/pages/home");
-    assert_eq!((home.status, home.headers.get("weft-degraded")), (200, None), "{}", home.text());
+    assert_eq!(
+        (home.status, home.headers.get("weft-degraded")),
+        (200, None),
+        "{}",
+        home.text()
+    );
 }
 
 #[test]
