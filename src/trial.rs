@@ -9,7 +9,8 @@ pub mod script;
 
 use std::path::{Path, PathBuf};
 
-pub use run::{Expected, run};
+pub use run::{Answered, Expected, Played, play, run};
+pub use script::{Asked, Responder};
 
 /// All fixture files below the paths, sorted. A file that is named counts whatever its ending.
 pub fn find(paths: &[PathBuf]) -> std::io::Result<Vec<PathBuf>> {

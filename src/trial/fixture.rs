@@ -50,6 +50,25 @@ pub struct Line {
     pub span: Span,
 }
 
+impl Line {
+    /// What a responder says to one request.
+    pub(super) fn of_responder(on: On, after: Duration, answer: Answer) -> Self {
+        Self {
+            on,
+            want: None,
+            want_headers: Vec::new(),
+            at: None,
+            deadline: None,
+            after,
+            answer,
+            times: 1,
+            // Whether it is given up is not the responder's business.
+            cancelled: false,
+            span: Span::default(),
+        }
+    }
+}
+
 /// Which request a line answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {

@@ -14,7 +14,7 @@ use prost_reflect::DescriptorPool;
 use serde_json::Value;
 
 use super::fixture::{self, Exchange, Expect, Fixture, Step};
-use super::script::{Script, ScriptedBackend};
+use super::script::{Asked, Responder, Script, ScriptedBackend};
 use crate::language::check::{self, BackendSchema};
 use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity, render};
 use crate::language::source::{Document, Node, NodeKind, SourceMap, Span};
@@ -40,17 +40,50 @@ pub enum Expected {
 /// Runs one fixture file in a runtime of its own whose time is simulated. The error lists all that went otherwise.
 pub fn run(path: &Path, expected: Expected) -> Result<(), Vec<String>> {
     let text = std::fs::read_to_string(path).map_err(|error| vec![format!("cannot be read: {error}")])?;
+    in_simulated_time(async {
+        let mut trial = Trial::load(path, text, None)?;
+        trial.play().await;
+        trial.end(expected)
+    })
+}
+
+/// Runs a fixture from memory, as if it lay in `folder`. What no backend line of it is about is answered by `responder`.
+/// The error says why it cannot be run at all.
+pub fn play(text: &str, folder: &Path, responder: Option<Responder>) -> Result<Played, Vec<String>> {
+    in_simulated_time(async {
+        let mut trial = Trial::load(&folder.join("fixture.yaml"), text.to_owned(), responder)?;
+        trial.play().await;
+        let mut failures = trial.failures;
+        failures.extend(trial.script.surprises());
+        Ok(Played {
+            answers: trial.answers,
+            asked: trial.script.asked(),
+            failures,
+            metrics: trial.hall.metrics.text(),
+        })
+    })
+}
+
+/// What came of a fixture.
+#[derive(Debug)]
+pub struct Played {
+    /// What the clients got, in the order of the file; `None` for those who left.
+    pub answers: Vec<Option<Answered>>,
+    /// What the backends were asked, in order.
+    pub asked: Vec<Asked>,
+    /// What is not as the fixture expects.
+    pub failures: Vec<String>,
+    /// The metrics in the end, as Prometheus reads them.
+    pub metrics: String,
+}
+
+fn in_simulated_time<T>(work: impl Future<Output = Result<T, Vec<String>>>) -> Result<T, Vec<String>> {
     let builder = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
     let runtime = builder.map_err(|error| vec![error.to_string()])?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
-        let mut trial = Trial::load(path, text)?;
-        trial.play().await;
-        trial.end(expected)
-    })
+    tokio::task::LocalSet::new().block_on(&runtime, work)
 }
 
 /// A fixture that is being run.
@@ -62,6 +95,7 @@ struct Trial {
     script: Rc<Script>,
     hall: Arc<Hall>,
     running: Rc<Running>,
+    answers: Vec<Option<Answered>>,
     failures: Vec<String>,
     rewrites: Vec<(Span, String)>,
 }
@@ -75,7 +109,7 @@ struct Stage {
 }
 
 impl Trial {
-    fn load(path: &Path, text: String) -> Result<Self, Vec<String>> {
+    fn load(path: &Path, text: String, responder: Option<Responder>) -> Result<Self, Vec<String>> {
         let mut sources = SourceMap::default();
         let mut diagnostics = Diagnostics::default();
         let file = sources.add(path.display().to_string(), text.as_str());
@@ -92,7 +126,7 @@ impl Trial {
         let Some(plan) = stage.check(&nodes, &folder, &mut diagnostics) else {
             return Err(shown(diagnostics, &stage.sources));
         };
-        let script = Script::new(fixture.backends.clone());
+        let script = Script::new(fixture.backends.clone(), responder);
         let hall = Hall::new(plan.settings.cache_memory);
         let running = stage.run(plan, 0, &hall, &script);
         Ok(Self {
@@ -103,6 +137,7 @@ impl Trial {
             script,
             hall,
             running,
+            answers: Vec::new(),
             failures: Vec::new(),
             rewrites: Vec::new(),
         })
@@ -129,7 +164,7 @@ impl Trial {
         let answers = futures::future::join_all(asking).await;
         for (exchange, answer) in exchanges.iter().zip(answers) {
             let name = format!("{} {}", exchange.method, exchange.target);
-            match (&exchange.expect, answer) {
+            match (&exchange.expect, &answer) {
                 (None, None) => {}
                 (None, Some(_)) => self
                     .failures
@@ -137,15 +172,15 @@ impl Trial {
                 (Some(_), None) => self.failures.push(format!("{name}: no answer")),
                 (Some(expect), Some(answer)) => {
                     let wrong = answer.compare(expect);
-                    if wrong.is_empty() {
-                        continue;
+                    if !wrong.is_empty() {
+                        self.rewrites
+                            .extend(exchange.expect_span.map(|span| (span, answer.written(expect))));
                     }
                     self.failures
                         .extend(wrong.into_iter().map(|it| format!("{name}: {it}")));
-                    self.rewrites
-                        .extend(exchange.expect_span.map(|span| (span, answer.written(expect))));
                 }
             }
+            self.answers.push(answer);
         }
     }
 
@@ -347,15 +382,20 @@ fn has(found: &Value, wanted: &Value) -> bool {
 }
 
 /// What a client got.
-struct Got {
-    status: u16,
-    at: Duration,
-    headers: http::HeaderMap,
-    body: Bytes,
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// When, counted from the beginning of the step.
+    pub at: Duration,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
 }
 
 /// Asks as a client would. `None` where the client left.
-async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instant) -> Option<Got> {
+async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instant) -> Option<Answered> {
     tokio::time::sleep(exchange.start).await;
     let mut request = http::Request::builder()
         .method(exchange.method.as_str())
@@ -372,7 +412,7 @@ async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instant) -> Optio
     let at = Instant::now().saturating_duration_since(began);
     let (parts, body) = response.into_parts();
     let body = body.collect().await.ok()?.to_bytes();
-    Some(Got {
+    Some(Answered {
         status: parts.status.as_u16(),
         at,
         headers: parts.headers,
@@ -380,7 +420,7 @@ async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instant) -> Optio
     })
 }
 
-impl Got {
+impl Answered {
     fn compare(&self, expect: &Expect) -> Vec<String> {
         let mut wrong = Vec::new();
         if let Some(status) = expect.status

@@ -3,8 +3,10 @@
 //! Messages are compared, and replies encoded, with prost-reflect, which shares no code with the gateway's own codec.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{FutureExt, LocalBoxFuture};
@@ -19,13 +21,31 @@ use crate::runtime::backend::http::reply;
 use crate::runtime::backend::{Attempt, Backend, Failure, Reply, Request};
 use crate::time::Instant;
 
-/// All lines of a fixture, and what went otherwise.
-#[derive(Debug)]
+/// All lines of a fixture, what was asked, and what went otherwise.
 pub struct Script {
     lines: Vec<(Line, Cell<usize>)>,
+    /// Answers what no line does.
+    responder: Option<Responder>,
     began: Cell<Instant>,
+    asked: RefCell<Vec<Asked>>,
     surprises: RefCell<Vec<String>>,
 }
+
+/// A request that reached a backend.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Of whom, and for what.
+    pub on: On,
+    /// When, counted from the beginning of the step.
+    pub at: Duration,
+    /// Headers or metadata.
+    pub headers: HeaderMap,
+    /// The message's wire bytes, or the body.
+    pub body: Bytes,
+}
+
+/// Answers requests that no line of a fixture is about: after this long, with this.
+pub type Responder = Rc<dyn Fn(&Asked) -> (Duration, Answer)>;
 
 /// A backend that answers from a script.
 #[derive(Debug)]
@@ -38,13 +58,20 @@ pub struct ScriptedBackend {
 
 impl Script {
     /// A script that nobody has used yet.
-    pub fn new(lines: Vec<Line>) -> Rc<Self> {
+    pub fn new(lines: Vec<Line>, responder: Option<Responder>) -> Rc<Self> {
         let lines = lines.into_iter().map(|it| (it, Cell::new(0))).collect();
         Rc::new(Self {
             lines,
+            responder,
             began: Cell::new(Instant::now()),
+            asked: RefCell::default(),
             surprises: RefCell::default(),
         })
+    }
+
+    /// All requests, in the order in which they came.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.borrow().clone()
     }
 
     /// A new step begins: `at:` counts from here.
@@ -77,14 +104,25 @@ impl Script {
         self.surprises.borrow_mut().push(text);
     }
 
-    /// The first line that is not used up, is about this request and wants it as it is.
-    fn find(&self, on: &On, wants: impl Fn(&Value) -> bool) -> Option<&Line> {
-        let (line, used) = self
+    /// The first line that is not used up, is about this request and wants it as it is; else what the responder says.
+    fn find(&self, on: &On, headers: &HeaderMap, body: &Bytes, wants: impl Fn(&Value) -> bool) -> Option<Line> {
+        let asked = Asked {
+            on: on.clone(),
+            at: Instant::now().saturating_duration_since(self.began.get()),
+            headers: headers.clone(),
+            body: body.clone(),
+        };
+        self.asked.borrow_mut().push(asked.clone());
+        let found = self
             .lines
             .iter()
-            .find(|(line, used)| line.on == *on && used.get() < line.times && line.want.as_ref().is_none_or(&wants))?;
-        used.set(used.get() + 1);
-        Some(line)
+            .find(|(line, used)| line.on == *on && used.get() < line.times && line.want.as_ref().is_none_or(&wants));
+        if let Some((line, used)) = found {
+            used.set(used.get() + 1);
+            return Some(line.clone());
+        }
+        let (after, answer) = self.responder.as_ref()?(&asked);
+        Some(Line::of_responder(asked.on, after, answer))
     }
 
     fn check_arrival(&self, line: &Line, attempt: &Attempt, headers: &HeaderMap) {
@@ -110,6 +148,14 @@ impl Script {
                 self.surprise(format!("{on} got header `{name}` = {found:?}, not {wanted:?}"));
             }
         }
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script")
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,13 +210,13 @@ impl ScriptedBackend {
                 wanted.and_then(|it| DynamicMessage::decode(method.input(), it.encode_to_vec().as_slice()).ok());
             wanted.is_some_and(|it| it == request)
         };
-        let Some(line) = self.script.find(&on, wants) else {
+        let Some(line) = self.script.find(&on, metadata, message, wants) else {
             let sent = serde_json::to_string(&request).unwrap_or_default();
             self.script
                 .surprise(format!("unexpected call of {} with {sent}", shown(&on)));
             return Err(Failure::bug("a call that nobody scripted"));
         };
-        self.arrive(line, &attempt, metadata).await?;
+        self.arrive(&line, &attempt, metadata).await?;
         match &line.answer {
             Answer::Bytes { body, .. } => Ok(Reply {
                 body: body.clone().into(),
@@ -216,16 +262,20 @@ impl ScriptedBackend {
             backend: self.name.to_string(),
             path: path_and_query,
         };
+        let received = body.clone().unwrap_or_default();
         let sent = body
             .as_ref()
             .map(|it| serde_json::from_slice::<Value>(it).unwrap_or_default());
-        let Some(line) = self.script.find(&on, |want| sent.as_ref() == Some(want)) else {
+        let Some(line) = self
+            .script
+            .find(&on, &headers, &received, |want| sent.as_ref() == Some(want))
+        else {
             let sent = sent.map(|it| it.to_string()).unwrap_or_default();
             self.script
                 .surprise(format!("unexpected call of {} with {sent}", shown(&on)));
             return Err(Failure::bug("a call that nobody scripted"));
         };
-        self.arrive(line, &attempt, &headers).await?;
+        self.arrive(&line, &attempt, &headers).await?;
         let (bytes, status, headers) = match &line.answer {
             Answer::Bytes { body, status, headers } => (body.clone(), *status, headers),
             Answer::Json { body, status, headers } => (body.to_string().into_bytes(), *status, headers),
