@@ -56,7 +56,11 @@ pub fn from_text(text: &str, ty: &Type) -> Result<Value, String> {
         TypeKind::String => return Ok(Value::String(Str::from(text))),
         kind => {
             if let Some(value) = scalar::from_str(text, kind) {
-                return Ok(value);
+                return Ok(match value {
+                    // −0 is 0, for keys and for what is sent alike (semantics.md 5.3); adding 0 loses the sign.
+                    Value::Double(number) => Value::Double(number + 0.0),
+                    other => other,
+                });
             }
         }
     }

@@ -161,6 +161,10 @@ impl KeyWriter {
         for value in values {
             bytes.clear();
             value.write_key(&mut bytes);
+            // Equal, but not written alike. No input of a request is −0, but a default or a computed value may be.
+            if matches!(value, Value::Double(it) if *it == 0.0 && it.is_sign_negative()) {
+                bytes.push(b'-');
+            }
             self.part(&bytes);
         }
     }
