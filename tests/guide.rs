@@ -1,10 +1,10 @@
-//! Examples of the guide are true: every whole composition in it, and every gateway file, is checked.
+//! Examples of the guide are true: every whole composition in it, and every gateway file, is checked; links lead somewhere.
 //!
 //! A block of YAML is a composition where `endpoint:` or `fragment:` stands at its root, a gateway file where `backends:`
 //! does (fixtures of `weft test` have backends too, and are not read here). Fragments of a page are there for all
 //! compositions of that page.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weft::language::check::{self, BackendSchema};
@@ -152,4 +152,72 @@ fn an_example_with_a_mistake_does_not_pass() {
     let texts = [("weft.yaml".to_owned(), GATEWAY), ("page.md".to_owned(), &*block.text)];
     let said = said_of(&texts, &schemas());
     assert!(said.starts_with("error[unknown-method]"), "{said}");
+}
+
+// === links ===
+
+/// Pages that people read, from the root of the repository.
+fn pages(root: &Path) -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    for folder in ["", "docs/guide", "docs/adr"] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|it| it == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// The lines of a page outside of its blocks of code.
+fn prose(page: &str) -> impl Iterator<Item = &str> {
+    let mut in_block = false;
+    page.lines().filter(move |it| {
+        let is_fence = it.starts_with("```");
+        in_block ^= is_fence;
+        !in_block && !is_fence
+    })
+}
+
+/// The anchors of a page, as they are made from titles.
+fn anchors(page: &str) -> Vec<String> {
+    let titles = prose(page).filter(|it| it.starts_with('#'));
+    let titles = titles.map(|it| it.trim_start_matches('#').trim().to_lowercase().replace(' ', "-"));
+    let kept = |it: &char| it.is_alphanumeric() || matches!(it, '-' | '_');
+    titles.map(|it| it.chars().filter(kept).collect()).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut dead = Vec::new();
+    let mut n_links = 0;
+    for page in pages(root) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for line in prose(&text) {
+            for link in line.split("](").skip(1).filter_map(|it| it.split(')').next()) {
+                if link.contains("://") {
+                    continue;
+                }
+                n_links += 1;
+                let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+                let target = if file.is_empty() {
+                    page.clone()
+                } else {
+                    page.parent().unwrap().join(file)
+                };
+                let is_there = match std::fs::read_to_string(&target) {
+                    Ok(text) => anchor.is_empty() || anchors(&text).iter().any(|it| it == anchor),
+                    Err(_) => target.is_dir(),
+                };
+                if !is_there {
+                    dead.push(format!("{}: {link}", page.strip_prefix(root).unwrap().display()));
+                }
+            }
+        }
+    }
+    assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
+    assert!(n_links > 50, "only {n_links} links were found");
 }
