@@ -3,6 +3,7 @@
 //! A block of YAML is a composition where `endpoint:` or `fragment:` stands at its root, a gateway file where `backends:`
 //! does (fixtures of `weft test` have backends too, and are not read here). Fragments of a page are there for all
 //! compositions of that page.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
