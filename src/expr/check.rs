@@ -476,6 +476,7 @@ fn zero_of(ty: &Type) -> Option<String> {
         | TypeKind::Null
         | TypeKind::Object(_)
         | TypeKind::ProtoAny(_)
+        | TypeKind::Selected(..)
         | TypeKind::Unknown => return None,
     })
 }

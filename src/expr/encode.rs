@@ -67,7 +67,7 @@ impl PlaceType {
     }
 
     /// The place that an element of a list, a map's value or a member of an object is.
-    pub(super) fn within(ty: &Type) -> Self {
+    pub(in crate::expr) fn within(ty: &Type) -> Self {
         Self {
             ty: ty.clone(),
             takes_null: ty.nullable,

@@ -379,13 +379,6 @@ fn pick(value: &Value, shape: &Shape, budget: &Budget) -> Result<Value, Reason> 
     Ok(match (value, shape) {
         (Value::Null, _) => Value::Null,
         (value, Shape::Whole) => value.clone(),
-        (Value::Message(wire), Shape::Message(fields)) => {
-            let members: Result<Vec<_>, Reason> = fields
-                .iter()
-                .map(|(name, reader, shape)| Ok((name.clone(), pick(&reader.read(wire), shape, budget)?)))
-                .collect();
-            Value::object(members?)
-        }
         (Value::Object(_), Shape::Object(wanted)) => {
             let mut members: Vec<(Arc<str>, Value)> = Vec::with_capacity(wanted.len());
             for (name, shape) in wanted {

@@ -12,7 +12,7 @@ use regex::Regex;
 use super::Span;
 use super::encode::Encoder;
 use super::render::Renderer;
-use super::value::{FieldReader, Value};
+use super::value::{FieldReader, ObjectReader, Value};
 
 /// The place of a value in the frames of a composition. Names are unique in a composition, so a slot is a plain number;
 /// an inner scope (a `for` element, a `$for`, a macro) has slots above those of the scope around it.
@@ -188,6 +188,8 @@ pub(super) enum Alike {
     Object(Box<[(Arc<str>, Self)]>),
     /// Scalars and JSON of unknown shape.
     Plain,
+    /// What is left of messages.
+    Selected(Box<[(FieldReader, Self)]>),
 }
 
 /// A change of form. What it is made from is not null.
@@ -208,6 +210,8 @@ pub(super) enum Conversion {
     ToMap,
     /// An object → a message.
     ToMessage(Encoder),
+    /// What is left of a message → an object.
+    ToObject(ObjectReader),
     /// The value as text.
     ToText(TextKind),
     ToTimestamp,
@@ -303,15 +307,13 @@ pub(super) enum ListMethodKind {
     Take,
 }
 
-/// What `pick` and `omit` make of a value.
+/// What `pick` and `omit` make of a value. What they leave of a message is a matter of its type alone.
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
     /// Each element.
     List(Arc<Self>),
     /// Each value.
     Map(Arc<Self>),
-    /// These fields of a message.
-    Message(Box<[(Arc<str>, FieldReader, Self)]>),
     /// These members of an object.
     Object(Box<[(Arc<str>, Self)]>),
     /// As it is.
@@ -368,6 +370,18 @@ impl Program {
     /// ```
     pub fn eval(&self, frame: &Frame<'_>) -> Result<Value, Fault> {
         super::eval::run(&self.code, frame)
+    }
+}
+
+// === impl Shape ===
+
+impl Shape {
+    /// What is made of a list or map whose every part this is made of: nothing where each part stays as it is.
+    pub(super) fn around(self, outer: impl FnOnce(Arc<Self>) -> Self) -> Self {
+        match self {
+            Self::Whole => Self::Whole,
+            each => outer(Arc::new(each)),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::program::Fault;
 use super::types::{Type, TypeKind};
 use super::value::{Value, fault};
 use crate::codec::wire_to_json::enum_value_names;
-use crate::codec::{DecodeError, Enums, Int64, JsonOptions, Selection, ToJson, escape, number, time_text};
+use crate::codec::{DecodeError, Enums, Int64, JsonOptions, ToJson, escape, number, time_text};
 use crate::schema::Enum;
 
 pub use text::as_text;
@@ -116,8 +116,8 @@ impl Writer {
             },
             TypeKind::List(element) => Self::List(Box::new(Self::compile(element, options))),
             TypeKind::Map(entry) => Self::Map(Box::new(Self::compile(&entry.1, options))),
-            TypeKind::Message(it) | TypeKind::ProtoAny(it) => {
-                Self::Message(ToJson::compile(it, &Selection::All, options))
+            TypeKind::Message(it) | TypeKind::ProtoAny(it) | TypeKind::Selected(it, _) => {
+                Self::Message(ToJson::compile(it, &ty.selection(), options))
             }
             TypeKind::Null => Self::Null,
             TypeKind::Object(members) => {

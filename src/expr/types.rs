@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::codec::Selection;
 use crate::schema::{Cardinality, EnumRef, Field, Kind, MessageRef, Presence, WellKnown};
 
 /// The type of an expression: a kind, and whether it may be null.
@@ -46,6 +47,9 @@ pub enum TypeKind {
     Object(Arc<Vec<ObjectMember>>),
     /// google.protobuf.Any, as wire bytes. The message is `google.protobuf.Any` in the schema of its backend.
     ProtoAny(MessageRef),
+    /// What `pick` and `omit` leave of a message: still its wire bytes, of which only these fields are read and rendered. The
+    /// members carry .proto names, stand in the message's order, and their types may be `Selected` in turn.
+    Selected(MessageRef, Arc<Vec<ObjectMember>>),
     /// `string`.
     String,
     /// google.protobuf.Timestamp.
@@ -136,6 +140,18 @@ impl IntRange {
     /// Whether every value of `other` lies in this range.
     pub fn includes(self, other: Self) -> bool {
         self.min <= other.min && other.max <= self.max
+    }
+}
+
+impl ObjectMember {
+    /// Every field of a message, by its .proto name.
+    pub fn all_of(message: &MessageRef) -> Vec<Self> {
+        let fields = message.fields.iter().map(|it| Self {
+            name: it.name.clone(),
+            ty: Type::of_field(message, it),
+            optional: false,
+        });
+        fields.collect()
     }
 }
 
@@ -288,15 +304,32 @@ impl Type {
         }
     }
 
-    /// The members of an object.
+    /// What is left of `message`: these fields, with what is left of each.
+    pub fn selected(message: &MessageRef, members: Vec<ObjectMember>) -> Self {
+        Self::of(TypeKind::Selected(message.clone(), Arc::new(members)))
+    }
+
+    /// Which fields are left of the messages in values of this type; everything, where nothing was picked or omitted.
+    pub fn selection(&self) -> Selection {
+        match &self.kind {
+            TypeKind::List(element) => element.selection(),
+            TypeKind::Map(entry) => entry.1.selection(),
+            TypeKind::Selected(_, members) => {
+                Selection::Only(members.iter().map(|it| (it.name.clone(), it.ty.selection())).collect())
+            }
+            _ => Selection::All,
+        }
+    }
+
+    /// The members of an object, or those that are left of a message.
     pub fn members(&self) -> Option<&[ObjectMember]> {
         match &self.kind {
-            TypeKind::Object(members) => Some(members),
+            TypeKind::Object(members) | TypeKind::Selected(_, members) => Some(members),
             _ => None,
         }
     }
 
-    /// The member of an object with this name.
+    /// The member of [`Self::members`] with this name.
     pub fn member(&self, name: &str) -> Option<&ObjectMember> {
         self.members()?.iter().find(|it| &*it.name == name)
     }
@@ -403,7 +436,7 @@ impl fmt::Display for Type {
             TypeKind::List(element) => write!(f, "list<{element}>")?,
             TypeKind::Map(entry) => write!(f, "map<{}, {}>", entry.0, entry.1)?,
             TypeKind::Message(it) | TypeKind::ProtoAny(it) => f.write_str(&it.full_name)?,
-            TypeKind::Object(members) => {
+            TypeKind::Object(members) | TypeKind::Selected(_, members) => {
                 // Long objects are cut, so that a message stays one line.
                 f.write_str("object {")?;
                 for (at, member) in members.iter().enumerate() {

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use super::Span;
 use super::program::Fault;
 
-pub use field::{FieldReader, read_field};
+pub use field::{FieldReader, ObjectReader, read_field};
 pub use list::{ClosedEnum, ListIter, ListValue, MapValue, WireField};
 pub(super) use raw::message_value;
 

@@ -384,6 +384,7 @@ impl<'c> Checker<'c> {
 
     fn size(&mut self, call: &Call<'_>, id: NodeId, of: Typed) -> Typed {
         let span = self.ast.span(call.id);
+        let of = self.unfolded(of);
         let fits = matches!(
             of.ty.kind,
             TypeKind::Any

@@ -98,6 +98,7 @@ impl Checker<'_> {
         } else {
             list
         };
+        let list = self.unfolded(list);
         let mut equality = Equality::of(&Type::any());
         let element = match list.ty.kind.clone() {
             TypeKind::List(of) => {
@@ -159,6 +160,7 @@ pub(super) fn comparable(a: &Type, b: &Type) -> bool {
                 | TypeKind::Enum(_)
                 | TypeKind::Message(_)
                 | TypeKind::ProtoAny(_)
+                | TypeKind::Selected(..)
                 | TypeKind::Timestamp
         ),
         (TypeKind::Enum(a), TypeKind::Enum(b)) => a == b,
@@ -168,6 +170,7 @@ pub(super) fn comparable(a: &Type, b: &Type) -> bool {
             comparable(&a.0, &b.0) && a.1.is_any() == b.1.is_any() && comparable(&a.1, &b.1)
         }
         (TypeKind::Message(a), TypeKind::Message(b)) => a == b,
+        (TypeKind::Selected(..), TypeKind::Selected(..)) => a.kind == b.kind,
         (TypeKind::Object(a), TypeKind::Object(b)) => {
             a.len() == b.len()
                 && a.iter().all(|it| {

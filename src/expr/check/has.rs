@@ -7,7 +7,7 @@ use super::super::ast::{Node, NodeId};
 use super::super::program::{Code, Op};
 use super::super::types::{Type, TypeKind};
 use super::super::value::{FieldReader, Value};
-use super::path::{Step, bound};
+use super::path::{Step, bound, selected_field};
 use super::{Checker, ExprError, Path, Typed};
 
 impl Checker<'_> {
@@ -46,6 +46,10 @@ impl Checker<'_> {
                     true,
                 ),
                 None => return self.unknown_field(&message, &step),
+            },
+            TypeKind::Selected(message, members) => match selected_field(&message, &members, name) {
+                Some((_, reader)) => (Op::HasField(Box::new(of.code), Box::new(reader)), true),
+                None => return self.fail(super::shape::no_field(&message, &members, name, at)),
             },
             TypeKind::Object(members) if members.iter().all(|it| &*it.name != name) => {
                 let whole = Typed { path: None, ..of };

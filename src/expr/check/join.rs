@@ -2,8 +2,10 @@
 //!
 //! Invariant: values that are joined have one form at run time: where the join is `any`, every part is turned into JSON.
 
+use std::sync::Arc;
+
 use super::super::ast::{Node, NodeId};
-use super::super::encode::Encoder;
+use super::super::encode::{Encoder, PlaceType, fit};
 use super::super::literal;
 use super::super::program::{Conversion, Op};
 use super::super::render::Renderer;
@@ -145,13 +147,14 @@ impl Checker<'_> {
 
     /// A map literal with computed values beside a message is that message, as `default(m, {"a": x})` wants it (G2).
     fn as_message(&mut self, id: NodeId, part: Typed, wanted: &Type) -> Option<Typed> {
-        let (TypeKind::Message(message), TypeKind::Object(_), Node::Map(_)) =
+        let (TypeKind::Message(message) | TypeKind::Selected(message, _), TypeKind::Object(_), Node::Map(_)) =
             (&wanted.kind, &part.ty.kind, self.ast.node(id))
         else {
             return Some(part);
         };
         let span = self.ast.span(id);
-        match Encoder::message(&part.ty, message) {
+        let fits = fit(&part.ty, &PlaceType::within(&wanted.clone().not_null()));
+        match fits.and_then(|()| Encoder::message(&part.ty, message)) {
             Ok(encoder) => {
                 let op = Op::Convert(Box::new(Conversion::ToMessage(encoder)), Box::new(part.code));
                 Some(self.make(op, wanted.clone().not_null(), span, true))
@@ -249,7 +252,7 @@ impl Checker<'_> {
         let mut members = Vec::with_capacity(names.len());
         let mut codes = Vec::with_capacity(names.len());
         for (name, (_, value)) in names.into_iter().zip(values) {
-            let name: std::sync::Arc<str> = name.into();
+            let name: Arc<str> = name.into();
             members.push(ObjectMember {
                 name: name.clone(),
                 ty: value.ty,
@@ -284,6 +287,20 @@ fn rendered(value: &Value, ty: &Type) -> Result<Vec<u8>, Misfit> {
     match Renderer::compile(ty, JsonOptions::default()).render(value, &mut json) {
         Ok(()) => Ok(json),
         Err(_) => Err(Misfit::Other),
+    }
+}
+
+/// The first member of a literal that is not left of the message which it is read as.
+fn left_out(value: &Value, to: &Type) -> Option<Arc<str>> {
+    match (value, &to.kind) {
+        (Value::List(list), TypeKind::List(element)) => list.iter().find_map(|it| left_out(&it, element)),
+        (Value::Object(values), TypeKind::Selected(..)) => {
+            values.iter().find_map(|(name, value)| match to.member(name) {
+                Some(member) => left_out(value, &member.ty),
+                None => Some(name.clone()),
+            })
+        }
+        _ => None,
     }
 }
 
@@ -366,7 +383,11 @@ fn adapt(value: &Value, from: &Type, to: &Type) -> Result<Value, Misfit> {
             entries.map(Value::map)
         }
         (TypeKind::Any, _) => rendered(value, from).map(|json| Value::Json(json.into())),
-        (TypeKind::Message(of), Value::Object(_)) => {
+        (TypeKind::Message(of) | TypeKind::Selected(of, _), Value::Object(_)) => {
+            if let Some(name) = left_out(value, to) {
+                let title = format!("this is no `{to}`: it has no member `{name}`");
+                return Err(Misfit::Wrong("unknown-field", title, String::new()));
+            }
             let json = rendered(value, from)?;
             literal::read(&json, to).map_err(|error| {
                 let title = format!("this is no `{}`: {}", of.full_name, error.title);

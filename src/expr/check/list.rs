@@ -80,6 +80,7 @@ impl<'c> Checker<'c> {
 
     /// What a macro walks over, and the type of what it meets: elements of a list, keys of a map or object.
     fn items(&mut self, call: &Call<'_>, target: NodeId, over: Typed) -> Option<(Typed, Type)> {
+        let over = self.unfolded(over);
         let element = match &over.ty.kind {
             TypeKind::Null | TypeKind::Unknown => Type::unknown(),
             TypeKind::List(element) => (**element).clone(),

@@ -10,7 +10,7 @@ use super::super::function;
 use super::super::program::{Code, Conversion, JsonKind, Op};
 use super::super::suggest::nearest;
 use super::super::types::{ObjectMember, Type, TypeKind};
-use super::super::value::{FieldReader, Value};
+use super::super::value::{FieldReader, ObjectReader, Value};
 use super::{Binding, Checker, ExprError, Path, Segment, Target, Typed};
 use crate::schema::{Field, MessageRef};
 
@@ -143,6 +143,13 @@ impl<'c> Checker<'c> {
                 }
                 None => return self.unknown_field(&message, step),
             },
+            TypeKind::Selected(message, members) => {
+                let Some((ty, reader)) = selected_field(&message, &members, step.name) else {
+                    return self.fail(super::shape::no_field(&message, &members, step.name, step.at));
+                };
+                let ty = or_null(ty);
+                self.make(Op::Field(Box::new(of.code), Box::new(reader)), ty, span, false)
+            }
             TypeKind::Object(members) => {
                 let Some(member) = members.iter().find(|it| &*it.name == step.name) else {
                     return self.unknown_member(&members, step);
@@ -231,7 +238,10 @@ impl<'c> Checker<'c> {
         if is_method || step.name == "size" {
             error = error.label("a method").help(format!("{text}.{}()", step.name));
         } else if let TypeKind::List(element) = &of.ty.kind {
-            let looks_in = matches!(element.kind, TypeKind::Message(_) | TypeKind::Object(_) | TypeKind::Any);
+            let looks_in = matches!(
+                element.kind,
+                TypeKind::Message(_) | TypeKind::Object(_) | TypeKind::Selected(..) | TypeKind::Any
+            );
             if looks_in {
                 let name = if self.names.is_taken("it") { "each" } else { "it" };
                 error = error
@@ -253,6 +263,7 @@ impl<'c> Checker<'c> {
             (Node::Int(at), Some(path)) => Some(path.element(*at)),
             _ => None,
         };
+        let base = self.unfolded(base);
         let typed = match base.ty.kind.clone() {
             TypeKind::List(element) => match self.as_index(index, key) {
                 Some(at) => {
@@ -325,6 +336,25 @@ impl<'c> Checker<'c> {
         }
     }
 
+    /// What is left of a message as an object, where it is the keys that count; everything else as it is.
+    pub(super) fn unfolded(&mut self, typed: Typed) -> Typed {
+        let TypeKind::Selected(message, members) = &typed.ty.kind else {
+            return typed;
+        };
+        let reader = ObjectReader::compile(message, members);
+        let ty = Type {
+            kind: TypeKind::Object(members.clone()),
+            nullable: typed.ty.nullable,
+        };
+        let span = typed.code.span;
+        let op = Op::Convert(Box::new(Conversion::ToObject(reader)), Box::new(typed.code));
+        let path = typed.path;
+        Typed {
+            path,
+            ..self.make(op, ty, span, false)
+        }
+    }
+
     /// `map[key]`.
     fn entry(&mut self, map: Typed, entry: &(Type, Type), key: Typed, id: NodeId) -> Typed {
         let span = self.ast.span(id);
@@ -392,6 +422,13 @@ impl<'c> Checker<'c> {
         self.fail(error);
         None
     }
+}
+
+/// The type and the reader of a field that is left of a message.
+pub(super) fn selected_field(message: &MessageRef, left: &[ObjectMember], name: &str) -> Option<(Type, FieldReader)> {
+    let member = left.iter().find(|it| &*it.name == name)?;
+    let reader = FieldReader::compile(message, message.field(name)?);
+    Some((member.ty.clone(), reader))
 }
 
 pub(super) fn bound(binding: Binding, span: Span) -> Typed {

@@ -200,7 +200,7 @@ fn misfit(value: &Value, ty: &Type) -> Option<String> {
         | (TypeKind::Double { .. }, Value::Double(_))
         | (TypeKind::Duration, Value::Duration(..))
         | (TypeKind::Enum(_), Value::Int(_))
-        | (TypeKind::Message(_) | TypeKind::ProtoAny(_), Value::Message(_))
+        | (TypeKind::Message(_) | TypeKind::ProtoAny(_) | TypeKind::Selected(..), Value::Message(_))
         | (TypeKind::String, Value::String(_))
         | (TypeKind::Timestamp, Value::Timestamp(..)) => None,
         (TypeKind::Int(range), Value::Int(_) | Value::Uint(_)) => match value.as_integer() {

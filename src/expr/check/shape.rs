@@ -1,4 +1,5 @@
-//! `pick` and `omit` (semantics.md 1.7): literal .proto paths, nesting kept, an object comes out.
+//! `pick` and `omit` (semantics.md 1.7): literal .proto paths, nesting kept. Of an object they make an object. A message stays
+//! as it is, and its type says what is left of it, so that it is rendered as a selection of the message.
 //!
 //! Invariant: a path that names nothing is a mistake, whichever of the two it stands in.
 
@@ -6,15 +7,12 @@ use std::sync::Arc;
 
 use super::super::Span;
 use super::super::ast::NodeId;
-use super::super::program::{Op, Shape};
+use super::super::program::{Code, Op, Shape};
+use super::super::suggest::nearest;
 use super::super::types::{ObjectMember, Type, TypeKind};
-use super::super::value::FieldReader;
 use super::call::Call;
 use super::{Checker, ExprError, Typed};
 use crate::schema::MessageRef;
-
-/// How deep `omit` looks into messages that hold themselves.
-const MAX_DEPTH: usize = 16;
 
 /// Named fields, and what is named within them; nothing there means the whole field.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +48,10 @@ impl Checker<'_> {
             tree.add(path.split('.'), self.ast.span(arg));
         }
         let keep = if call.name == "pick" { Keep::Named } else { Keep::Others };
-        if !matches!(of.ty.kind, TypeKind::Message(_) | TypeKind::Object(_)) {
+        if !matches!(
+            of.ty.kind,
+            TypeKind::Message(_) | TypeKind::Object(_) | TypeKind::Selected(..)
+        ) {
             let title = format!(
                 "`{}` wants a message or an object, not `{}`",
                 call.name,
@@ -60,11 +61,9 @@ impl Checker<'_> {
                 ExprError::new("wrong-type", self.ast.span(target), title).label("expected a message or an object"),
             );
         }
-        match shape(&of.ty, &tree, keep, 0) {
-            Ok((shape, ty)) => {
-                let ty = if of.ty.nullable { ty.or_null() } else { ty };
-                self.make(Op::Pick(Box::new(of.code), Arc::new(shape)), ty, span, false)
-            }
+        match shape(&of.ty, &tree, keep) {
+            Ok((Shape::Whole, ty)) => Typed::new(Code { span, ..of.code }, ty),
+            Ok((shape, ty)) => self.make(Op::Pick(Box::new(of.code), Arc::new(shape)), ty, span, false),
             Err(error) => self.fail(*error),
         }
     }
@@ -84,20 +83,21 @@ impl Tree {
 
 type Shaped = Result<(Shape, Type), Box<ExprError>>;
 
-fn shape(ty: &Type, tree: &Tree, keep: Keep, depth: usize) -> Shaped {
+fn shape(ty: &Type, tree: &Tree, keep: Keep) -> Shaped {
     if tree.branches.is_empty() {
         return Ok((Shape::Whole, ty.clone()));
     }
     let (shape, shaped) = match &ty.kind {
-        TypeKind::Message(message) => of_message(message, tree, keep, depth)?,
-        TypeKind::Object(members) => of_object(members, tree, keep, depth)?,
+        TypeKind::Message(message) => (Shape::Whole, of_message(message, tree, keep)?),
+        TypeKind::Selected(message, members) => (Shape::Whole, of_selected(message, members, tree, keep)?),
+        TypeKind::Object(members) => of_object(members, tree, keep)?,
         TypeKind::List(element) => {
-            let (each, element) = shape(element, tree, keep, depth)?;
-            (Shape::List(Arc::new(each)), Type::list(element))
+            let (each, element) = shape(element, tree, keep)?;
+            (each.around(Shape::List), Type::list(element))
         }
         TypeKind::Map(entry) => {
-            let (each, value) = shape(&entry.1, tree, keep, depth)?;
-            (Shape::Map(Arc::new(each)), Type::map(entry.0.clone(), value))
+            let (each, value) = shape(&entry.1, tree, keep)?;
+            (each.around(Shape::Map), Type::map(entry.0.clone(), value))
         }
         _ => {
             let (name, span, _) = &tree.branches[0];
@@ -116,48 +116,61 @@ fn shape(ty: &Type, tree: &Tree, keep: Keep, depth: usize) -> Shaped {
     ))
 }
 
-fn of_message(message: &MessageRef, tree: &Tree, keep: Keep, depth: usize) -> Shaped {
-    for (name, span, _) in &tree.branches {
-        if message.field(name).is_none() {
-            let title = format!("`{}` has no field `{name}`", message.full_name);
-            let near = match message.field_by_json_name(name) {
-                Some(field) => Some(&*field.name),
-                None => super::super::suggest::nearest(name, message.fields.iter().map(|it| &*it.name)),
-            };
-            let label = near.map_or_else(|| "no such field".to_owned(), |near| format!("did you mean `{near}`?"));
-            return Err(Box::new(ExprError::new("unknown-field", *span, title).label(label)));
-        }
-    }
-    if depth >= MAX_DEPTH {
+fn of_message(message: &MessageRef, tree: &Tree, keep: Keep) -> Result<Type, Box<ExprError>> {
+    if message.well_known.is_some() {
         let span = tree.branches.first().map(|it| it.1).unwrap_or_default();
-        return Err(Box::new(ExprError::new(
-            "too-complex",
-            span,
-            format!("this path is deeper than {MAX_DEPTH}"),
-        )));
+        let title = format!(
+            "`{}` has a JSON form of its own, of which nothing can be left out",
+            message.full_name
+        );
+        return Err(Box::new(
+            ExprError::new("wrong-type", span, title).label("only as a whole"),
+        ));
     }
-    let mut readers = Vec::new();
-    let mut members = Vec::new();
-    for field in &message.fields {
-        let Some(branch) = kept(tree, &field.name, keep) else {
-            continue;
-        };
-        let ty = Type::of_field(message, field);
-        let (each, ty) = shape(&ty, branch, keep, depth + 1)?;
-        readers.push((field.name.clone(), FieldReader::compile(message, field), each));
-        members.push(ObjectMember {
-            name: field.name.clone(),
-            ty,
-            optional: false,
-        });
-    }
-    Ok((Shape::Message(readers.into()), Type::object(members)))
+    of_selected(message, &ObjectMember::all_of(message), tree, keep)
 }
 
-fn of_object(members: &[ObjectMember], tree: &Tree, keep: Keep, depth: usize) -> Shaped {
+fn of_selected(
+    message: &MessageRef,
+    members: &[ObjectMember],
+    tree: &Tree,
+    keep: Keep,
+) -> Result<Type, Box<ExprError>> {
+    for (name, span, _) in &tree.branches {
+        if !members.iter().any(|it| &*it.name == name.as_str()) {
+            return Err(Box::new(no_field(message, members, name, *span)));
+        }
+    }
+    let mut left = Vec::new();
+    for member in members {
+        let Some(branch) = kept(tree, &member.name, keep) else {
+            continue;
+        };
+        let (_, ty) = shape(&member.ty, branch, keep)?;
+        left.push(ObjectMember { ty, ..member.clone() });
+    }
+    Ok(Type::selected(message, left))
+}
+
+/// A path to a field that a message does not have, or that is not left of it.
+pub(super) fn no_field(message: &MessageRef, members: &[ObjectMember], name: &str, span: Span) -> ExprError {
+    if message.field(name).is_some() {
+        let title = format!("`{name}` of `{}` is not left here", message.full_name);
+        return ExprError::new("unknown-field", span, title).label("`pick` or `omit` has left it out");
+    }
+    let title = format!("`{}` has no field `{name}`", message.full_name);
+    let near = match message.field_by_json_name(name) {
+        Some(field) => Some(&*field.name),
+        None => nearest(name, members.iter().map(|it| &*it.name)),
+    };
+    let label = near.map_or_else(|| "no such field".to_owned(), |near| format!("did you mean `{near}`?"));
+    ExprError::new("unknown-field", span, title).label(label)
+}
+
+fn of_object(members: &[ObjectMember], tree: &Tree, keep: Keep) -> Shaped {
     for (name, span, _) in &tree.branches {
         if members.iter().all(|it| &*it.name != name.as_str()) {
-            let near = super::super::suggest::nearest(name, members.iter().map(|it| &*it.name));
+            let near = nearest(name, members.iter().map(|it| &*it.name));
             let label = near.map_or_else(|| "no such member".to_owned(), |near| format!("did you mean `{near}`?"));
             let title = format!("this object has no member `{name}`");
             return Err(Box::new(ExprError::new("unknown-field", *span, title).label(label)));
@@ -169,7 +182,7 @@ fn of_object(members: &[ObjectMember], tree: &Tree, keep: Keep, depth: usize) ->
         let Some(branch) = kept(tree, &member.name, keep) else {
             continue;
         };
-        let (each, ty) = shape(&member.ty, branch, keep, depth + 1)?;
+        let (each, ty) = shape(&member.ty, branch, keep)?;
         shapes.push((member.name.clone(), each));
         kept_members.push(ObjectMember { ty, ..member.clone() });
     }

@@ -731,7 +731,7 @@ fn functions() {
         ("int(numbers)", "✗ wrong-type at `numbers`"),
         (
             "product.pick('name', 'price_usd.units')",
-            "object {name: string, price_usd: object {units: int}?} → {\"name\":\"Mug\",\"price_usd\":null}",
+            "object {name: string, price_usd: object {units: int}?} → {\"name\":\"Mug\"}",
         ),
         (
             "product.pick('prices.units').prices[0]",
@@ -739,7 +739,7 @@ fn functions() {
         ),
         (
             "full.price_usd.omit('nanos')",
-            "object {currency_code: string, units: int}? → {\"currency_code\":\"USD\",\"units\":\"7\"}",
+            "object {currency_code: string, units: int}? → {\"currencyCode\":\"USD\",\"units\":\"7\"}",
         ),
         ("maybe.pick('id')", "object {id: string}? → null"),
         (
@@ -747,6 +747,35 @@ fn functions() {
             "✗ unknown-field at `'nmae'` did you mean `name`?",
         ),
         ("product.pick(id)", "✗ wrong-type at `id`"),
+        ("product.pick('name').id", "✗ unknown-field at `id`"),
+        (
+            "product.pick('name').nmae",
+            "✗ unknown-field at `nmae` did you mean `name`?",
+        ),
+        ("has(product.omit('id').id)", "✗ unknown-field at `id`"),
+        ("has(product.pick('name').name)", "bool → true"),
+        (
+            "product.pick('name', 'id').pick('id').omit('name')",
+            "✗ unknown-field at `'name'`",
+        ),
+        ("product.pick('name')['na' + 'me']", "string? → \"Mug\""),
+        ("product.pick('name', 'id').size()", "int → 2"),
+        (
+            "product.pick('name', 'id').map(k, k)",
+            "list<string> → [\"id\",\"name\"]",
+        ),
+        ("'id' in product.pick('name')", "bool → false"),
+        ("product.pick('name') == product.omit('id').pick('name')", "bool → true"),
+        ("product.pick('name') == {'name': 'Mug'}", "bool → true"),
+        ("product.pick('name') == product.pick('id')", "✗ wrong-type at `==`"),
+        (
+            "default(maybe.pick('id'), {'id': product.name + '!'})",
+            "object {id: string} → {\"id\":\"Mug!\"}",
+        ),
+        (
+            "default(maybe.pick('id'), {'id': 'x', 'name': 'y'})",
+            "✗ unknown-field at `{'id': 'x', 'name': 'y'}`",
+        ),
         ("{'a': 1, 'b': 2}.omit('a')", "object {b: int} → {\"b\":2}"),
         ("default(1)", "✗ wrong-arguments at `default(1)`"),
     ]);

@@ -45,6 +45,7 @@ pub(super) fn fit_message(from: &Type, message: &MessageRef) -> Result<(), FitEr
 
 fn fit_kind(from: &Type, to: &Type) -> Result<(), FitError> {
     match (&from.kind, &to.kind) {
+        (a @ TypeKind::Selected(..), b @ TypeKind::Selected(..)) if a == b => Ok(()),
         (TypeKind::Null | TypeKind::Unknown, _)
         | (_, TypeKind::Any | TypeKind::Unknown)
         | (TypeKind::Int(_), TypeKind::Int(_) | TypeKind::Enum(_) | TypeKind::Double { .. })
@@ -55,7 +56,7 @@ fn fit_kind(from: &Type, to: &Type) -> Result<(), FitError> {
         | (TypeKind::Bytes, TypeKind::Bytes)
         | (TypeKind::Duration, TypeKind::Duration)
         | (TypeKind::Timestamp, TypeKind::Timestamp)
-        | (TypeKind::Any, TypeKind::Map(_) | TypeKind::Message(_) | TypeKind::ProtoAny(_))
+        | (TypeKind::Any, TypeKind::Map(_) | TypeKind::Message(_) | TypeKind::ProtoAny(_) | TypeKind::Selected(..))
         | (TypeKind::Map(_), TypeKind::Message(_) | TypeKind::ProtoAny(_))
         | (TypeKind::Object(_) | TypeKind::ProtoAny(_), TypeKind::ProtoAny(_)) => Ok(()),
         (TypeKind::Enum(a), TypeKind::Enum(b)) if a == b => Ok(()),
@@ -67,7 +68,7 @@ fn fit_kind(from: &Type, to: &Type) -> Result<(), FitError> {
             }
             fit_within(&a.1, &b.1).map_err(|it| if it.path.is_empty() { not_around(it) } else { it })
         }
-        (TypeKind::Object(members), TypeKind::Map(entry)) => {
+        (TypeKind::Object(members) | TypeKind::Selected(_, members), TypeKind::Map(entry)) => {
             for member in members.iter() {
                 if !is_key(&member.name, &entry.0) {
                     let title = format!("`{}` is no key of `{to}`", member.name);
@@ -77,8 +78,16 @@ fn fit_kind(from: &Type, to: &Type) -> Result<(), FitError> {
             }
             Ok(())
         }
-        (TypeKind::Object(members), TypeKind::Message(message)) => fit_members(members, message),
-        (TypeKind::Object(members), TypeKind::Object(places)) => fit_object(members, places),
+        (TypeKind::Object(members) | TypeKind::Selected(_, members), TypeKind::Message(message)) => {
+            fit_members(members, message)
+        }
+        (TypeKind::Object(members) | TypeKind::Selected(_, members), TypeKind::Selected(message, left)) => {
+            fit_members(members, message)?;
+            fit_left(members, left)
+        }
+        (TypeKind::Object(members) | TypeKind::Selected(_, members), TypeKind::Object(places)) => {
+            fit_object(members, places)
+        }
         _ => Err(wrong_type(from, to)),
     }
 }
@@ -149,12 +158,24 @@ fn fit_members(members: &[ObjectMember], message: &MessageRef) -> Result<(), Fit
     Ok(())
 }
 
+/// The members of an object beside those that are left of the message which it becomes.
+fn fit_left(members: &[ObjectMember], left: &[ObjectMember]) -> Result<(), FitError> {
+    for member in members {
+        let Some(place) = left.iter().find(|it| it.name == member.name) else {
+            let title = format!("no member `{}` is expected here", member.name);
+            return Err(FitError::new("unknown-field", title).within(&member.name));
+        };
+        fit_kind(&member.ty, &place.ty).map_err(|it| it.within(&member.name))?;
+    }
+    Ok(())
+}
+
 /// A value as a field: the table, and what the three messages that are `any` take at all.
 fn fit_field(from: &Type, message: &MessageRef, field: &Field) -> Result<(), FitError> {
     fit(from, &PlaceType::of_field(message, field))?;
     let (from, kind) = match (field.cardinality, &from.kind) {
         (Cardinality::Map(types), TypeKind::Map(entry)) => (&entry.1, types.value),
-        (Cardinality::Map(types), TypeKind::Object(members)) => {
+        (Cardinality::Map(types), TypeKind::Object(members) | TypeKind::Selected(_, members)) => {
             for member in members.iter() {
                 fit_shape(&member.ty, well_known(message, types.value)).map_err(|it| it.within(&member.name))?;
             }
@@ -178,7 +199,10 @@ fn well_known(message: &MessageRef, kind: Kind) -> Option<WellKnown> {
 fn fit_shape(from: &Type, message: Option<WellKnown>) -> Result<(), FitError> {
     let (fits, wanted) = match (message, &from.kind) {
         (_, TypeKind::Any | TypeKind::Null | TypeKind::Unknown) => return Ok(()),
-        (Some(WellKnown::Struct), kind) => (matches!(kind, TypeKind::Object(_) | TypeKind::Map(_)), "an object"),
+        (Some(WellKnown::Struct), kind) => (
+            matches!(kind, TypeKind::Object(_) | TypeKind::Map(_) | TypeKind::Selected(..)),
+            "an object",
+        ),
         (Some(WellKnown::ListValue), kind) => (matches!(kind, TypeKind::List(_)), "a list"),
         _ => return Ok(()),
     };

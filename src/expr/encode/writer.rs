@@ -9,7 +9,7 @@ use crate::codec::{FromJson, JsonOptions};
 use crate::expr::program::Fault;
 use crate::expr::render::Renderer;
 use crate::expr::types::{ObjectMember, Type, TypeKind};
-use crate::expr::value::{Value, fault};
+use crate::expr::value::{ObjectReader, Value, fault};
 use crate::schema::{Cardinality, Field, Kind, MapTypes, MessageRef, Presence, WellKnown};
 
 /// Writes values of one type as the content of a message.
@@ -27,6 +27,8 @@ pub(super) enum MessageWriter {
     Members(Box<[Member]>),
     /// The poison, which never reaches a plan.
     Nothing,
+    /// What is left of a message, by way of an object.
+    Selected(ObjectReader, Box<Self>),
     /// The `value` of a wrapper.
     Wrapper(ScalarWriter),
 }
@@ -65,6 +67,8 @@ enum FieldWriter {
     },
     /// An object as a map: members by ascending key, each with its key ready.
     Object(Box<[(MemberPlace, Value, ScalarWriter, ElementWriter)]>),
+    /// What is left of a message as a map, by way of an object.
+    Selected(ObjectReader, Box<Self>),
     Singular {
         element: ElementWriter,
         /// The default is left out.
@@ -95,6 +99,10 @@ impl MessageWriter {
             (Some(WellKnown::Duration | WellKnown::Timestamp), _) => Self::Instant,
             (Some(it), _) if it.is_wrapper() => Self::Wrapper(ScalarWriter::compile(from, message, wrapped_kind(it))),
             (_, TypeKind::Object(members)) => Self::compile_members(members, message),
+            (_, TypeKind::Selected(of, members)) => Self::Selected(
+                ObjectReader::compile(of, members),
+                Box::new(Self::compile_members(members, message)),
+            ),
             _ => Self::Copy,
         }
     }
@@ -141,6 +149,7 @@ impl MessageWriter {
                 }
                 Ok(())
             }
+            (Self::Selected(reader, writer), Value::Message(wire)) => writer.write(&reader.read(wire), out),
             (Self::Members(members), Value::Object(values)) => write_members(members, values, out),
             (Self::Wrapper(scalar), value) => write_scalar(scalar, 1, value, Zero::LeaveOut, out),
             _ => Err(mistyped()),
@@ -222,6 +231,10 @@ impl FieldWriter {
                 value: ElementWriter::compile(&entry.1, message, types.value, false),
             },
             (Cardinality::Map(types), TypeKind::Object(members)) => Self::compile_object(members, message, types),
+            (Cardinality::Map(types), TypeKind::Selected(of, members)) => Self::Selected(
+                ObjectReader::compile(of, members),
+                Box::new(Self::compile_object(members, message, types)),
+            ),
             (Cardinality::Repeated, TypeKind::List(element)) => Self::List {
                 element: ElementWriter::compile(element, message, field.kind, field.delimited),
                 packed: field.packed && WireType::of(field.kind, field.delimited).packable(),
@@ -297,6 +310,7 @@ impl FieldWriter {
                 }
                 Ok(())
             }
+            (Self::Selected(reader, writer), Value::Message(wire)) => writer.write(number, &reader.read(wire), out),
             (Self::Singular { element, implicit }, value) => {
                 let zero = if *implicit { Zero::LeaveOut } else { Zero::Write };
                 element.write(number, value, zero, out)

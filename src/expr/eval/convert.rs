@@ -58,6 +58,10 @@ fn converted(conversion: &Conversion, value: Value) -> Result<Value, Reason> {
             encoder.encode(&value, &mut wire).map_err(|fault| fault.reason)?;
             Ok(Value::Message(wire.into()))
         }
+        Conversion::ToObject(reader) => match value {
+            Value::Message(wire) => Ok(reader.read(&wire)),
+            _ => Err(MISMATCH),
+        },
         Conversion::ToText(kind) => to_text(kind, value),
         Conversion::ToTimestamp => match json::untyped(value) {
             it @ Value::Timestamp(..) => Ok(it),

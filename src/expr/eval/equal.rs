@@ -50,6 +50,9 @@ impl Equality {
                     .iter()
                     .all(|(reader, each)| self.alike(each, &reader.read(a), &reader.read(b)))
             }
+            (Alike::Selected(fields), Value::Message(a), Value::Message(b)) => fields
+                .iter()
+                .all(|(reader, each)| self.alike(each, &reader.read(a), &reader.read(b))),
             (Alike::Object(members), a, b) => {
                 members
                     .iter()
@@ -105,6 +108,13 @@ impl Messages {
                 Alike::Object(members.iter().map(|it| (it.name.clone(), self.alike(&it.ty))).collect())
             }
             TypeKind::ProtoAny(_) => Alike::Blob,
+            TypeKind::Selected(message, members) => {
+                let fields = members.iter().filter_map(|it| {
+                    let reader = FieldReader::compile(message, message.field(&it.name)?);
+                    Some((reader, self.alike(&it.ty)))
+                });
+                Alike::Selected(fields.collect())
+            }
             TypeKind::Any
             | TypeKind::Bool
             | TypeKind::Bytes

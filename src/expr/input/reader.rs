@@ -69,7 +69,9 @@ pub(in crate::expr) fn compile(ty: &Type) -> Reader {
         },
         TypeKind::List(element) => TypeKindless::List(Box::new(compile(element))),
         TypeKind::Map(entry) => TypeKindless::Map(entry.0.kind.clone(), Box::new(compile(&entry.1))),
-        TypeKind::Message(message) | TypeKind::ProtoAny(message) => TypeKindless::Message(FromJson::compile(message)),
+        TypeKind::Message(message) | TypeKind::ProtoAny(message) | TypeKind::Selected(message, _) => {
+            TypeKindless::Message(FromJson::compile(message))
+        }
         TypeKind::Object(members) => TypeKindless::Object(
             members
                 .iter()

@@ -49,7 +49,11 @@ pub(super) fn expected(kind: &TypeKind) -> Cow<'static, str> {
             return Cow::Owned(format!("expected an integer between {} and {}", range.min, range.max));
         }
         TypeKind::List(_) => "expected a list",
-        TypeKind::Map(_) | TypeKind::Message(_) | TypeKind::Object(_) | TypeKind::ProtoAny(_) => "expected an object",
+        TypeKind::Map(_)
+        | TypeKind::Message(_)
+        | TypeKind::Object(_)
+        | TypeKind::ProtoAny(_)
+        | TypeKind::Selected(..) => "expected an object",
         TypeKind::Null => "expected null",
         TypeKind::String => "expected a string",
         TypeKind::Timestamp => "expected a timestamp such as 2006-01-02T15:04:05Z",

@@ -5,12 +5,14 @@
 //! whatever the bytes are.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::list::{ListValue, MapValue, WireField};
 use super::{Str, Value};
 use crate::codec::wire::FieldLookup;
+use crate::expr::types::ObjectMember;
 use crate::schema::{Cardinality, Field, Kind, MessageRef, Presence};
 
 /// Reads one field of messages of one type. Compiled when a plan is made.
@@ -33,9 +35,40 @@ enum Shape {
     Scalar,
 }
 
+/// Reads some fields of messages of one type, as an object of them.
+#[derive(Clone, Debug)]
+pub struct ObjectReader {
+    fields: Box<[(Arc<str>, FieldReader)]>,
+}
+
 /// The value of a field of the message whose wire bytes these are. See [`FieldReader::read`].
 pub fn read_field(message: &Bytes, field: &FieldReader) -> Value {
     field.read(message)
+}
+
+// === impl ObjectReader ===
+
+impl ObjectReader {
+    /// Compiles a reader of the fields that these members are, by their .proto names.
+    pub fn compile(message: &MessageRef, members: &[ObjectMember]) -> Self {
+        let fields = members.iter().filter_map(|it| {
+            let field = message.field(&it.name)?;
+            Some((it.name.clone(), FieldReader::compile(message, field)))
+        });
+        Self {
+            fields: fields.collect(),
+        }
+    }
+
+    /// The object: every member is there, null where its field is unset.
+    pub fn read(&self, message: &Bytes) -> Value {
+        let members = self.fields.iter();
+        Value::object(
+            members
+                .map(|(name, reader)| (name.clone(), reader.read(message)))
+                .collect(),
+        )
+    }
 }
 
 // === impl FieldReader ===

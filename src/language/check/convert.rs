@@ -39,7 +39,12 @@ impl Unit<'_, '_> {
         }
         let into = match &to.kind {
             TypeKind::Any => Conversion::Json,
-            TypeKind::Message(message) if matches!(typed.ty.kind, TypeKind::Object(_) | TypeKind::Any) => {
+            TypeKind::Message(message) | TypeKind::Selected(message, _)
+                if matches!(
+                    typed.ty.kind,
+                    TypeKind::Object(_) | TypeKind::Any | TypeKind::Selected(..)
+                ) =>
+            {
                 match Encoder::message(&typed.ty, message) {
                     Ok(encoder) => Conversion::Message(encoder),
                     Err(error) => {

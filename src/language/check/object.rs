@@ -44,7 +44,7 @@ impl Unit<'_, '_> {
         let shape = place.filter(|it| {
             matches!(
                 it.ty.kind,
-                TypeKind::Message(_) | TypeKind::Map(_) | TypeKind::Object(_)
+                TypeKind::Message(_) | TypeKind::Map(_) | TypeKind::Object(_) | TypeKind::Selected(..)
             )
         });
         if let Some(place) = place
@@ -126,7 +126,7 @@ impl Unit<'_, '_> {
                     place_note(&message.full_name, &message.place),
                 )
             }
-            TypeKind::Object(members) => (
+            TypeKind::Object(members) | TypeKind::Selected(_, members) => (
                 "the value".to_owned(),
                 members.iter().map(|it| &*it.name).collect(),
                 None,

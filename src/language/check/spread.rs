@@ -29,7 +29,8 @@ pub(super) struct SpreadEntry {
 
 enum What {
     Json,
-    Message(MessageRef),
+    /// The fields that are left of a message, all of them where nothing was picked or omitted.
+    Message(MessageRef, Arc<Vec<ObjectMember>>),
     Object(Arc<Vec<ObjectMember>>),
 }
 
@@ -43,17 +44,21 @@ impl SpreadEntry {
     pub(super) fn names(&self) -> Vec<Arc<str>> {
         match &self.what {
             What::Json => Vec::new(),
-            What::Message(message) => message.fields.iter().map(|it| output_name(it, self.options)).collect(),
+            What::Message(message, left) => {
+                let fields = fields(message, left);
+                fields.map(|(field, _)| output_name(field, self.options)).collect()
+            }
             What::Object(members) => members.iter().map(|it| it.name.clone()).collect(),
         }
     }
 
     /// How it writes the field with this .proto name, if that is another name.
     pub(super) fn printed_otherwise(&self, name: &str) -> Option<Arc<str>> {
-        let What::Message(message) = &self.what else {
+        let What::Message(message, left) = &self.what else {
             return None;
         };
-        let printed = output_name(message.field(name)?, self.options);
+        let (field, _) = fields(message, left).find(|(it, _)| &*it.name == name)?;
+        let printed = output_name(field, self.options);
         (&*printed != name && !self.except.contains(&printed)).then_some(printed)
     }
 
@@ -62,12 +67,12 @@ impl SpreadEntry {
         let written = |it: &ObjectMember| !self.except.contains(&it.name);
         match &self.what {
             What::Json => Vec::new(),
-            What::Message(message) => {
-                let fields = message.fields.iter().map(|it| {
+            What::Message(message, left) => {
+                let fields = fields(message, left).map(|(it, ty)| {
                     let always = it.presence == Presence::Required && !self.nullable;
                     ObjectMember {
                         name: output_name(it, self.options),
-                        ty: Type::of_field(message, it).not_null(),
+                        ty: ty.clone().not_null(),
                         optional: !always,
                     }
                 });
@@ -87,17 +92,10 @@ impl SpreadEntry {
     pub(super) fn into_member(self) -> plan::Member {
         let members = match &self.what {
             What::Json => plan::Spread::Json,
-            What::Message(message) => {
-                let dropped = message
-                    .fields
-                    .iter()
-                    .filter(|it| self.except.contains(&output_name(it, self.options)));
-                let dropped: Vec<_> = dropped.map(|it| (it.name.clone(), Selection::All)).collect();
-                let selection = if dropped.is_empty() {
-                    Selection::All
-                } else {
-                    Selection::Except(dropped)
-                };
+            What::Message(message, left) => {
+                let written =
+                    fields(message, left).filter(|(it, _)| !self.except.contains(&output_name(it, self.options)));
+                let selection = Selection::Only(written.map(|(it, ty)| (it.name.clone(), ty.selection())).collect());
                 plan::Spread::Message(ToJson::compile(message, &selection, self.options))
             }
             What::Object(members) => {
@@ -115,6 +113,11 @@ impl SpreadEntry {
             origin: self.origin,
         }
     }
+}
+
+/// The fields that are left of a message, and their types.
+fn fields<'m>(message: &'m MessageRef, left: &'m [ObjectMember]) -> impl Iterator<Item = (&'m Field, &'m Type)> {
+    left.iter().filter_map(|it| Some((message.field(&it.name)?, &it.ty)))
 }
 
 /// The name that a field has in JSON.
@@ -149,13 +152,9 @@ impl Unit<'_, '_> {
         let what = match &checked.ty.kind {
             TypeKind::Any => What::Json,
             TypeKind::Message(message) if message.well_known != Some(WellKnown::FieldMask) => {
-                if !matches!(scope.purpose, Purpose::Render | Purpose::Send) {
-                    let message = message.clone();
-                    self.add_fields(expression, &message, nullable, options, shape, scope, entries);
-                    return;
-                }
-                What::Message(message.clone())
+                What::Message(message.clone(), Arc::new(ObjectMember::all_of(message)))
             }
+            TypeKind::Selected(message, left) => What::Message(message.clone(), left.clone()),
             TypeKind::Object(members) => {
                 if let Some(place) = shape {
                     self.check_members(expression, members, place);
@@ -171,6 +170,12 @@ impl Unit<'_, '_> {
                 return;
             }
         };
+        if let What::Message(message, left) = &what
+            && !matches!(scope.purpose, Purpose::Render | Purpose::Send)
+        {
+            self.add_fields(expression, (message, left), nullable, options, shape, scope, entries);
+            return;
+        }
         let origin = self.origin(expression.whole());
         entries.push(Entry::Spread(SpreadEntry {
             program: checked.program,
@@ -205,7 +210,7 @@ impl Unit<'_, '_> {
     fn add_fields(
         &mut self,
         expression: &Expression,
-        message: &MessageRef,
+        (message, left): (&MessageRef, &[ObjectMember]),
         nullable: bool,
         options: JsonOptions,
         shape: Option<&PlaceType>,
@@ -214,7 +219,7 @@ impl Unit<'_, '_> {
     ) {
         let span = expression.whole();
         let source = format!("({})", expression.source());
-        for field in &message.fields {
+        for (field, _) in fields(message, left) {
             let step = complete::step(&field.name);
             let Some((condition, facts)) = self.presence(&source, &step, field, nullable, options, span, scope) else {
                 continue;

@@ -255,7 +255,7 @@ pub(super) fn member_place(place: &PlaceType, name: &str) -> Option<PlaceType> {
             ty: types.1.clone(),
             takes_null: types.1.nullable,
         }),
-        TypeKind::Object(members) => {
+        TypeKind::Object(members) | TypeKind::Selected(_, members) => {
             let member = members.iter().find(|it| &*it.name == name)?;
             Some(PlaceType {
                 ty: member.ty.clone(),
