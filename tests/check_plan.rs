@@ -333,7 +333,7 @@ fn annotations_become_endpoints() {
     let found = plan.routes.find(&http::Method::POST, "/v1/products/p1/reviews");
     assert!(matches!(found, Match::Route(EndpointIndex(1), _)));
     let post = plan.endpoints[1].recipe.as_ref().unwrap();
-    assert!(matches!(post.inputs.body, Body::Bound));
+    assert!(matches!(post.inputs.body, Body::Bound { raw: false }));
     assert!(post.identity, "the client's credential is forwarded");
     let call = &post.graph.calls[0];
     assert!(call.forwards_credential);

@@ -15,6 +15,7 @@ mod tree;
 use std::sync::Arc;
 
 use super::json_to_wire::FromJson;
+use super::wire::put_bytes;
 use crate::schema::http_rule::HttpRule;
 use crate::schema::path_template::PathTemplate;
 use crate::schema::{Cardinality, Field, Kind, Message, MessageIndex, MessageRef, Schema};
@@ -89,6 +90,8 @@ enum Body {
     Field(Arc<FromJson>, Arc<str>, u32),
     /// Not read.
     None,
+    /// A google.api.HttpBody: the whole message, or the field with this number.
+    Raw(Option<u32>),
     /// The whole message.
     Whole(Arc<FromJson>),
 }
@@ -119,6 +122,7 @@ impl HttpBinding {
         }
         let body = match &*rule.body {
             "" => Body::None,
+            "*" if is_raw(message) => Body::Raw(None),
             "*" => Body::Whole(FromJson::compile(message)),
             name => {
                 let Some(field) = message.field(name) else {
@@ -133,7 +137,10 @@ impl HttpBinding {
                         message.full_name
                     ));
                 }
-                Body::Field(FromJson::compile(message), field.name.clone(), field.number)
+                match Type::of(message).within(field) {
+                    Some(inner) if is_raw(inner.message) => Body::Raw(Some(field.number)),
+                    _ => Body::Field(FromJson::compile(message), field.name.clone(), field.number),
+                }
             }
         };
         Ok(Arc::new(Self {
@@ -144,7 +151,8 @@ impl HttpBinding {
     }
 
     /// Appends the wire bytes of the message to `out`. `captures` are the path variables in template order, decoded;
-    /// `query` is the raw query string; `body` the raw JSON body (empty where there is none). Every bad input is listed:
+    /// `query` is the raw query string; `body` the raw JSON body (empty where there is none), or where
+    /// [`HttpBinding::is_raw`] says so the wire bytes of a google.api.HttpBody. Every bad input is listed:
     /// the path's, then the query's, then the body's. On failure `out` is as it was.
     ///
     /// ```
@@ -181,7 +189,7 @@ impl HttpBinding {
             let path: Vec<&Field> = variable.path.iter().collect();
             self.set(&mut tree, (&variable.name, value), &path, &mut errors);
         }
-        if !matches!(self.body, Body::Whole(_)) {
+        if !matches!(self.body, Body::Whole(_) | Body::Raw(None)) {
             for (name, value) in query::pairs(query.unwrap_or_default()) {
                 match (self.resolve(&name), value) {
                     (Resolved::Ignored, _) => {}
@@ -194,6 +202,14 @@ impl HttpBinding {
         let read = match &self.body {
             Body::Field(program, name, _) if !body.is_empty() => program.write_field(name, body, out),
             Body::Whole(program) if !body.is_empty() => program.write(body, out),
+            Body::Raw(None) => {
+                out.extend_from_slice(body);
+                Ok(())
+            }
+            Body::Raw(Some(number)) => {
+                put_bytes(out, *number, body);
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(error) = read {
@@ -218,6 +234,11 @@ impl HttpBinding {
         !matches!(self.body, Body::None)
     }
 
+    /// True where the body is no JSON but bytes of any type: a google.api.HttpBody.
+    pub fn is_raw(&self) -> bool {
+        matches!(self.body, Body::Raw(_))
+    }
+
     fn set(&self, tree: &mut Node, input: (&str, &str), path: &[&Field], errors: &mut Vec<BindError>) {
         let (name, value) = input;
         if let Err(reason) = tree.insert(Type::of(&self.message), path, value) {
@@ -240,7 +261,9 @@ impl HttpBinding {
             let Some(field) = found else {
                 return Resolved::Ignored;
             };
-            if path.is_empty() && matches!(self.body, Body::Field(_, _, number) if number == field.number) {
+            if path.is_empty()
+                && matches!(self.body, Body::Field(_, _, number) | Body::Raw(Some(number)) if number == field.number)
+            {
                 return Resolved::Ignored;
             }
             if path.len() == MAX_SEGMENTS {
@@ -261,6 +284,10 @@ impl HttpBinding {
             _ => Resolved::Refused("this field cannot be given as text"),
         }
     }
+}
+
+fn is_raw(message: &Message) -> bool {
+    &*message.full_name == "google.api.HttpBody"
 }
 
 /// Adds a bad input. A parameter that is given a hundred times is one.

@@ -89,7 +89,10 @@ pub enum Body {
     /// Bytes, as they are.
     Bytes(Slot),
     /// The shorthand and `expose:`: read by the binding of the call.
-    Bound,
+    Bound {
+        /// Bytes with their content type, as a google.api.HttpBody.
+        raw: bool,
+    },
     /// JSON, of which these members are mentioned; any other is a 400.
     Members(Vec<BodyMember>),
     /// Not read.

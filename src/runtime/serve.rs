@@ -197,7 +197,7 @@ where
 {
     let json = match wanted {
         plan::Body::None => return Ok(Bytes::new()),
-        plan::Body::Bytes(_) | plan::Body::Bound => false,
+        plan::Body::Bytes(_) | plan::Body::Bound { .. } => false,
         plan::Body::Members(_) | plan::Body::Whole { .. } => true,
     };
     if body.size_hint().lower() > max as u64 {
@@ -221,9 +221,12 @@ where
     let whole = tokio::time::timeout_at(deadline.instant(), read)
         .await
         .unwrap_or(Err(Refusal::BodyIncomplete))?;
-    let must_be_json = json || (matches!(wanted, plan::Body::Bound) && !whole.is_empty());
+    let must_be_json = json || (matches!(wanted, plan::Body::Bound { raw: false }) && !whole.is_empty());
     if must_be_json && !input::is_json(&parts.headers) {
         return Err(Refusal::UnsupportedMediaType);
+    }
+    if matches!(wanted, plan::Body::Bound { raw: true }) {
+        return Ok(input::http_body(&parts.headers, &whole));
     }
     Ok(whole)
 }

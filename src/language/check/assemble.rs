@@ -36,6 +36,8 @@ pub(super) struct Setting<'p> {
     pub(super) in_get: bool,
     /// The binding of the shorthand reads the body.
     pub(super) bound_body: bool,
+    /// It is bytes with their content type.
+    pub(super) raw_body: bool,
 }
 
 /// Runs the passes, and then `then` over what is known.
@@ -64,6 +66,7 @@ pub(super) fn assemble<R>(
         uses: infer::uses(outline, &targets),
         origin: setting.origin,
         bound_body: setting.bound_body,
+        raw_body: setting.raw_body,
     };
     let (inputs, state) = input::check(world, &sources, diagnostics);
     let (calls, graphs) = layout(world, outline, *setting.json, &targets, inputs.n_slots);

@@ -176,6 +176,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
         origin: Origin::Endpoint(&names),
         in_get: plan_method == Some(&Method::GET),
         bound_body: bound.as_ref().is_some_and(|it| it.reads_body()),
+        raw_body: bound.as_ref().is_some_and(|it| it.is_raw()),
     };
     assemble(world, &outline, &setting, diagnostics, |unit, inputs| {
         let mut graph = unit.graph(ROOT, &Facts::new(), bound.as_ref());

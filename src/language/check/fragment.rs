@@ -151,6 +151,7 @@ fn check(
         origin: Origin::Fragment,
         in_get,
         bound_body: false,
+        raw_body: false,
     };
     assemble(world, &outline, &setting, diagnostics, |unit, inputs| {
         let mut graph = unit.graph(ROOT, &Facts::new(), None);

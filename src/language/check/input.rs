@@ -22,6 +22,8 @@ pub(super) struct Sources<'i> {
     pub(super) origin: param::Origin<'i>,
     /// The binding of the shorthand reads the body.
     pub(super) bound_body: bool,
+    /// It is bytes with their content type.
+    pub(super) raw_body: bool,
 }
 
 /// Checks all inputs: as the plan has them, and as expressions see them.
@@ -101,7 +103,7 @@ fn body(sources: &Sources<'_>, slot: &mut dyn FnMut() -> Slot, diagnostics: &mut
             let title = "`body` is read by the call as a whole";
             diagnostics.push(Diagnostic::new("unknown-name", *span, title).label("write `request:` to use its parts"));
         }
-        return (Body::Bound, BodyState::None);
+        return (Body::Bound { raw: sources.raw_body }, BodyState::None);
     }
     if mentions.is_empty() {
         return (Body::None, BodyState::None);

@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 use percent_encoding::percent_decode_str;
 
+use crate::codec::wire::put_bytes;
 use crate::codec::{BindError, json};
 use crate::expr::{ListValue, Slot, Str, Type, TypeKind, Value, input};
 use crate::plan::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
@@ -53,7 +54,7 @@ pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Va
         set(&mut values, *slot, read_part(part, parts, around));
     }
     match &inputs.body {
-        Body::Bound | Body::None => {}
+        Body::Bound { .. } | Body::None => {}
         Body::Bytes(slot) => set(&mut values, *slot, Value::Bytes(around.body.clone())),
         Body::Members(members) => read_members(members, around.body, &mut values, &mut bad),
         Body::Whole { slot, reader } => match read_whole(reader, around.body) {
@@ -284,6 +285,19 @@ fn bad(name: impl Into<String>, reason: impl Into<String>) -> BindError {
         name: name.into(),
         reason: reason.into(),
     }
+}
+
+/// A body and its content type, as the wire bytes of a google.api.HttpBody.
+pub fn http_body(headers: &HeaderMap, body: &[u8]) -> Bytes {
+    let mut message = Vec::with_capacity(body.len() + 64);
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    if let Some(content_type) = content_type.filter(|it| !it.is_empty()) {
+        put_bytes(&mut message, 1, content_type.as_bytes());
+    }
+    if !body.is_empty() {
+        put_bytes(&mut message, 2, body);
+    }
+    message.into()
 }
 
 fn read_whole(reader: &crate::expr::JsonReader, body: &Bytes) -> Result<Value, Vec<BindError>> {
