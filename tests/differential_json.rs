@@ -23,11 +23,11 @@ use weft::schema::descriptor::FileDescriptorSet;
 use weft::schema::{MessageRef, Schema};
 
 static SCHEMA: LazyLock<(DescriptorPool, Arc<Schema>)> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/conformance");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/codec/protos");
     let mut compiler = protox::Compiler::new([root]).unwrap();
     compiler.include_imports(true);
     for file in ["test_messages_proto2.proto", "test_messages_proto3.proto"] {
-        compiler.open_file(format!("google/protobuf/{file}")).unwrap();
+        compiler.open_file(file).unwrap();
     }
     let bytes = compiler.encode_file_descriptor_set();
     let schema = build(&FileDescriptorSet::decode(&*bytes).unwrap()).unwrap();

@@ -19,11 +19,11 @@ const PROTO2: &str = "protobuf_test_messages.proto2.TestAllTypesProto2";
 const PROTO3: &str = "protobuf_test_messages.proto3.TestAllTypesProto3";
 
 static SCHEMA: LazyLock<(DescriptorPool, Arc<crate::schema::Schema>)> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/conformance");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/codec/protos");
     let mut compiler = protox::Compiler::new([root]).unwrap();
     compiler.include_imports(true);
     for file in ["test_messages_proto2.proto", "test_messages_proto3.proto"] {
-        compiler.open_file(format!("google/protobuf/{file}")).unwrap();
+        compiler.open_file(file).unwrap();
     }
     let bytes = compiler.encode_file_descriptor_set();
     let schema = build(&FileDescriptorSet::decode(&*bytes).unwrap()).unwrap();
@@ -617,5 +617,58 @@ fn garbage_is_refused_without_panic() {
             }
         }
         assert!(program.write(&document[..at], &mut Vec::new()).is_err());
+    }
+}
+
+#[test]
+fn what_is_unknown_may_be_ignored() {
+    let schema = &SCHEMA.1;
+    let message = MessageRef::new(schema.clone(), schema.find_message(PROTO3).unwrap());
+    let program = FromJson::compile_with(&message, UnknownMembers::Ignore);
+    for (json, expected) in [
+        (
+            r#"{"nope": {"deep": [1, {}]}, "optionalInt32": 7}"#,
+            Ok(r#"{"optionalInt32":7}"#),
+        ),
+        (
+            r#"{"optionalNestedMessage": {"nope": 1, "a": 2}}"#,
+            Ok(r#"{"optionalNestedMessage":{"a":2}}"#),
+        ),
+        (
+            r#"{"optionalNestedEnum": "NOPE", "optionalInt32": 7}"#,
+            Ok(r#"{"optionalInt32":7}"#),
+        ),
+        (r#"{"oneofEnum": "NOPE"}"#, Ok("{}")),
+        (
+            r#"{"repeatedNestedEnum": ["NOPE", "BAR", "NOPE"]}"#,
+            Ok(r#"{"repeatedNestedEnum":["BAR"]}"#),
+        ),
+        (
+            r#"{"unpackedNestedEnum": ["BAR", "NOPE"]}"#,
+            Ok(r#"{"unpackedNestedEnum":["BAR"]}"#),
+        ),
+        (
+            r#"{"mapStringNestedEnum": {"b": "NOPE", "c": "BAR", "a": "NOPE"}}"#,
+            Ok(r#"{"mapStringNestedEnum":{"c":"BAR"}}"#),
+        ),
+        (
+            r#"{"optionalAny": {"nope": 1, "value": "1s", "@type": "type.googleapis.com/google.protobuf.Duration"}}"#,
+            Ok(r#"{"optionalAny":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1s"}}"#),
+        ),
+        (r#"{"nope": [1, }"#, Err(": expected a value")),
+        (
+            r#"{"nope": 1, "optionalInt32": "x"}"#,
+            Err("/optionalInt32: expected an integer between -2147483648 and 2147483647"),
+        ),
+        (
+            r#"{"optionalAny": {"@type": "type.googleapis.com/nope.Nope"}}"#,
+            Err("/optionalAny/@type: unknown type"),
+        ),
+    ] {
+        let mut out = Vec::new();
+        let result = program.write(json.as_bytes(), &mut out).map_err(|it| it.to_string());
+        let descriptor = SCHEMA.0.get_message_by_name(PROTO3).unwrap();
+        let read = result.map(|()| serde_json::to_string(&DynamicMessage::decode(descriptor, &*out).unwrap()).unwrap());
+        assert_eq!(read.as_deref().map_err(|it| &**it), expected, "{json}");
     }
 }
