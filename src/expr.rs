@@ -16,7 +16,6 @@ pub mod literal;
 pub mod parse;
 pub mod program;
 pub mod render;
-pub mod suggest;
 #[cfg(test)]
 mod testing;
 pub mod types;

@@ -9,7 +9,6 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod failure;
-pub(super) mod nearest;
 pub(super) mod program;
 pub(super) mod scalar;
 pub(super) mod well_known;

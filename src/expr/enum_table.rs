@@ -1,7 +1,7 @@
 //! The names and numbers of an enum, for programs, which hold no descriptors.
 
-use super::suggest::nearest;
 use crate::schema::Enum;
+use crate::schema::suggest::nearest;
 
 /// The names of one enum, both ways.
 #[derive(Clone, Debug, Default)]

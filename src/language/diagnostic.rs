@@ -1,12 +1,11 @@
 //! Diagnostics: what is wrong with what was written, as data. Drawing them is [`render`]'s job.
 //!
-//! Owns the one list of [`codes`] and the nearest name ([`suggest`]). Leaves finding mistakes to the other modules.
+//! Owns the one list of [`codes`]. Leaves finding mistakes to the other modules.
 //! Invariant: a diagnostic has a code of the list, a place, and a title that is true when read alone.
 
 pub mod codes;
 pub mod marker;
 pub mod render;
-pub mod suggest;
 
 use super::source::{Mistake, Span};
 

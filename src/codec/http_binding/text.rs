@@ -1,10 +1,10 @@
 //! Fields from text, as paths and queries hold it: stricter than JSON, since nobody writes these by accident (semantics.md 6.4).
 
-use crate::codec::json_to_wire::nearest::nearest;
 use crate::codec::json_to_wire::program::Scalar;
 use crate::codec::json_to_wire::scalar::{self, Integers};
 use crate::codec::json_to_wire::well_known;
 use crate::codec::{number, wire};
+use crate::schema::suggest::nearest;
 use crate::schema::{Cardinality, EnumIndex, Field, Kind, Schema, WellKnown};
 
 /// True where text can be the field, or one element of it.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::nearest::nearest;
 use crate::codec::json;
 use crate::codec::wire::{self, Tag, WireType};
+use crate::schema::suggest::nearest;
 use crate::schema::{Cardinality, EnumIndex, Field, Kind, MessageIndex, Presence, Schema, WellKnown};
 
 /// Everything that reading one message type needs, its nested types included.

@@ -13,13 +13,13 @@ use std::borrow::Cow;
 use self::map::{Entry, MapType};
 use super::UnknownMembers;
 use super::failure::Failure;
-use super::nearest::nearest;
 use super::program::{FieldPlan, Framing, Plan, Program, Registry, Scalar, Shape, ValueType};
 use super::scalar::{Reason, is_zero};
 use super::well_known::{write_duration, write_field_mask, write_timestamp};
 use crate::codec::json::reader::{RawString, Reader};
 use crate::codec::json::{self, text};
 use crate::codec::wire::{self, WireType};
+use crate::schema::suggest::nearest;
 
 pub(super) type Outcome = Result<(), Failure>;
 

@@ -10,11 +10,11 @@ use super::super::Span;
 use super::super::ast::{NAMESPACES, Node, NodeId};
 use super::super::function::{self, FUNCTIONS, Form, Function, Kind, Overload};
 use super::super::program::{Code, Conversion, JsonKind, ListMethod, ListMethodKind, Op};
-use super::super::suggest::nearest;
 use super::super::types::{Type, TypeKind};
 use super::convert::operand_name;
 use super::join::Mixed;
 use super::{Checker, ExprError, Typed};
+use crate::schema::suggest::nearest;
 
 /// Memory that a pattern may take once it is compiled.
 const PATTERN_LIMIT: usize = 256 << 10;

@@ -9,11 +9,11 @@ use super::super::encode::{Encoder, PlaceType, fit};
 use super::super::literal;
 use super::super::program::{Conversion, Op};
 use super::super::render::Renderer;
-use super::super::suggest::nearest;
 use super::super::types::{ObjectMember, Type, TypeKind};
 use super::super::value::{MapValue, Value};
 use super::{Checker, Code, ExprError, Typed};
 use crate::codec::{JsonOptions, time_text};
+use crate::schema::suggest::nearest;
 
 /// Why a literal does not adapt.
 enum Misfit {

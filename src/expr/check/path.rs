@@ -8,10 +8,10 @@ use super::super::Span;
 use super::super::ast::{Node, NodeId};
 use super::super::function;
 use super::super::program::{Code, Conversion, JsonKind, Op};
-use super::super::suggest::nearest;
 use super::super::types::{ObjectMember, Type, TypeKind};
 use super::super::value::{FieldReader, ObjectReader, Value};
 use super::{Binding, Checker, ExprError, Path, Segment, Target, Typed};
+use crate::schema::suggest::nearest;
 use crate::schema::{Field, MessageRef};
 
 /// A literal step: the node that takes it, the name and where that stands.

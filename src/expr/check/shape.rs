@@ -8,11 +8,11 @@ use std::sync::Arc;
 use super::super::Span;
 use super::super::ast::NodeId;
 use super::super::program::{Code, Op, Shape};
-use super::super::suggest::nearest;
 use super::super::types::{ObjectMember, Type, TypeKind};
 use super::call::Call;
 use super::{Checker, ExprError, Typed};
 use crate::schema::MessageRef;
+use crate::schema::suggest::nearest;
 
 /// Named fields, and what is named within them; nothing there means the whole field.
 #[derive(Clone, Debug, Default)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{FitError, PlaceType};
 use crate::codec::number::parse_integer;
-use crate::expr::suggest::nearest;
 use crate::expr::types::{ObjectMember, Type, TypeKind};
+use crate::schema::suggest::{nearest, question};
 use crate::schema::{Cardinality, Field, Kind, Message, MessageRef, WellKnown};
 
 /// Whether values of type `from` fit `to` (semantics.md 1.4).
@@ -221,7 +221,7 @@ fn fit_object(members: &[ObjectMember], places: &[ObjectMember]) -> Result<(), F
     for member in members {
         let Some(place) = places.iter().find(|it| it.name == member.name) else {
             let mut error = FitError::new("unknown-field", format!("no member `{}` is expected here", member.name));
-            error.label = did_you_mean(nearest(&member.name, places.iter().map(|it| &*it.name)));
+            error.label = question(nearest(&member.name, places.iter().map(|it| &*it.name)));
             return Err(error.within(&member.name));
         };
         fit_within(&member.ty, &place.ty).map_err(|it| it.within(&member.name))?;
@@ -248,12 +248,8 @@ fn unknown_field(name: &str, message: &Message) -> FitError {
         format!("`{}` has no field `{name}`", message.full_name),
     );
     let by_json_name = message.field_by_json_name(name).map(|it| &*it.name);
-    error.label = did_you_mean(by_json_name.or_else(|| nearest(name, message.fields.iter().map(|it| &*it.name))));
+    error.label = question(by_json_name.or_else(|| nearest(name, message.fields.iter().map(|it| &*it.name))));
     error
-}
-
-fn did_you_mean(name: Option<&str>) -> String {
-    name.map_or_else(String::new, |it| format!("did you mean `{it}`?"))
 }
 
 fn wrong_type(from: &Type, to: &Type) -> FitError {

@@ -9,9 +9,9 @@ use super::scalar::{double, expected, from_str};
 use crate::codec::json::{self, Kind};
 use crate::codec::{FromJson, JsonError, number};
 use crate::expr::enum_table::EnumTable;
-use crate::expr::suggest::nearest;
 use crate::expr::types::{Type, TypeKind};
 use crate::expr::value::{Str, Value};
+use crate::schema::suggest::{nearest, question};
 
 /// A compiled reader of one type.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Reader {
                 table.number(&name).map(|it| Value::Int(it.into())).ok_or_else(|| {
                     let mut mistake = self.mistake(document, fragment);
                     mistake.code = "unknown-enum-value";
-                    mistake.hint = did_you_mean(table.nearest(&name));
+                    mistake.hint = question(table.nearest(&name));
                     table.full_name().clone_into(&mut mistake.owner);
                     mistake
                 })
@@ -214,7 +214,7 @@ impl Reader {
             else {
                 let mut mistake = Mistake::new("unknown member".into(), offset(document, raw)).within(&name);
                 mistake.code = "unknown-field";
-                mistake.hint = did_you_mean(nearest(&name, members.iter().map(|(it, ..)| &**it)));
+                mistake.hint = question(nearest(&name, members.iter().map(|(it, ..)| &**it)));
                 return Err(mistake);
             };
             if slot.is_some() {
@@ -286,10 +286,6 @@ fn of_message(error: JsonError, start: usize) -> Mistake {
         owner: String::new(),
         offset: start + error.offset,
     }
-}
-
-fn did_you_mean(name: Option<&str>) -> String {
-    name.map_or_else(String::new, |it| format!("did you mean `{it}`?"))
 }
 
 fn scalar(kind: &TypeKind, document: &Bytes, fragment: &[u8]) -> Option<Value> {

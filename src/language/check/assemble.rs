@@ -12,9 +12,10 @@ use super::safety;
 use super::unit::{BodyState, CallState, GraphState, InputState, Target, Unit};
 use super::world::{Unserved, World};
 use crate::expr::{Slot, Type};
-use crate::language::diagnostic::{Diagnostic, Diagnostics, suggest};
+use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::spec::{CallKind, Json};
 use crate::plan::{BackendIndex, Inputs};
+use crate::schema::suggest;
 use crate::schema::{MessageRef, Streaming};
 
 /// Why a composition has no plan.

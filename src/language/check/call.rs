@@ -15,9 +15,10 @@ use super::unit::{Purpose, Scope, Target, Unit};
 use super::world::{listed, named};
 use crate::codec::HttpBinding;
 use crate::expr::{Encoder, Facts, PlaceType, Program, ReplyReader, Type, TypeKind};
-use crate::language::diagnostic::{Diagnostic, suggest};
+use crate::language::diagnostic::Diagnostic;
 use crate::language::spec::{CallKind, Name, Template};
 use crate::plan::{self, GrpcRequest, Start};
+use crate::schema::suggest;
 use crate::schema::{Cardinality, Kind, MessageRef, Presence};
 
 /// A kind of call as the plan has it, and the type of its reply.

@@ -8,10 +8,11 @@ use super::outline::{CallId, GraphId, Meaning, Outline, Reads, name_taken};
 use super::walk::Site;
 use super::world::listed;
 use crate::expr::ast::Mention;
-use crate::language::diagnostic::{Diagnostic, Diagnostics, suggest};
+use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
 use crate::language::spec::{Expression, Name};
 use crate::plan::RequestPart;
+use crate::schema::suggest;
 
 /// Paths into the body that are mentioned, each with its place.
 pub(super) type BodyMentions = Vec<(Vec<Arc<str>>, Span)>;

@@ -11,10 +11,11 @@ use super::unit::{Purpose, Scope, Unit};
 use super::walk::member_place;
 use super::world::{listed, place_note};
 use crate::expr::{ObjectMember, PlaceType, Program, Type, TypeKind, Value};
-use crate::language::diagnostic::{Diagnostic, suggest};
+use crate::language::diagnostic::Diagnostic;
 use crate::language::source::Span;
 use crate::language::spec::{Member, Name, Template, TemplateKind};
 use crate::plan;
+use crate::schema::suggest;
 use crate::schema::{MessageRef, Presence};
 
 /// A member, or several, of an object while it is put together.

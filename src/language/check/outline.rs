@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use super::mention::{BodyMentions, Input, Mentioner};
 use super::walk::{Walker, Wants};
-use crate::language::diagnostic::{Diagnostic, Diagnostics, suggest};
+use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
 use crate::language::spec::{Call, CallKind, Composition, Condition, ForBody, Head, Location, Name, Param, Template};
 use crate::plan::CallIndex;
+use crate::schema::suggest;
 
 /// Names a call of an [`Outline`], inner ones included, in written order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

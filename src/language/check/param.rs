@@ -11,10 +11,11 @@ use super::literal;
 use super::outline::ParamNode;
 use super::world::{World, listed};
 use crate::expr::{IntRange, Slot, Type, TypeKind, Value};
-use crate::language::diagnostic::{Diagnostic, Diagnostics, suggest};
+use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Spanned;
 use crate::language::spec::{self, Literal, ParamType};
 use crate::plan::{Absent, Constraint, Location, Param};
+use crate::schema::suggest;
 
 /// Where params of an endpoint can come from, or that of a fragment, which get their values from `with`.
 #[derive(Clone, Copy, Debug)]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::language::diagnostic::{Diagnostic, Diagnostics, suggest};
+use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Spanned;
 use crate::language::spec::{Gateway, LogAccess, LogFormat, Name};
 use crate::plan::{AccessLog, Settings};
+use crate::schema::suggest;
 
 /// Fills every default in and refuses values that cannot be served with.
 pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Settings {

@@ -9,10 +9,11 @@ use super::fragment::FragmentState;
 use super::literal;
 use crate::codec::JsonOptions;
 use crate::expr::{Type, Value};
-use crate::language::diagnostic::{Diagnostic, Diagnostics, suggest};
+use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{SourceMap, Span};
 use crate::language::spec::{Gateway, Json, Name};
 use crate::plan::{BackendIndex, Origin};
+use crate::schema::suggest;
 use crate::schema::{EnumRef, MessageRef, Method, Schema, Service};
 
 /// What every composition is checked against.

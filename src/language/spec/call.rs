@@ -7,8 +7,8 @@ use super::reader::{Fields, Member, Reader, Zero};
 use super::template::Held;
 use super::{Accept, Call, CallKind, ForBody, Name, TextPart, TextTemplate};
 use crate::language::diagnostic::Diagnostic;
-use crate::language::diagnostic::suggest::did_you_mean;
 use crate::language::source::{Node, NodeKind, Span, Spanned, Text};
+use crate::schema::suggest::did_you_mean;
 
 /// Methods of an HTTP call.
 const METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];

@@ -7,8 +7,8 @@ use super::reader::{Fields, Reader, Zero};
 use super::template::Held;
 use super::{Body, Composition, Head, Literal, Location, Name, Param, ParamType, Shorthand, scalar};
 use crate::language::diagnostic::Diagnostic;
-use crate::language::diagnostic::suggest::did_you_mean;
 use crate::language::source::{Document, Node, NodeKind, Span, Spanned};
+use crate::schema::suggest::did_you_mean;
 
 /// Methods of an endpoint.
 const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::codec;
 use crate::language::diagnostic::Diagnostic;
-use crate::language::diagnostic::suggest::did_you_mean;
 use crate::language::source::{Node, NodeKind, Spanned};
+use crate::schema::suggest::did_you_mean;
 
 /// google.rpc.Code, without OK.
 const CODES: [&str; 16] = [

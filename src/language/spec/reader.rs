@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::keys::{self, Availability, Place};
 use super::{Literal, Name, scalar};
-use crate::language::diagnostic::suggest::did_you_mean;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{FileIndex, Node, NodeKind, SourceMap, Span, Spanned, Text};
+use crate::schema::suggest::did_you_mean;
 
 /// What lies outside the files: only weft.yaml may look there.
 #[derive(Clone, Copy)]

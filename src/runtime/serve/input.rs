@@ -387,7 +387,7 @@ fn check_members(object: &[u8], pointer: &str, paths: &[&[Arc<str>]], wrong: &mu
             .collect();
         if matching.is_empty() {
             let known = paths.iter().filter_map(|it| it.first()).map(|it| &**it);
-            let reason = match crate::expr::suggest::nearest(&key, known) {
+            let reason = match crate::schema::suggest::nearest(&key, known) {
                 Some(near) => format!("unknown member; did you mean `{near}`?"),
                 None => "unknown member".to_owned(),
             };
