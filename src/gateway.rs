@@ -252,6 +252,7 @@ fn bind_all(
         };
         let found = text.to_socket_addrs().map_err(no_address)?;
         for mut address in found.take(1) {
+            listen::check_free(address).map_err(|source| StartError::Listen { address, source })?;
             for of_worker in &mut listeners {
                 let failed = |source| StartError::Listen { address, source };
                 let listener = listen::bind(address).map_err(failed)?;

@@ -48,6 +48,13 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// Fails where somebody listens on `address` already. `SO_REUSEPORT` alone would share it with another process in silence.
+pub fn check_free(address: SocketAddr) -> io::Result<()> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
 /// Serves on the listeners until `stop` says so, then until every request has ended. Blocks its thread.
 pub fn work(
     shared: &Arc<Shared>,

@@ -205,7 +205,8 @@ fn start_of(file: FileIndex) -> Span {
     Span { file, start: 0, end: 0 }
 }
 
-fn read_compositions(
+/// Reads all compositions that a gateway file names; its paths are relative to `folder`.
+pub fn read_compositions(
     gateway: &spec::Gateway,
     folder: &Path,
     sources: &mut SourceMap,

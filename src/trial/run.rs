@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::fixture::{self, Exchange, Expect, Fixture, Step};
 use super::script::{Asked, Responder, Script, ScriptedBackend};
+use crate::gateway::load::read_compositions;
 use crate::language::check::{self, BackendSchema};
 use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity, render};
 use crate::language::source::{Document, Node, NodeKind, SourceMap, Span};
@@ -104,6 +105,8 @@ struct Trial {
 struct Stage {
     sources: SourceMap,
     gateway: spec::Gateway,
+    /// The folder of the gateway file, for paths in it.
+    folder: PathBuf,
     schemas: Vec<BackendSchema>,
     pools: Vec<DescriptorPool>,
 }
@@ -279,14 +282,19 @@ impl Stage {
         Ok(Self {
             sources,
             gateway,
+            folder,
             schemas,
             pools,
         })
     }
 
-    /// Checks compositions: maps as they stand in the fixture, or paths.
+    /// Checks compositions: maps as they stand in the fixture, or paths; without any, those that the gateway file names.
     fn check(&mut self, nodes: &[Node], folder: &Path, diagnostics: &mut Diagnostics) -> Option<Plan> {
-        let mut compositions = Vec::new();
+        let mut compositions = if nodes.is_empty() {
+            read_compositions(&self.gateway, &self.folder, &mut self.sources, diagnostics)
+        } else {
+            Vec::new()
+        };
         for node in nodes {
             let document = match &node.kind {
                 NodeKind::Text(path) => {

@@ -1,7 +1,7 @@
 //! Warnings: what is allowed and probably not meant (semantics.md 0, 4.10).
 
 use super::graph::ancestors;
-use super::outline::{CallId, GraphId, ROOT};
+use super::outline::{CallId, GraphId, Outline, ROOT};
 use super::unit::{Scope, Target, Unit};
 use super::walk::{Site, Walker};
 use crate::expr::{Type, TypeKind};
@@ -40,6 +40,7 @@ fn effect_races(unit: &mut Unit<'_, '_>) {
                 && counted
                 && !before.contains(other)
                 && !ancestors(outline, **other).contains(id)
+                && !required_before(outline, *id, **other)
         });
         if let Some((_, other)) = races {
             let name = &outline.call(*id).spec.name;
@@ -56,6 +57,14 @@ fn effect_races(unit: &mut Unit<'_, '_>) {
             );
         }
     }
+}
+
+/// Whether a `require` that does not depend on the unsafe call `id`, and so has to hold before it starts, waits for `other`.
+fn required_before(outline: &Outline<'_>, id: CallId, other: CallId) -> bool {
+    let depends = |calls: &[CallId], on: CallId| {
+        calls.iter().any(|it| *it == on || ancestors(outline, *it).contains(&on))
+    };
+    outline.require.iter().any(|it| !depends(&it.calls, id) && depends(&it.calls, other))
 }
 
 /// A required call that only optional ones read.

@@ -37,12 +37,18 @@ pub(super) async fn run(scope: &Scope<'_>, index: CallIndex) -> Result<(), Box<F
     }
 }
 
+/// What is sent and may change something must not happen before every `require` has held, whether its author calls it an
+/// effect or not.
+fn is_sent_and_unsafe(call: &Call) -> bool {
+    !call.safe && matches!(call.kind, CallKind::Grpc(_) | CallKind::Http(_))
+}
+
 /// The result of a call, or its own failure.
 async fn attempt(scope: &Scope<'_>, index: CallIndex, call: &Call) -> Result<Value, Box<Failed>> {
     for need in &call.needs {
         scope.settled(*need).await?;
     }
-    if call.effect {
+    if call.effect || is_sent_and_unsafe(call) {
         // Effects and requires that wait for each other in a ring would wait for ever.
         let held = timeout_at(scope.deadline.instant(), graph::held_before(scope, index)).await;
         held.map_err(|_| scope.failed(call, Failure::deadline()))?;
