@@ -4,6 +4,7 @@
 //! Programs are compiled once, when a plan is made, hold no descriptors, and are shared by `Arc`.
 //! Invariant: no tree between wire and wire; each program makes one pass over its input in the usual case.
 
+pub mod base64;
 pub mod escape;
 pub mod http_binding;
 pub mod json;

@@ -134,12 +134,12 @@ pub fn parse_duration(text: &str) -> Option<(i64, i32)> {
     })
 }
 
-/// Year, month and day of a day counted from 1970-01-01, for years 1 to 9999.
+/// Year, month and day of a day counted from 1970-01-01, for the years 1 to 9999; of other days they mean nothing.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "the caller has checked the range: at most 3.7 million days"
 )]
-fn civil(days: i64) -> (u32, u32, u32) {
+pub fn civil(days: i64) -> (u32, u32, u32) {
     // Counted from 0000-03-01, so that the leap day is the last of its year; years come in eras of 400.
     let days = u32::try_from(days + 719_468).unwrap_or(0);
     let era = days / 146_097;
@@ -156,12 +156,12 @@ fn civil(days: i64) -> (u32, u32, u32) {
     (era * 400 + year_of_era + u32::from(month <= 2), month, day)
 }
 
-/// The inverse of [`civil`], for a date that exists.
+/// The inverse of [`civil`], for a date that exists in these years.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "the year has four digits and month and day exist"
 )]
-fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
+pub fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
     // One era is added before and taken off behind, because January of year 0 belongs to the year before.
     let year = year + 400 - u32::from(month <= 2);
     let march_month = if month > 2 { month - 3 } else { month + 9 };

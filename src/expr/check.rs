@@ -266,6 +266,16 @@ impl Typed {
         }
     }
 
+    /// The same, with what is known where it turns out to be `outcome`.
+    fn knowing_when(mut self, outcome: bool, known: Facts) -> Self {
+        if outcome {
+            self.when_true = known;
+        } else {
+            self.when_false = known;
+        }
+        self
+    }
+
     fn poison(span: Span) -> Self {
         Self::new(Code::new(Op::Constant(Value::Null), span), Type::unknown())
     }

@@ -8,8 +8,6 @@ mod math;
 mod text;
 mod time;
 
-pub(super) use self::text::decode_base64;
-
 use super::program::Native;
 
 /// A function, method or macro.

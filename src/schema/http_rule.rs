@@ -3,7 +3,6 @@
 //! How a request binds to the message that a rule asks for is `codec::http_binding`; what its path means, `path_template`.
 
 use super::descriptor::{HttpPattern, HttpRuleOption};
-use super::types::{Method, Schema, Service};
 
 /// One binding of a method to HTTP: `get: "/v1/products/{id}"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,15 +15,6 @@ pub struct HttpRule {
     pub body: String,
     /// `response_body:`: empty or a top-level field of the reply.
     pub response_body: String,
-}
-
-/// Every rule of every method, in order of services and declarations.
-pub fn rules(schema: &Schema) -> impl Iterator<Item = (&Service, &Method, &HttpRule)> {
-    let methods = schema
-        .services()
-        .iter()
-        .flat_map(|service| service.methods.iter().map(move |method| (service, method)));
-    methods.flat_map(|(service, method)| method.http.iter().map(move |rule| (service, method, rule)))
 }
 
 /// A rule and its additional bindings, which cannot have any of their own.

@@ -67,17 +67,7 @@ impl Checker<'_> {
             span,
             false,
         );
-        if negated {
-            Typed {
-                when_true: known,
-                ..typed
-            }
-        } else {
-            Typed {
-                when_false: known,
-                ..typed
-            }
-        }
+        typed.knowing_when(negated, known)
     }
 
     /// `x in list`, `key in map`.

@@ -77,17 +77,7 @@ impl Checker<'_> {
             self.ast.span(id),
             false,
         );
-        if all {
-            Typed {
-                when_true: known,
-                ..typed
-            }
-        } else {
-            Typed {
-                when_false: known,
-                ..typed
-            }
-        }
+        typed.knowing_when(all, known)
     }
 
     pub(super) fn conditional(&mut self, id: NodeId, condition: NodeId, yes: NodeId, no: NodeId) -> Typed {

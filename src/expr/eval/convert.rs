@@ -11,7 +11,7 @@ use super::super::value::{ListValue, Str, Value};
 use super::{LIST_TOO_LONG, MAX_LIST, MAX_TEXT, MISMATCH, TEXT_TOO_LONG, blame, json, number};
 use crate::codec::json as text_json;
 use crate::codec::wire::{RawValue, Reader};
-use crate::codec::{number as digits, time_text};
+use crate::codec::{base64, number as digits, time_text};
 
 /// Changes the form of a value that is not null.
 pub(super) fn convert(conversion: &Conversion, value: Value) -> Result<Value, Reason> {
@@ -180,8 +180,8 @@ fn scalar_from_json(kind: JsonKind, value: Value) -> Result<Value, Reason> {
         // JSON does not tell 5 from 5.0.
         (JsonKind::Int, Value::Double(it)) if it.fract() == 0.0 => to_int(&value),
         (JsonKind::Double, Value::Int(_) | Value::Uint(_) | Value::Double(_)) => to_double(&value),
-        (JsonKind::Bytes, Value::String(text)) => super::super::function::decode_base64(text)
-            .map(Value::Bytes)
+        (JsonKind::Bytes, Value::String(text)) => base64::decode(text.as_bytes())
+            .map(|it| Value::Bytes(it.into()))
             .ok_or("this text is not base64"),
         (JsonKind::Bool, _) => Err("a JSON value is not true or false"),
         (JsonKind::Text | JsonKind::Bytes, _) => Err("a JSON value is not text"),

@@ -1,10 +1,9 @@
 //! Functions over text and bytes. Indexes count characters (Unicode scalar values), as CEL says.
 
-use bytes::Bytes;
-
 use super::super::eval::{LIST_TOO_LONG, MAX_LIST, MAX_TEXT, MISMATCH, TEXT_TOO_LONG, list_of, text};
 use super::super::program::Reason;
 use super::super::value::{Str, Value};
+use crate::codec::base64;
 
 const OUT_OF_RANGE: Reason = "an index is out of range";
 
@@ -172,8 +171,8 @@ pub(super) fn split(args: &[Value]) -> Result<Value, Reason> {
 }
 
 pub(super) fn base64_decode(args: &[Value]) -> Result<Value, Reason> {
-    decode_base64(str_at(args, 0)?)
-        .map(Value::Bytes)
+    base64::decode(str_at(args, 0)?.as_bytes())
+        .map(|it| Value::Bytes(it.into()))
         .ok_or("this text is not base64")
 }
 
@@ -194,20 +193,6 @@ pub(super) fn base64_encode(args: &[Value]) -> Result<Value, Reason> {
 /// Standard base64 with padding.
 fn encode_base64(bytes: &[u8]) -> String {
     base64_simd::STANDARD.encode_to_string(bytes)
-}
-
-/// Base64 in either alphabet, with or without padding, as canonical JSON reads it.
-pub(in crate::expr) fn decode_base64(text: &str) -> Option<Bytes> {
-    let bare = text.trim_end_matches('=');
-    if text.len() - bare.len() > 2 {
-        return None;
-    }
-    let decoded = if bare.contains(['-', '_']) {
-        base64_simd::URL_SAFE_NO_PAD.decode_to_vec(bare)
-    } else {
-        base64_simd::STANDARD_NO_PAD.decode_to_vec(bare)
-    };
-    decoded.ok().map(Bytes::from)
 }
 
 #[cfg(test)]

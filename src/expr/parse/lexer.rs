@@ -4,7 +4,7 @@
 //! content of strings, and always moves forward, also over what it refuses.
 
 use super::super::{ExprError, Span};
-use super::syntax;
+use super::mistake::syntax;
 
 /// What a token is. Its text is the span's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

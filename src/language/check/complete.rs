@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::expr;
 use crate::language::source::{Span, Text};
 use crate::language::spec::{
-    Call, CallKind, Composition, Expression, ForBody, Head, Json, Member, Name, Template, TemplateKind,
+    Call, CallKind, Composition, Expression, ForBody, Head, Member, Name, Template, TemplateKind,
 };
 use crate::schema::MessageRef;
 
@@ -63,7 +63,7 @@ pub(super) fn complete(written: &Composition, hints: &Hints<'_>) -> Composition 
                 request,
             }),
             headers: headers.collect(),
-            ..empty_call(span)
+            ..Call::empty(Name { value: "".into(), span }, span)
         });
     }
     if composition.response.is_none() {
@@ -190,25 +190,4 @@ pub(super) fn expression(text: &str, span: Span) -> Option<Expression> {
         end,
         file: span.file,
     })
-}
-
-/// A call without keys.
-pub(super) fn empty_call(span: Span) -> Call {
-    Call {
-        name: Name { value: "".into(), span },
-        kind: None,
-        headers: Vec::new(),
-        when: None,
-        after: Vec::new(),
-        timeout: None,
-        optional: None,
-        fallback: None,
-        cache: None,
-        index_by: None,
-        effect: None,
-        safe: None,
-        errors: Vec::new(),
-        json: Json::default(),
-        span,
-    }
 }

@@ -22,6 +22,29 @@ const KINDS: [(&str, Place); 5] = [
     ("value", Place::CallValue),
 ];
 
+impl Call {
+    /// A call without keys.
+    pub(in crate::language) fn empty(name: Name, span: Span) -> Self {
+        Self {
+            name,
+            kind: None,
+            headers: Vec::new(),
+            when: None,
+            after: Vec::new(),
+            timeout: None,
+            optional: None,
+            fallback: None,
+            cache: None,
+            index_by: None,
+            effect: None,
+            safe: None,
+            errors: Vec::new(),
+            json: super::Json::default(),
+            span,
+        }
+    }
+}
+
 impl Reader<'_> {
     /// `calls:`, in written order. A call whose name cannot be used is read for its mistakes and left out.
     pub(super) fn calls(&mut self, node: &Node) -> Vec<Call> {
@@ -129,7 +152,7 @@ impl Reader<'_> {
         fields.finish();
         Call {
             kind,
-            ..empty(name, span)
+            ..Call::empty(name.clone(), span)
         }
     }
 
@@ -149,7 +172,7 @@ impl Reader<'_> {
     }
 
     fn call_of(&mut self, name: &Name, span: Span, mut fields: Fields<'_>, place: Option<Place>) -> Call {
-        let mut call = empty(name, span);
+        let mut call = Call::empty(name.clone(), span);
         let Some(place) = place else { return call };
         call.kind = self.kind_of(&mut fields, place);
         if let Some(node) = fields.take_if_any("headers") {
@@ -380,25 +403,5 @@ impl Reader<'_> {
             headers.extend(name.map(|name| (name, template)));
         }
         headers
-    }
-}
-
-fn empty(name: &Name, span: Span) -> Call {
-    Call {
-        name: name.clone(),
-        kind: None,
-        headers: Vec::new(),
-        when: None,
-        after: Vec::new(),
-        timeout: None,
-        optional: None,
-        fallback: None,
-        cache: None,
-        index_by: None,
-        effect: None,
-        safe: None,
-        errors: Vec::new(),
-        json: super::Json::default(),
-        span,
     }
 }

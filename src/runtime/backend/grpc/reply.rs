@@ -9,6 +9,7 @@ use tonic::Code;
 
 use super::super::{Directives, Failure, Reply};
 use super::{PREFIX, channel};
+use crate::codec::base64;
 
 /// Reads a whole reply. Fails with `Status` where the backend says so, with `BadReply` where it is no unary gRPC reply.
 pub(super) async fn read(response: Response<RecvStream>, max_message: usize) -> Result<Reply, Failure> {
@@ -122,17 +123,9 @@ fn failed(status: &[u8], headers: &HeaderMap) -> Option<Failure> {
     let message = percent_decode(text).decode_utf8_lossy().into_owned();
     let details = headers
         .get("grpc-status-details-bin")
-        .map(|it| decode_base64(it.as_bytes()))
-        .unwrap_or_default();
-    Some(Failure::status(code, message, details))
-}
-
-/// Binary metadata, padded or not; empty where it is malformed.
-fn decode_base64(text: &[u8]) -> Bytes {
-    let unpadded = text.iter().rposition(|&it| it != b'=').map_or(0, |it| it + 1);
-    let digits = text.get(..unpadded).unwrap_or_default();
-    base64_simd::STANDARD_NO_PAD
-        .decode_to_vec(digits)
+        // Padded or not; what is malformed is as if it were not there.
+        .and_then(|it| base64::decode(it.as_bytes()))
         .unwrap_or_default()
-        .into()
+        .into();
+    Some(Failure::status(code, message, details))
 }
