@@ -29,15 +29,25 @@ pub fn write_string_part(text: &str, out: &mut Vec<u8>) {
 /// Appends bytes that must be UTF-8 as a JSON string; [`DecodeError::Utf8`] where they are not, and `out` is as it was.
 #[inline]
 pub fn write_utf8(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    write_utf8_first(bytes, bytes.len(), out)
+}
+
+/// Like [`write_utf8`], for the first `length` of the bytes; faster where more of them follow.
+#[inline]
+pub(super) fn write_utf8_first(bytes: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     let start = out.len();
     out.push(b'"');
-    let ascii = write_unquoted(bytes, out);
-    if !ascii && simdutf8::basic::from_utf8(bytes).is_err() {
+    let ascii = write_first(bytes, length, out);
+    if !ascii && !is_utf8(bytes.get(..length).unwrap_or_default()) {
         out.truncate(start);
         return Err(DecodeError::Utf8);
     }
     out.push(b'"');
     Ok(())
+}
+
+fn is_utf8(bytes: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(bytes).is_ok()
 }
 
 /// Appends bytes as a JSON string; what is not UTF-8 becomes U+FFFD.
@@ -60,26 +70,77 @@ pub fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
 /// a longer character.
 #[inline]
 fn write_unquoted(bytes: &[u8], out: &mut Vec<u8>) -> bool {
-    let mut rest = bytes;
-    let mut ascii = true;
-    loop {
-        let run = clean_run(rest);
-        ascii &= run.ascii;
-        let Some((clean, after)) = rest.split_at_checked(run.length) else {
-            return ascii;
-        };
-        out.extend_from_slice(clean);
-        let Some((&byte, after)) = after.split_first() else {
-            return ascii;
-        };
-        write_escape(byte, out);
-        rest = after;
-    }
+    write_first(bytes, bytes.len(), out)
 }
 
-struct CleanRun {
-    length: usize,
-    ascii: bool,
+/// How many bytes are looked at and copied at once: one vector register of every processor.
+const WIDTH: usize = 16;
+
+/// Copies the first bytes, escaped, like [`write_unquoted`]. Those behind them are not written, but where there are any a
+/// short text can be copied by a whole register.
+#[inline]
+fn write_first(bytes: &[u8], length: usize, out: &mut Vec<u8>) -> bool {
+    let mut rest = bytes;
+    let mut left = length.min(bytes.len());
+    let mut high = 0;
+    while left >= WIDTH
+        && let Some((chunk, after)) = rest.split_first_chunk::<WIDTH>()
+    {
+        let words = words(chunk);
+        high |= words[0] | words[1];
+        out.extend_from_slice(chunk);
+        let n_plain = n_plain(words);
+        if n_plain < WIDTH {
+            out.truncate(out.len().saturating_sub(WIDTH.saturating_sub(n_plain)));
+            write_escape(chunk.get(n_plain).copied().unwrap_or_default(), out);
+            let n_taken = n_plain.saturating_add(1);
+            rest = rest.get(n_taken..).unwrap_or_default();
+            left = left.saturating_sub(n_taken);
+        } else {
+            rest = after;
+            left = left.saturating_sub(WIDTH);
+        }
+    }
+    if left > 0 {
+        let last = last_words(rest, left);
+        high |= last[0] | last[1];
+        let text: [u8; WIDTH] = (u128::from(last[0]) | u128::from(last[1]) << 64).to_le_bytes();
+        if n_plain(last) < WIDTH {
+            write_slowly(text.get(..left).unwrap_or_default(), out);
+        } else {
+            out.extend_from_slice(&text);
+            out.truncate(out.len().saturating_sub(WIDTH.saturating_sub(left)));
+        }
+    }
+    high & HIGH_BITS == 0
+}
+
+/// A chunk as two words, the first byte lowest.
+#[inline]
+fn words(chunk: &[u8; WIDTH]) -> [u64; 2] {
+    let [low, high] = [chunk.first_chunk::<8>(), chunk.last_chunk::<8>()];
+    [low, high].map(|it| it.map_or(0, |it| u64::from_le_bytes(*it)))
+}
+
+/// Fewer than [`WIDTH`] bytes, filled up with blanks.
+#[inline]
+fn last_words(bytes: &[u8], length: usize) -> [u64; 2] {
+    const BLANKS: u64 = every_byte(b' ');
+    let Some(chunk) = bytes.first_chunk::<WIDTH>() else {
+        let mut chunk = [b' '; WIDTH];
+        for (to, from) in chunk.iter_mut().zip(bytes).take(length) {
+            *to = *from;
+        }
+        return words(&chunk);
+    };
+    let [low, high] = words(chunk);
+    // The shift is by the bits of the bytes that count, of which there are fewer than eight in the word that is cut.
+    let behind = u64::MAX.wrapping_shl(u32::try_from(length).unwrap_or(0).wrapping_mul(8));
+    if length < 8 {
+        [low & !behind | BLANKS & behind, BLANKS]
+    } else {
+        [low, high & !behind | BLANKS & behind]
+    }
 }
 
 const fn every_byte(byte: u8) -> u64 {
@@ -88,42 +149,44 @@ const fn every_byte(byte: u8) -> u64 {
 
 const HIGH_BITS: u64 = every_byte(0x80);
 
-/// Sets the high bit of each byte that is zero, and possibly of bytes behind the first one.
 #[inline]
-fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(every_byte(1)) & !word & HIGH_BITS
+fn is_special(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
-/// Measures how far the bytes can be copied as they are.
+/// Sets the high bit of each byte that must be escaped, and possibly of bytes behind the first one.
 #[inline]
-fn clean_run(bytes: &[u8]) -> CleanRun {
-    let mut length: usize = 0;
-    let mut high = 0;
-    let (words, tail) = bytes.as_chunks::<8>();
-    for word in words {
-        // Little endian, so that the first byte is found at the lowest bits.
-        let word = u64::from_le_bytes(*word);
-        let control = word.wrapping_sub(every_byte(0x20)) & !word & HIGH_BITS;
-        let quote = zero_bytes(word ^ every_byte(b'"'));
-        let backslash = zero_bytes(word ^ every_byte(b'\\'));
-        high |= word & HIGH_BITS;
-        let found = control | quote | backslash;
-        if found != 0 {
-            return CleanRun {
-                length: length.saturating_add(found.trailing_zeros() as usize / 8),
-                ascii: high == 0,
-            };
-        }
-        length = length.saturating_add(8);
+fn special_bits(word: u64) -> u64 {
+    let quote = word ^ every_byte(b'"');
+    let backslash = word ^ every_byte(b'\\');
+    let control = word.wrapping_sub(every_byte(0x20)) & !word;
+    let quote = quote.wrapping_sub(every_byte(1)) & !quote;
+    let backslash = backslash.wrapping_sub(every_byte(1)) & !backslash;
+    (control | quote | backslash) & HIGH_BITS
+}
+
+/// How many bytes stand before the first that must be escaped.
+#[inline]
+fn n_plain([low, high]: [u64; 2]) -> usize {
+    let [low, high] = [special_bits(low), special_bits(high)];
+    if low | high == 0 {
+        WIDTH
+    } else if low != 0 {
+        low.trailing_zeros() as usize / 8
+    } else {
+        (high.trailing_zeros() as usize / 8).saturating_add(8)
     }
-    let clean = tail
-        .iter()
-        .take_while(|&&it| it >= 0x20 && it != b'"' && it != b'\\')
-        .count();
-    let ascii = high == 0 && tail.is_ascii();
-    CleanRun {
-        length: length.saturating_add(clean),
-        ascii,
+}
+
+/// Byte by byte.
+#[cold]
+fn write_slowly(bytes: &[u8], out: &mut Vec<u8>) {
+    for &byte in bytes {
+        if is_special(byte) {
+            write_escape(byte, out);
+        } else {
+            out.push(byte);
+        }
     }
 }
 

@@ -33,7 +33,8 @@ pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<()
     let (year, month, day) = civil(seconds.div_euclid(SECONDS_PER_DAY));
     // 0..86400 after the remainder.
     let second = u32::try_from(seconds.rem_euclid(SECONDS_PER_DAY)).unwrap_or(0);
-    let mut text = *b"0000-00-00T00:00:00";
+    // A whole number of registers, the end of which is taken back.
+    let mut text = *b"0000-00-00T00:00:00.000000000Z  ";
     two_digits(&mut text, 0, year / 100);
     two_digits(&mut text, 2, year % 100);
     two_digits(&mut text, 5, month);
@@ -41,9 +42,28 @@ pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<()
     two_digits(&mut text, 11, second / 3600);
     two_digits(&mut text, 14, second / 60 % 60);
     two_digits(&mut text, 17, second % 60);
+    let nanos = nanos.unsigned_abs();
+    let length: usize = if nanos == 0 {
+        text[19] = b'Z';
+        20
+    } else {
+        two_digits(&mut text, 20, nanos / 10_000_000);
+        two_digits(&mut text, 22, nanos / 100_000 % 100);
+        two_digits(&mut text, 24, nanos / 1000 % 100);
+        two_digits(&mut text, 26, nanos / 10 % 100);
+        text[28] = digit(nanos);
+        if nanos.is_multiple_of(1_000_000) {
+            text[23] = b'Z';
+            24
+        } else if nanos.is_multiple_of(1000) {
+            text[26] = b'Z';
+            27
+        } else {
+            30
+        }
+    };
     out.extend_from_slice(&text);
-    write_fraction(nanos.unsigned_abs(), out);
-    out.push(b'Z');
+    out.truncate(out.len().saturating_sub(text.len().saturating_sub(length)));
     Ok(())
 }
 
@@ -187,12 +207,28 @@ fn seconds_of_day(hour: u32, minute: u32, second: u32) -> i64 {
 }
 
 /// Writes a number below 100 at a place of a fixed text.
-fn two_digits(text: &mut [u8; 19], at: usize, number: u32) {
-    if let Some([tens, ones]) = text.get_mut(at..).and_then(|it| it.first_chunk_mut::<2>()) {
-        *tens = digit(number / 10);
-        *ones = digit(number);
+#[inline]
+fn two_digits(text: &mut [u8; 32], at: usize, number: u32) {
+    let digits = TWO_DIGITS.get(number as usize).copied().unwrap_or_default();
+    if let Some(place) = text.get_mut(at..).and_then(|it| it.first_chunk_mut::<2>()) {
+        *place = digits;
     }
 }
+
+/// The digits of every number below 100.
+const TWO_DIGITS: [[u8; 2]; 100] = {
+    let mut table = [[b'0'; 2]; 100];
+    let mut tens = 0;
+    while tens < 10 {
+        let mut ones = 0;
+        while ones < 10 {
+            table[tens * 10 + ones] = [b"0123456789"[tens], b"0123456789"[ones]];
+            ones += 1;
+        }
+        tens += 1;
+    }
+    table
+};
 
 /// The last digit of a number.
 fn digit(number: u32) -> u8 {

@@ -179,7 +179,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Of two bytes: lengths and tags beyond the smallest; or longer.
+    #[inline]
     fn long_varint(&mut self) -> Result<u64, DecodeError> {
+        match self.rest {
+            &[low, high, ref rest @ ..] if high < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.longest_varint(),
+        }
+    }
+
+    fn longest_varint(&mut self) -> Result<u64, DecodeError> {
         let mut rest = self.rest;
         let mut value = 0;
         for shift in (0..64).step_by(7) {
@@ -211,6 +223,16 @@ impl<'a> Reader<'a> {
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Malformed)?;
         self.rest = rest;
         Ok(bytes)
+    }
+
+    /// Reads a length and that many bytes, and returns what follows them too: all that begins with the bytes, and how many
+    /// of it they are.
+    #[inline]
+    pub(super) fn bytes_first(&mut self) -> Result<(&'a [u8], usize), DecodeError> {
+        let length = usize::try_from(self.varint()?).map_err(|_| DecodeError::Malformed)?;
+        let from = self.rest;
+        self.rest = from.get(length..).ok_or(DecodeError::Malformed)?;
+        Ok((from, length))
     }
 
     /// Reads four bytes.

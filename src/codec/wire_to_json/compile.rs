@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Selection;
 use super::enum_names::EnumNames;
-use super::program::{Count, Form, MapOp, NO_OP, Op, Plan, Program, Scalar};
+use super::program::{Count, Form, MapOp, NO_OP, Op, Plan, Program, Scalar, wide_key};
 use crate::codec::wire::{Tag, WireType};
 use crate::codec::{Defaults, Int64, JsonOptions, Names, escape};
 use crate::schema::{
@@ -107,7 +107,8 @@ impl<'s> Compiler<'s> {
             }
             let key_start = offset(keys.len());
             self.write_key(field, &mut keys);
-            let op = self.op(message, field, chosen, key_start..offset(keys.len()));
+            let key = keys.get(key_start as usize..).unwrap_or_default();
+            let op = self.op(message, field, chosen, key_start, key);
             if self.options.defaults == Defaults::Emit && field.presence == Presence::Implicit && !op.hidden {
                 self.write_key(field, &mut defaults);
                 self.write_default(op, &mut defaults);
@@ -126,7 +127,14 @@ impl<'s> Compiler<'s> {
         }
     }
 
-    fn op(&mut self, message: &Message, field: &Field, chosen: Option<&'s Selection>, key: std::ops::Range<u32>) -> Op {
+    fn op(
+        &mut self,
+        message: &Message,
+        field: &Field,
+        chosen: Option<&'s Selection>,
+        key_start: u32,
+        key: &[u8],
+    ) -> Op {
         let wire_type = WireType::of(field.kind, field.delimited);
         let tag = Tag::new(field.number, wire_type);
         let inner = chosen.unwrap_or(WHOLE);
@@ -159,8 +167,11 @@ impl<'s> Compiler<'s> {
             hidden: chosen.is_none(),
             oneof,
             oneof_bit: oneof.map_or(0, |it| 1_u64.rotate_left(u32::from(it))),
-            key_start: key.start,
-            key_end: key.end,
+            key_start,
+            key_end: key_start.saturating_add(offset(key.len())),
+            key: wide_key(key).0,
+            first_key: wide_key(key.get(1..).unwrap_or_default()).0,
+            key_length: wide_key(key).1,
         }
     }
 

@@ -57,8 +57,32 @@ pub(super) struct Op {
     pub(super) oneof: Option<u16>,
     /// One bit for the oneof; 0 for none. Two oneofs may share a bit, which costs time but no correctness.
     pub(super) oneof_bit: u64,
+    /// Where `,"name":` stands in the plan's keys.
     pub(super) key_start: u32,
     pub(super) key_end: u32,
+    /// `,"name":`, filled up …
+    pub(super) key: [u8; KEY_WIDTH],
+    /// … and `"name":` …
+    pub(super) first_key: [u8; KEY_WIDTH],
+    /// … and the length of the former; [`LONG_KEY`] where it does not fit.
+    pub(super) key_length: u8,
+}
+
+/// Keys up to this length are copied by whole registers.
+pub(super) const KEY_WIDTH: usize = 32;
+
+pub(super) const LONG_KEY: u8 = u8::MAX;
+
+/// A key filled up to [`KEY_WIDTH`], and its length; [`LONG_KEY`] where it is longer.
+pub(super) fn wide_key(key: &[u8]) -> ([u8; KEY_WIDTH], u8) {
+    let mut wide = [b' '; KEY_WIDTH];
+    match wide.get_mut(..key.len()) {
+        Some(place) => {
+            place.copy_from_slice(key);
+            (wide, u8::try_from(key.len()).unwrap_or(LONG_KEY))
+        }
+        None => (wide, LONG_KEY),
+    }
 }
 
 /// One, many, or a map.

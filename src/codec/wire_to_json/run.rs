@@ -11,7 +11,7 @@ use super::OUTPUT_LIMIT;
 use super::compile::AnyTypes;
 use super::map::Entry;
 use super::message_set;
-use super::program::{Count, Form, Op, Plan, Program, Scalar};
+use super::program::{Count, Form, KEY_WIDTH, LONG_KEY, Op, Plan, Program, Scalar};
 use crate::codec::wire::{self, DEPTH_LIMIT, RawValue, Reader, Tag, WireType};
 use crate::codec::{DecodeError, escape, number};
 
@@ -260,13 +260,24 @@ impl<'p> Writer<'p> {
 
     #[inline]
     pub(super) fn key(&mut self, frame: Frame<'_>, op: &Op) {
+        let is_first = self.out.len() == frame.start;
+        if op.key_length == LONG_KEY {
+            self.long_key(frame, op, is_first);
+            return;
+        }
+        // One copy of a fixed length, the end of which is taken back, costs less than a copy of the right length.
+        let key = if is_first { &op.first_key } else { &op.key };
+        self.out.extend_from_slice(key);
+        let length = usize::from(op.key_length).saturating_sub(usize::from(is_first));
+        self.out
+            .truncate(self.out.len().saturating_sub(KEY_WIDTH.saturating_sub(length)));
+    }
+
+    #[cold]
+    fn long_key(&mut self, frame: Frame<'_>, op: &Op, is_first: bool) {
         let key = frame.plan.key(op);
-        let without_comma = key.get(1..).unwrap_or_default();
-        self.out.extend_from_slice(if self.out.len() == frame.start {
-            without_comma
-        } else {
-            key
-        });
+        self.out
+            .extend_from_slice(key.get(usize::from(is_first)..).unwrap_or_default());
     }
 
     pub(super) fn defaults(&mut self, frame: Frame<'_>, ops: std::ops::Range<usize>) {
@@ -369,9 +380,9 @@ impl<'p> Writer<'p> {
     pub(super) fn scalar(&mut self, scalar: Scalar, reader: &mut Reader<'_>) -> Result<Written, DecodeError> {
         let default = match scalar {
             Scalar::String => {
-                let text = reader.bytes()?;
-                escape::write_utf8(text, &mut self.out)?;
-                text.is_empty()
+                let (text, length) = reader.bytes_first()?;
+                escape::write_utf8_first(text, length, &mut self.out)?;
+                length == 0
             }
             Scalar::LossyString => {
                 let text = reader.bytes()?;

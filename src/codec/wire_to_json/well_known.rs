@@ -30,18 +30,21 @@ impl Writer<'_> {
     }
 
     /// Timestamp and Duration: seconds and nanoseconds.
+    #[inline]
     fn quoted(
         &mut self,
         wire: &[u8],
-        write: fn(i64, i32, &mut Vec<u8>) -> Result<(), DecodeError>,
+        write: impl Fn(i64, i32, &mut Vec<u8>) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
+        const SECONDS: Tag = Tag::new(1, WireType::Varint);
+        const NANOS: Tag = Tag::new(2, WireType::Varint);
         let (mut seconds, mut nanos) = (0, 0);
         let mut reader = Reader::new(wire);
-        while let Some((tag, value)) = reader.field()? {
-            match (tag.number(), value) {
-                (1, RawValue::Varint(bits)) => seconds = wire::int64(bits),
-                (2, RawValue::Varint(bits)) => nanos = wire::int32(bits),
-                _ => {}
+        while !reader.is_empty() {
+            match reader.tag()? {
+                SECONDS => seconds = wire::int64(reader.varint()?),
+                NANOS => nanos = wire::int32(reader.varint()?),
+                other => reader.skip(other)?,
             }
         }
         self.out.push(b'"');
