@@ -30,9 +30,11 @@ pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<()
     if !(MIN_TIMESTAMP_SECONDS..=MAX_TIMESTAMP_SECONDS).contains(&seconds) || !(0..NANOS).contains(&nanos) {
         return Err(DecodeError::Range);
     }
-    let (year, month, day) = civil(seconds.div_euclid(SECONDS_PER_DAY));
-    // 0..86400 after the remainder.
-    let second = u32::try_from(seconds.rem_euclid(SECONDS_PER_DAY)).unwrap_or(0);
+    // Since year 1, so that nothing is negative; at most 3.7 million days, and 86,399 seconds of the last.
+    let since = seconds.saturating_sub(MIN_TIMESTAMP_SECONDS).unsigned_abs();
+    let days = u32::try_from(since / SECONDS_PER_DAY.unsigned_abs()).unwrap_or(0);
+    let second = u32::try_from(since % SECONDS_PER_DAY.unsigned_abs()).unwrap_or(0);
+    let (year, month, day) = civil_since_year_1(days);
     // A whole number of registers, the end of which is taken back.
     let mut text = *b"0000-00-00T00:00:00.000000000Z  ";
     two_digits(&mut text, 0, year / 100);
@@ -155,13 +157,18 @@ pub fn parse_duration(text: &str) -> Option<(i64, i32)> {
 }
 
 /// Year, month and day of a day counted from 1970-01-01, for the years 1 to 9999; of other days they mean nothing.
+pub fn civil(days: i64) -> (u32, u32, u32) {
+    civil_since_year_1(u32::try_from(days.saturating_add(719_162)).unwrap_or(0).min(3_652_058))
+}
+
+/// Year, month and day of a day counted from 0001-01-01, up to year 9999.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "the caller has checked the range: at most 3.7 million days"
 )]
-pub fn civil(days: i64) -> (u32, u32, u32) {
+fn civil_since_year_1(days: u32) -> (u32, u32, u32) {
     // Counted from 0000-03-01, so that the leap day is the last of its year; years come in eras of 400.
-    let days = u32::try_from(days + 719_468).unwrap_or(0);
+    let days = days + 306;
     let era = days / 146_097;
     let day_of_era = days % 146_097;
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -357,10 +364,10 @@ mod tests {
 
     #[test]
     fn every_day_of_the_calendar_is_read_back() {
-        let last = MAX_TIMESTAMP_SECONDS / SECONDS_PER_DAY;
-        for day in (MIN_TIMESTAMP_SECONDS / SECONDS_PER_DAY..=last).step_by(17) {
-            let (year, month, date) = civil(day);
-            assert_eq!(days_since_1970(year, month, date), day);
+        let first = MIN_TIMESTAMP_SECONDS / SECONDS_PER_DAY;
+        for day in (0..3_652_059).step_by(17) {
+            let (year, month, date) = civil_since_year_1(day);
+            assert_eq!(days_since_1970(year, month, date), first + i64::from(day));
         }
     }
 

@@ -216,6 +216,18 @@ impl<'a> Reader<'a> {
         Tag::parse(self.varint()?)
     }
 
+    /// Moves over a tag of one byte if it is next.
+    #[inline]
+    pub(super) fn accept_small_tag(&mut self, tag: Tag) -> bool {
+        match self.rest.split_first() {
+            Some((&byte, rest)) if byte < 0x80 && u32::from(byte) == tag.bits() => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Reads a length and that many bytes.
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
@@ -227,7 +239,8 @@ impl<'a> Reader<'a> {
 
     /// Reads a length and that many bytes, and returns what follows them too: all that begins with the bytes, and how many
     /// of it they are.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "read with the text of nearly every field")]
+    #[inline(always)]
     pub(super) fn bytes_first(&mut self) -> Result<(&'a [u8], usize), DecodeError> {
         let length = usize::try_from(self.varint()?).map_err(|_| DecodeError::Malformed)?;
         let from = self.rest;

@@ -164,6 +164,9 @@ impl<'s> Compiler<'s> {
             skip_default: matches!(count, Count::One)
                 && field.presence == Presence::Implicit
                 && self.options.defaults == Defaults::Omit,
+            plain_text: chosen.is_some()
+                && oneof.is_none()
+                && matches!((count, form), (Count::One, Form::Scalar(Scalar::String))),
             hidden: chosen.is_none(),
             oneof,
             oneof_bit: oneof.map_or(0, |it| 1_u64.rotate_left(u32::from(it))),

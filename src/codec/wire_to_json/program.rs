@@ -51,6 +51,8 @@ pub(super) struct Op {
     pub(super) count: Count,
     /// The default, found on the wire, counts as absent.
     pub(super) skip_default: bool,
+    /// A string, one and in no oneof: the field that most fields are.
+    pub(super) plain_text: bool,
     /// Not selected, but a member of a oneof of which another member is: it is followed, not written.
     pub(super) hidden: bool,
     /// Place in the list of the message's oneofs.
