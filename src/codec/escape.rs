@@ -74,7 +74,7 @@ fn write_unquoted(bytes: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 /// How many bytes are looked at and copied at once: one vector register of every processor.
-const WIDTH: usize = 16;
+pub(super) const WIDTH: usize = 16;
 
 /// Copies the first bytes, escaped, like [`write_unquoted`]. Those behind them are not written, but where there are any a
 /// short text can be copied by a whole register.
@@ -165,7 +165,12 @@ fn special_bits(word: u64) -> u64 {
     (control | quote | backslash) & HIGH_BITS
 }
 
-/// How many bytes stand before the first that must be escaped.
+/// How many bytes of a chunk stand before the first that is a quote, a backslash or a control character.
+#[inline]
+pub(super) fn n_plain_of(chunk: &[u8; WIDTH]) -> usize {
+    n_plain(words(chunk))
+}
+
 #[inline]
 fn n_plain([low, high]: [u64; 2]) -> usize {
     let [low, high] = [special_bits(low), special_bits(high)];

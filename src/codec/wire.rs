@@ -179,18 +179,34 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Of two bytes: lengths and tags beyond the smallest; or longer.
-    #[inline]
+    /// Of several bytes.
     fn long_varint(&mut self) -> Result<u64, DecodeError> {
-        match self.rest {
-            &[low, high, ref rest @ ..] if high < 0x80 => {
-                self.rest = rest;
-                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
-            }
-            _ => self.longest_varint(),
+        const STOPS: u64 = 0x8080_8080_8080_8080;
+        if let &[low, high, ref rest @ ..] = self.rest
+            && high < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(low & 0x7f) | u64::from(high) << 7);
         }
+        // Up to eight bytes at once.
+        if let Some(chunk) = self.rest.first_chunk::<8>() {
+            let word = u64::from_le_bytes(*chunk);
+            let stops = !word & STOPS;
+            if stops != 0 {
+                // All bits up to that of the byte without a continuation bit; then sevens are pushed together.
+                let value = word & (stops ^ stops.wrapping_sub(1)) & !STOPS;
+                let value = value & 0x007f_007f_007f_007f | (value & 0x7f00_7f00_7f00_7f00) >> 1;
+                let value = value & 0x0000_3fff_0000_3fff | (value & 0x3fff_0000_3fff_0000) >> 2;
+                let value = value & 0x0fff_ffff | (value & 0x0fff_ffff_0000_0000) >> 4;
+                let length = (stops.trailing_zeros() / 8).saturating_add(1) as usize;
+                self.rest = self.rest.get(length..).unwrap_or_default();
+                return Ok(value);
+            }
+        }
+        self.longest_varint()
     }
 
+    #[cold]
     fn longest_varint(&mut self) -> Result<u64, DecodeError> {
         let mut rest = self.rest;
         let mut value = 0;

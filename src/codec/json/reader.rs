@@ -74,9 +74,12 @@ impl<'j> Reader<'j> {
     /// Moves over `byte` if it is next.
     #[inline]
     pub(crate) fn accept(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.advance(usize::from(found));
-        found
+        // A jump, not a sum: so the processor reads on before it knows.
+        if self.peek() != Some(byte) {
+            return false;
+        }
+        self.advance(1);
+        true
     }
 
     /// Moves over `literal` if it is next.
@@ -177,6 +180,15 @@ impl<'j> Reader<'j> {
         if !self.accept(b'0') {
             self.digits()?;
         }
+        match self.peek() {
+            Some(b'.' | b'e' | b'E') => self.rest_of_number()?,
+            _ => {}
+        }
+        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+    }
+
+    /// Moves over fraction and exponent.
+    fn rest_of_number(&mut self) -> Result<(), SyntaxError> {
         if self.accept(b'.') {
             self.digits()?;
         }
@@ -187,16 +199,17 @@ impl<'j> Reader<'j> {
             }
             self.digits()?;
         }
-        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+        Ok(())
     }
 
     #[inline]
     fn digits(&mut self) -> Result<(), SyntaxError> {
-        let length = self.rest().iter().take_while(|it| it.is_ascii_digit()).count();
-        if length == 0 {
+        if !matches!(self.peek(), Some(b'0'..=b'9')) {
             return self.fail("expected a digit");
         }
-        self.advance(length);
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.advance(1);
+        }
         Ok(())
     }
 
@@ -255,20 +268,25 @@ impl<'j> Reader<'j> {
                 }
                 self.skip_blanks();
                 let is_object = objects & 1 == 1;
-                if self.accept(b',') {
-                    self.skip_blanks();
-                    if is_object {
-                        self.string()?;
-                        self.colon()?;
+                match self.peek() {
+                    Some(b',') => {
+                        self.advance(1);
+                        self.skip_blanks();
+                        if is_object {
+                            self.string()?;
+                            self.colon()?;
+                        }
+                        break;
                     }
-                    break;
-                }
-                if !self.accept(if is_object { b'}' } else { b']' }) {
-                    return self.fail(if is_object {
-                        "expected `,` or `}`"
-                    } else {
-                        "expected `,` or `]`"
-                    });
+                    Some(b'}') if is_object => self.advance(1),
+                    Some(b']') if !is_object => self.advance(1),
+                    _ => {
+                        return self.fail(if is_object {
+                            "expected `,` or `}`"
+                        } else {
+                            "expected `,` or `]`"
+                        });
+                    }
                 }
                 level = level.saturating_sub(1);
                 objects >>= 1;

@@ -1,16 +1,12 @@
 //! What stands inside JSON strings: finding what is not plain, and unescaping. Escaping is `codec::escape`.
 //!
-//! Reads eight bytes at a time where most text is plain. Validation of escapes is [`unicode_escape`] and the reader's;
+//! Reads a register at a time where most text is plain. Validation of escapes is [`unicode_escape`] and the reader's;
 //! [`unescape`] trusts its input and puts U+FFFD where an escape means nothing.
 
 use std::borrow::Cow;
 
 use super::SyntaxError;
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const QUOTES: u64 = 0x2222_2222_2222_2222;
-const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+use crate::codec::escape;
 
 /// Checks that a document is UTF-8.
 pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), SyntaxError> {
@@ -27,20 +23,12 @@ pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), SyntaxError> {
 #[inline]
 pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     let mut at = 0_usize;
-    while let Some(&chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(chunk);
-        // A byte of `x` is zero iff the same bit pattern has its high bit set below; borrows only ever reach bytes
-        // behind the first true hit, so the lowest bit set is exact.
-        let quote = word ^ QUOTES;
-        let backslash = word ^ BACKSLASHES;
-        let hits = (quote.wrapping_sub(ONES) & !quote
-            | backslash.wrapping_sub(ONES) & !backslash
-            | word.wrapping_sub(ONES * 0x20) & !word)
-            & HIGHS;
-        if hits != 0 {
-            return at.saturating_add(hits.trailing_zeros() as usize / 8);
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<{ escape::WIDTH }>) {
+        let n_plain = escape::n_plain_of(chunk);
+        at = at.saturating_add(n_plain);
+        if n_plain < escape::WIDTH {
+            return at;
         }
-        at = at.saturating_add(8);
     }
     let tail = bytes.get(at..).unwrap_or_default();
     let length = tail.iter().position(|it| matches!(it, b'"' | b'\\' | 0..=0x1f));
@@ -106,10 +94,16 @@ pub(crate) fn unescape(content: &[u8]) -> Cow<'_, str> {
 /// Appends the text that the inside of a validated string means, which is never longer than the inside.
 pub(crate) fn unescape_into(content: &[u8], out: &mut Vec<u8>) {
     let mut rest = content;
-    while let Some(at) = rest.iter().position(|&it| it == b'\\') {
-        let (plain, escape) = rest.split_at(at);
+    while let Some((plain, escape)) = rest.split_at_checked(plain_length(rest))
+        && let Some((&first, escape)) = escape.split_first()
+    {
         out.extend_from_slice(plain);
-        let escape = escape.get(1..).unwrap_or_default();
+        if first != b'\\' {
+            // Not of a validated string.
+            out.push(first);
+            rest = escape;
+            continue;
+        }
         let mut length = 1;
         match escape.first() {
             Some(b'b') => out.push(0x08),

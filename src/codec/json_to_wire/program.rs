@@ -36,6 +36,8 @@ pub(super) struct FieldPlan {
     pub(super) json_name: Arc<str>,
     /// The JSON name as it mostly stands in a document, quotes included.
     pub(super) quoted: Box<[u8]>,
+    /// The same as a number, to be compared at once: the bits, and which of them count; none where it does not fit.
+    pub(super) probe: (u128, u128),
     pub(super) number: u32,
     /// What stands before each value, or before a packed list.
     pub(super) tag: Prefix,
@@ -108,7 +110,9 @@ pub(in crate::codec) enum Scalar {
 /// The names of an enum.
 #[derive(Debug)]
 pub(super) struct EnumTable {
-    by_name: HashMap<Box<str>, i32>,
+    by_name: HashMap<Box<[u8]>, i32>,
+    /// The same where they are few, which are found faster by looking at all.
+    few: Box<[(Box<[u8]>, i32)]>,
     /// In order of declaration, for suggestions.
     names: Box<[Arc<str>]>,
     /// The numbers that there are, ascending, where no other may be written.
@@ -122,6 +126,30 @@ pub(super) struct EnumTable {
 pub(super) struct Prefix {
     bytes: [u8; 5],
     length: u8,
+}
+
+impl FieldPlan {
+    /// True where the text begins with the field's JSON name in quotes.
+    #[inline]
+    pub(super) fn is_next(&self, text: &[u8]) -> bool {
+        match text.first_chunk::<16>() {
+            Some(chunk) if self.probe.1 != 0 => u128::from_le_bytes(*chunk) & self.probe.1 == self.probe.0,
+            _ => text.starts_with(&self.quoted),
+        }
+    }
+}
+
+fn probe(quoted: &[u8]) -> (u128, u128) {
+    let mut bytes = [0; 16];
+    let mut mask = [0; 16];
+    if quoted.len() > bytes.len() {
+        return (0, 0);
+    }
+    for ((to, mask), from) in bytes.iter_mut().zip(&mut mask).zip(quoted) {
+        *to = *from;
+        *mask = u8::MAX;
+    }
+    (u128::from_le_bytes(bytes), u128::from_le_bytes(mask))
 }
 
 impl Prefix {
@@ -216,17 +244,25 @@ impl ValueType {
     }
 }
 
+const FEW: usize = 8;
+
 impl EnumTable {
     fn compile(schema: &Schema, index: EnumIndex) -> Self {
         let enumeration = schema.enumeration(index);
         let mut numbers: Vec<i32> = enumeration.values.iter().map(|it| it.number).collect();
         numbers.sort_unstable();
+        let by_name: Vec<(Box<[u8]>, i32)> = enumeration
+            .values
+            .iter()
+            .map(|it| (Box::from(it.name.as_bytes()), it.number))
+            .collect();
         Self {
-            by_name: enumeration
-                .values
-                .iter()
-                .map(|it| (Box::from(&*it.name), it.number))
-                .collect(),
+            few: if by_name.len() <= FEW {
+                by_name.clone().into()
+            } else {
+                Box::default()
+            },
+            by_name: by_name.into_iter().collect(),
             names: enumeration.values.iter().map(|it| it.name.clone()).collect(),
             closed: enumeration.closed.then(|| numbers.into_boxed_slice()),
             null_value: enumeration.null_value,
@@ -234,8 +270,12 @@ impl EnumTable {
     }
 
     /// The number of a name.
-    pub(super) fn number(&self, name: &str) -> Option<i32> {
-        self.by_name.get(name).copied()
+    #[inline]
+    pub(super) fn number(&self, name: &[u8]) -> Option<i32> {
+        if self.few.is_empty() {
+            return self.by_name.get(name).copied();
+        }
+        self.few.iter().find(|it| *it.0 == *name).map(|it| it.1)
     }
 
     /// Says that a name is unknown, and which one is near.
@@ -355,6 +395,7 @@ impl Compiler<'_> {
         FieldPlan {
             name: field.name.clone(),
             json_name: field.json_name.clone(),
+            probe: probe(&quoted),
             quoted: quoted.into(),
             number: field.number,
             tag: Prefix::new(field.number, wire_type),

@@ -65,23 +65,59 @@ pub(super) fn expectation(scalar: Scalar) -> Reason {
 
 #[inline]
 pub(super) fn integer<T: TryFrom<i128> + TryFrom<i64>>(text: &str, integers: Integers) -> Option<T> {
-    // Nearly every integer is a few digits; eighteen always fit.
-    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    let plain = matches!(digits, [b'1'..=b'9', rest @ ..] if rest.len() < 18 && rest.iter().all(u8::is_ascii_digit));
-    if plain {
-        let value = digits.iter().fold(0_i64, |value, it| {
-            value.wrapping_mul(10).wrapping_add(i64::from(it & 0x0f))
-        });
-        return T::try_from(if digits.len() == text.len() {
-            value
-        } else {
-            value.wrapping_neg()
-        })
-        .ok();
+    if let Some(value) = short_integer(text.as_bytes()) {
+        return T::try_from(value).ok();
     }
     match integers {
         Integers::Integral => number::parse_integral(text),
         Integers::Plain => number::parse_integer(text),
+    }
+}
+
+/// Reads what nearly every integer is: a few digits. `None` where it is anything else.
+#[inline]
+fn short_integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        _ => (false, text),
+    };
+    // Eighteen digits always fit.
+    if !matches!(digits, [b'1'..=b'9', ..] | [b'0']) || digits.len() > 18 {
+        return None;
+    }
+    let mut value = 0_i64;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+    }
+    Some(if negative { value.wrapping_neg() } else { value })
+}
+
+/// Appends an integer of any kind, if it is written as nearly all are; false, and nothing, where it is not, or where the
+/// kind is none of integers.
+#[inline]
+pub(super) fn write_short_integer(scalar: Scalar, text: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some(value) = short_integer(text) else {
+        return false;
+    };
+    let bits = match scalar {
+        Scalar::Int32 => i32::try_from(value).map(wire::extend32),
+        Scalar::Int64 => Ok(value.cast_unsigned()),
+        Scalar::Sint32 => i32::try_from(value).map(wire::zigzag32),
+        Scalar::Sint64 => Ok(wire::zigzag64(value)),
+        Scalar::Uint32 => u32::try_from(value).map(u64::from),
+        Scalar::Uint64 => u64::try_from(value),
+        _ => return false,
+    };
+    match bits {
+        Ok(bits) => {
+            wire::put_varint(out, bits);
+            true
+        }
+        Err(_) => false,
     }
 }
 

@@ -243,12 +243,12 @@ impl<'r> Writer<'r> {
         let mut expected = 0;
         loop {
             let offset = self.reader.offset();
-            let found = match plan.fields.get(expected) {
-                Some(field) if self.reader.rest().starts_with(&field.quoted) => {
+            let found = match self.likely_field(plan, expected) {
+                Some((at, field)) => {
                     self.reader.advance(field.quoted.len());
-                    Some((expected, field))
+                    Some((at, field))
                 }
-                _ => {
+                None => {
                     let key = self.reader.string()?;
                     self.find_field(plan, key)
                 }
@@ -301,6 +301,15 @@ impl<'r> Writer<'r> {
         self.seen.truncate(seen_base);
         self.spans.truncate(spans_base);
         Ok(())
+    }
+
+    /// The field whose key is next, if it is the expected one or one of the few behind it: members that hold their default
+    /// are mostly left out.
+    #[inline]
+    fn likely_field<'p>(&self, plan: &'p Plan, expected: usize) -> Option<(usize, &'p FieldPlan)> {
+        let rest = self.reader.rest();
+        let likely = plan.fields.iter().enumerate().skip(expected).take(4);
+        likely.into_iter().find(|it| it.1.is_next(rest))
     }
 
     #[inline]

@@ -46,11 +46,15 @@ impl Writer<'_> {
             }
             Scalar::Enum(at) => self.enumeration(program, at),
             _ => {
-                let text = match self.reader.peek() {
-                    Some(b'"') => text::unescape(self.reader.string()?.raw),
-                    Some(b'-' | b'0'..=b'9') => text::unescape(self.reader.number()?),
+                let raw = match self.reader.peek() {
+                    Some(b'"') => self.reader.string()?.raw,
+                    Some(b'-' | b'0'..=b'9') => self.reader.number()?,
                     _ => return self.mismatch(scalar::expectation(kind)),
                 };
+                if scalar::write_short_integer(kind, raw, self.out) {
+                    return Ok(());
+                }
+                let text = text::unescape(raw);
                 scalar::write_number(kind, &text, Integers::Integral, self.out).map_err(|it| Failure::new(offset, it))
             }
         }
@@ -63,14 +67,17 @@ impl Writer<'_> {
         };
         let number = match self.reader.peek() {
             Some(b'"') => {
-                let name = text::unescape(self.reader.string()?.raw);
-                match table.number(&name) {
+                let raw = self.reader.string()?.raw;
+                match table
+                    .number(raw)
+                    .or_else(|| table.number(text::unescape(raw).as_bytes()))
+                {
                     Some(number) => number,
                     None if self.unknown == UnknownMembers::Ignore => {
                         self.dropped = true;
                         return Ok(());
                     }
-                    None => return Err(Failure::new(offset, table.unknown(&name))),
+                    None => return Err(Failure::new(offset, table.unknown(&text::unescape(raw)))),
                 }
             }
             Some(b'-' | b'0'..=b'9') => {
