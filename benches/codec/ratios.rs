@@ -1,5 +1,7 @@
 //! Ratios between methods, and between one thread and two.
 
+#![allow(clippy::disallowed_types, reason = "what is measured is the real time")]
+
 use std::fs;
 use std::hint::black_box;
 use std::sync::Barrier;

@@ -8,6 +8,7 @@ use super::generated::{
     Author, Brand, Category, Dimensions, Image, Kind, ListReviewsResponse, Product, ProductStatus, Review, Variant,
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "the fields are optional")]
 fn ts(seconds: i64, nanos: i32) -> Option<Timestamp> {
     Some(Timestamp { seconds, nanos })
 }

@@ -151,7 +151,7 @@ const HIGH_BITS: u64 = every_byte(0x80);
 
 #[inline]
 fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+    matches!(byte, ..0x20 | b'"' | b'\\')
 }
 
 /// Sets the high bit of each byte that must be escaped, and possibly of bytes behind the first one.

@@ -32,8 +32,8 @@ pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<()
     }
     // Since year 1, so that nothing is negative; at most 3.7 million days, and 86,399 seconds of the last.
     let since = seconds.saturating_sub(MIN_TIMESTAMP_SECONDS).unsigned_abs();
-    let days = u32::try_from(since / SECONDS_PER_DAY.unsigned_abs()).unwrap_or(0);
-    let second = u32::try_from(since % SECONDS_PER_DAY.unsigned_abs()).unwrap_or(0);
+    let days = u32::try_from(since / 86_400).unwrap_or(0);
+    let second = u32::try_from(since % 86_400).unwrap_or(0);
     let (year, month, day) = civil_since_year_1(days);
     // A whole number of registers, the end of which is taken back.
     let mut text = *b"0000-00-00T00:00:00.000000000Z  ";
@@ -223,6 +223,7 @@ fn two_digits(text: &mut [u8; 32], at: usize, number: u32) {
 }
 
 /// The digits of every number below 100.
+#[expect(clippy::indexing_slicing, reason = "computed by the compiler, which would say so")]
 const TWO_DIGITS: [[u8; 2]; 100] = {
     let mut table = [[b'0'; 2]; 100];
     let mut tens = 0;

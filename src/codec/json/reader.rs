@@ -180,9 +180,8 @@ impl<'j> Reader<'j> {
         if !self.accept(b'0') {
             self.digits()?;
         }
-        match self.peek() {
-            Some(b'.' | b'e' | b'E') => self.rest_of_number()?,
-            _ => {}
+        if matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
+            self.rest_of_number()?;
         }
         Ok(self.bytes.get(start..self.at).unwrap_or_default())
     }

@@ -243,15 +243,12 @@ impl<'r> Writer<'r> {
         let mut expected = 0;
         loop {
             let offset = self.reader.offset();
-            let found = match self.likely_field(plan, expected) {
-                Some((at, field)) => {
-                    self.reader.advance(field.quoted.len());
-                    Some((at, field))
-                }
-                None => {
-                    let key = self.reader.string()?;
-                    self.find_field(plan, key)
-                }
+            let found = if let Some((at, field)) = self.likely_field(plan, expected) {
+                self.reader.advance(field.quoted.len());
+                Some((at, field))
+            } else {
+                let key = self.reader.string()?;
+                self.find_field(plan, key)
             };
             self.reader.colon()?;
             if let Some((at, field)) = found {
@@ -308,8 +305,8 @@ impl<'r> Writer<'r> {
     #[inline]
     fn likely_field<'p>(&self, plan: &'p Plan, expected: usize) -> Option<(usize, &'p FieldPlan)> {
         let rest = self.reader.rest();
-        let likely = plan.fields.iter().enumerate().skip(expected).take(4);
-        likely.into_iter().find(|it| it.1.is_next(rest))
+        let mut likely = plan.fields.iter().enumerate().skip(expected).take(4);
+        likely.find(|it| it.1.is_next(rest))
     }
 
     #[inline]

@@ -62,9 +62,14 @@ fn effect_races(unit: &mut Unit<'_, '_>) {
 /// Whether a `require` that does not depend on the unsafe call `id`, and so has to hold before it starts, waits for `other`.
 fn required_before(outline: &Outline<'_>, id: CallId, other: CallId) -> bool {
     let depends = |calls: &[CallId], on: CallId| {
-        calls.iter().any(|it| *it == on || ancestors(outline, *it).contains(&on))
+        calls
+            .iter()
+            .any(|it| *it == on || ancestors(outline, *it).contains(&on))
     };
-    outline.require.iter().any(|it| !depends(&it.calls, id) && depends(&it.calls, other))
+    outline
+        .require
+        .iter()
+        .any(|it| !depends(&it.calls, id) && depends(&it.calls, other))
 }
 
 /// A required call that only optional ones read.
