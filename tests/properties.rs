@@ -1,6 +1,12 @@
 //! Properties that hold for all compositions, requests and replies, tried on random ones in simulated time.
 //!
 //! The setting is that of the fixtures; `trial::play` runs a fixture from memory and says what was asked and answered.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::let_underscore_must_use,
+    reason = "a test that panics has failed, as it should; writing to a string cannot fail"
+)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -309,10 +315,10 @@ proptest! {
 
 fn varint(mut value: u64, out: &mut Vec<u8>) {
     while value > 0x7f {
-        out.push(value as u8 | 0x80);
+        out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(value.to_le_bytes()[0]);
 }
 
 fn field(number: u64, body: &[u8]) -> Vec<u8> {
@@ -347,7 +353,7 @@ fn product() -> impl Strategy<Value = Vec<Vec<u8>>> {
         .prop_map(|(labels, slots, extra, name, stock, weight, status)| {
             let mut pieces = vec![
                 field(2, name.as_bytes()),
-                integer(5, i64::from(stock) as u64),
+                integer(5, i64::from(stock).cast_unsigned()),
                 integer(6, weight),
                 integer(10, status),
             ];
@@ -362,7 +368,7 @@ fn product() -> impl Strategy<Value = Vec<Vec<u8>>> {
             for (key, value) in &slots {
                 pieces.push(field(
                     13,
-                    &[field(2, value.as_bytes()), integer(1, i64::from(*key) as u64)].concat(),
+                    &[field(2, value.as_bytes()), integer(1, i64::from(*key).cast_unsigned())].concat(),
                 ));
             }
             // Two pieces of one message are merged; a Struct's fields are a map as well.

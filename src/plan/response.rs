@@ -66,7 +66,7 @@ pub struct EndpointCache {
     /// Digest of the composition, its fragments, descriptors and JSON options: changes with any of them.
     pub fingerprint: [u8; 32],
     /// Every input that the composition mentions, in plan order: the key (semantics.md 5.2). Where a call is
-    /// [`GrpcRequest::Bound`], the bytes of its request belong to the key too.
+    /// [`super::GrpcRequest::Bound`], the bytes of its request belong to the key too.
     pub key: Vec<Slot>,
 }
 

@@ -1,4 +1,4 @@
-//! Answers one request. The phases in [`phases`] are the only order there is.
+//! Answers one request. The phases in `phases` are the only order there is.
 //!
 //! Owns everything between a parsed HTTP request and its response but the calls themselves (`execute`). Each phase takes
 //! values and gives a value; there is no mutable context. A failure becomes a response in one place.

@@ -61,7 +61,7 @@ const MAX_ANSWER: usize = 64 << 20;
 const MAX_BYTES: usize = 256 << 20;
 /// The most files.
 const MAX_FILES: usize = 20_000;
-/// The number of `service` in FileDescriptorProto, with which the path of a service's place begins.
+/// The number of `service` in `FileDescriptorProto`, with which the path of a service's place begins.
 const SERVICE_FIELD: i32 = 6;
 
 /// Loads all files of the services that a server offers, over a connection of its own.

@@ -675,6 +675,60 @@ fn lists_and_macros() {
 }
 
 #[test]
+fn what_is_left_of_messages_is_read_as_an_object() {
+    table(&[
+        (
+            "product.pick('name', 'price_usd.units')",
+            "object {name: string, price_usd: object {units: int}?} → {\"name\":\"Mug\"}",
+        ),
+        (
+            "product.pick('prices.units').prices[0]",
+            "object {units: int}? → {\"units\":\"3\"}",
+        ),
+        (
+            "full.price_usd.omit('nanos')",
+            "object {currency_code: string, units: int}? → {\"currencyCode\":\"USD\",\"units\":\"7\"}",
+        ),
+        ("maybe.pick('id')", "object {id: string}? → null"),
+        (
+            "product.pick('nmae')",
+            "✗ unknown-field at `'nmae'` did you mean `name`?",
+        ),
+        ("product.pick(id)", "✗ wrong-type at `id`"),
+        ("product.pick('name').id", "✗ unknown-field at `id`"),
+        (
+            "product.pick('name').nmae",
+            "✗ unknown-field at `nmae` did you mean `name`?",
+        ),
+        ("has(product.omit('id').id)", "✗ unknown-field at `id`"),
+        ("has(product.pick('name').name)", "bool → true"),
+        (
+            "product.pick('name', 'id').pick('id').omit('name')",
+            "✗ unknown-field at `'name'`",
+        ),
+        ("product.pick('name')['na' + 'me']", "string? → \"Mug\""),
+        ("product.pick('name', 'id').size()", "int → 2"),
+        (
+            "product.pick('name', 'id').map(k, k)",
+            "list<string> → [\"id\",\"name\"]",
+        ),
+        ("'id' in product.pick('name')", "bool → false"),
+        ("product.pick('name') == product.omit('id').pick('name')", "bool → true"),
+        ("product.pick('name') == {'name': 'Mug'}", "bool → true"),
+        ("product.pick('name') == product.pick('id')", "✗ wrong-type at `==`"),
+        (
+            "default(maybe.pick('id'), {'id': product.name + '!'})",
+            "object {id: string} → {\"id\":\"Mug!\"}",
+        ),
+        (
+            "default(maybe.pick('id'), {'id': 'x', 'name': 'y'})",
+            "✗ unknown-field at `{'id': 'x', 'name': 'y'}`",
+        ),
+        ("{'a': 1, 'b': 2}.omit('a')", "object {b: int} → {\"b\":2}"),
+    ]);
+}
+
+#[test]
 fn functions() {
     table(&[
         ("'Zürich'.charAt(1)", "string → \"ü\""),
@@ -729,54 +783,6 @@ fn functions() {
         ("double('1.5')", "double → 1.5"),
         ("bool('true')", "bool → true"),
         ("int(numbers)", "✗ wrong-type at `numbers`"),
-        (
-            "product.pick('name', 'price_usd.units')",
-            "object {name: string, price_usd: object {units: int}?} → {\"name\":\"Mug\"}",
-        ),
-        (
-            "product.pick('prices.units').prices[0]",
-            "object {units: int}? → {\"units\":\"3\"}",
-        ),
-        (
-            "full.price_usd.omit('nanos')",
-            "object {currency_code: string, units: int}? → {\"currencyCode\":\"USD\",\"units\":\"7\"}",
-        ),
-        ("maybe.pick('id')", "object {id: string}? → null"),
-        (
-            "product.pick('nmae')",
-            "✗ unknown-field at `'nmae'` did you mean `name`?",
-        ),
-        ("product.pick(id)", "✗ wrong-type at `id`"),
-        ("product.pick('name').id", "✗ unknown-field at `id`"),
-        (
-            "product.pick('name').nmae",
-            "✗ unknown-field at `nmae` did you mean `name`?",
-        ),
-        ("has(product.omit('id').id)", "✗ unknown-field at `id`"),
-        ("has(product.pick('name').name)", "bool → true"),
-        (
-            "product.pick('name', 'id').pick('id').omit('name')",
-            "✗ unknown-field at `'name'`",
-        ),
-        ("product.pick('name')['na' + 'me']", "string? → \"Mug\""),
-        ("product.pick('name', 'id').size()", "int → 2"),
-        (
-            "product.pick('name', 'id').map(k, k)",
-            "list<string> → [\"id\",\"name\"]",
-        ),
-        ("'id' in product.pick('name')", "bool → false"),
-        ("product.pick('name') == product.omit('id').pick('name')", "bool → true"),
-        ("product.pick('name') == {'name': 'Mug'}", "bool → true"),
-        ("product.pick('name') == product.pick('id')", "✗ wrong-type at `==`"),
-        (
-            "default(maybe.pick('id'), {'id': product.name + '!'})",
-            "object {id: string} → {\"id\":\"Mug!\"}",
-        ),
-        (
-            "default(maybe.pick('id'), {'id': 'x', 'name': 'y'})",
-            "✗ unknown-field at `{'id': 'x', 'name': 'y'}`",
-        ),
-        ("{'a': 1, 'b': 2}.omit('a')", "object {b: int} → {\"b\":2}"),
         ("default(1)", "✗ wrong-arguments at `default(1)`"),
     ]);
 }

@@ -1,4 +1,4 @@
-//! `params:` → [`plan::Param`]: where each comes from, its type, what its absence means and what is demanded of it.
+//! `params:` → [`Param`]: where each comes from, its type, what its absence means and what is demanded of it.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -81,7 +81,7 @@ pub(super) fn json(template: &Template, frame: &Frame<'_>, out: &mut Vec<u8>) ->
     }
 }
 
-/// [`json`], which is also the name of a module here.
+/// [`json()`], which is also the name of a module here.
 fn json_of(template: &Template, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
     json(template, frame, out)
 }
