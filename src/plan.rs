@@ -18,7 +18,7 @@ use crate::schema::path_template::{PathTemplate, RouteTable};
 
 pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,
-    HttpCall, Otherwise, PathPart, Require, Start,
+    HttpCall, Otherwise, PathPart, ReplyCheck, Require, Start,
 };
 pub use input::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
 pub use response::{Cookie, EndpointCache, ErrorMatch, ErrorRule, Errors, Response, ResponseBody, Status};

@@ -34,5 +34,17 @@ impl ReplyReader {
     }
 }
 
+impl ReplyReader {
+    /// As [`Self::read`], for a reply that is only rendered: rendering refuses what does not decode.
+    pub fn read_unchecked(&self, wire: Bytes) -> Value {
+        message_value(self.well_known, wire)
+    }
+
+    /// Says why a reply does not decode.
+    pub fn check(&self, wire: &[u8]) -> Result<(), DecodeError> {
+        self.program.validate(wire)
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod cache;
 mod call;
 mod complete;
 mod convert;
+mod deferral;
 mod endpoint;
 mod error_rule;
 mod expose;

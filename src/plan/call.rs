@@ -198,6 +198,17 @@ pub struct GrpcCall {
     pub reply: MessageRef,
     /// Reply bytes → value; refuses what does not decode.
     pub reader: ReplyReader,
+    /// When a reply that does not decode is refused.
+    pub check: ReplyCheck,
+}
+
+/// When a reply that does not decode is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyCheck {
+    /// Before anything reads it.
+    OnArrival,
+    /// While the response renders it whole, which nothing else does.
+    WhenRendered,
 }
 
 /// What a gRPC call sends.

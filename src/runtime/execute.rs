@@ -157,7 +157,7 @@ pub async fn run(
         match graph::run(&scope).await {
             Ok(()) => scope
                 .frame(|frame| respond::answer(&recipe.response, frame))
-                .map_err(Failed::of_endpoint),
+                .map_err(|failure| call::malformed(&scope).unwrap_or_else(|| Failed::of_endpoint(failure))),
             Err(failed) => Err(failed),
         }
         // What is under way ends with the scope, so that the reports below are complete.

@@ -168,6 +168,7 @@ impl Unit<'_, '_> {
                     request: request?,
                     headers,
                     reader: ReplyReader::compile(&output),
+                    check: plan::ReplyCheck::OnArrival,
                     reply: output.clone(),
                 };
                 let timeout = self.world.gateway.backends.get(served.backend.0).map(backend::timeout);

@@ -8,6 +8,7 @@ use http::Method;
 use super::assemble::{Setting, Stop, assemble, request_of};
 use super::cache;
 use super::complete::{Hints, complete};
+use super::deferral;
 use super::error_rule;
 use super::lint;
 use super::outline::{Outline, ParamNode, ROOT};
@@ -182,6 +183,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
         let mut graph = unit.graph(ROOT, &Facts::new(), bound.as_ref());
         graph.require = unit.requires();
         let response = unit.response();
+        deferral::defer_checks(&mut graph, &response);
         let digest = cache::fingerprint(unit, written, format!("{} {}", method.value, path.value).as_bytes());
         let cache = written
             .cache

@@ -8,7 +8,9 @@ use tokio::time::timeout_at;
 use super::scope::{Place, Scope};
 use super::{Failed, build, each, exchange, graph, render};
 use crate::expr::Value;
-use crate::plan::{Call, CallIndex, CallKind, Fallback, FragmentIndex, GrpcCall, HttpCall, Start, Template};
+use crate::plan::{
+    Call, CallIndex, CallKind, Fallback, FragmentIndex, GrpcCall, HttpCall, ReplyCheck, Start, Template,
+};
 use crate::runtime::backend::{Failure, code};
 use crate::runtime::cache::{Key, ResultOf};
 use crate::time::Deadline;
@@ -146,7 +148,26 @@ async fn call_grpc(scope: &Scope<'_>, call: &Call, grpc: &GrpcCall, deadline: De
         deadline,
     };
     let reply = exchange::run(scope, wanted).await?;
-    grpc.reader.read(reply.body).map_err(Failure::bad_reply_from)
+    match grpc.check {
+        ReplyCheck::OnArrival => grpc.reader.read(reply.body).map_err(Failure::bad_reply_from),
+        ReplyCheck::WhenRendered => Ok(grpc.reader.read_unchecked(reply.body)),
+    }
+}
+
+/// The failure of the first call whose reply does not decode, where rendering was to find that.
+pub(super) fn malformed(scope: &Scope<'_>) -> Option<Box<Failed>> {
+    scope.graph.calls.iter().find_map(|call| {
+        let CallKind::Grpc(grpc) = &call.kind else { return None };
+        if grpc.check == ReplyCheck::OnArrival {
+            return None;
+        }
+        let wire = scope.frame(|frame| match frame.get(call.slot) {
+            Some(Value::Message(wire)) => Ok(Some(wire.clone())),
+            _ => Ok(None),
+        });
+        let error = grpc.reader.check(&wire.ok()??).err()?;
+        Some(scope.failed(call, Failure::bad_reply_from(error)))
+    })
 }
 
 async fn call_http(scope: &Scope<'_>, call: &Call, http: &HttpCall, deadline: Deadline) -> Result<Value, Failure> {

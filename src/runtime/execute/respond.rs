@@ -84,7 +84,7 @@ fn body(body: &ResponseBody, frame: &Frame<'_>) -> Result<Body, Failure> {
             _ => Err(Failure::bug("a google.api.HttpBody that is no message")),
         },
         ResponseBody::Json(template) => {
-            let mut json = Vec::with_capacity(1 << 10);
+            let mut json = Vec::with_capacity(expected_size(frame));
             render::json(template, frame, &mut json)?;
             let null = json == b"null";
             Ok(Body {
@@ -94,6 +94,17 @@ fn body(body: &ResponseBody, frame: &Frame<'_>) -> Result<Body, Failure> {
             })
         }
     }
+}
+
+/// About how long the JSON will be: what was received, messages counted twice, since names take room.
+fn expected_size(frame: &Frame<'_>) -> usize {
+    let of_value = |value: &Value| match value {
+        Value::Message(wire) => wire.len().saturating_mul(2),
+        Value::Json(json) => json.len(),
+        _ => 0,
+    };
+    let received: usize = frame.values.iter().map(of_value).sum();
+    (received + (1 << 9)).min(1 << 20)
 }
 
 /// `content_type` and `data` of a google.api.HttpBody.
