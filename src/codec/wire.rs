@@ -227,7 +227,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a tag. An end tag is returned like any other.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call costs as much as the reading")]
+    #[inline(always)]
     pub fn tag(&mut self) -> Result<Tag, DecodeError> {
         Tag::parse(self.varint()?)
     }

@@ -4,6 +4,7 @@
 //! messages are merged, setting a member of a oneof clears the others. Then the fields are written in the order of the ops.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use super::map::Entries;
 use super::program::{Count, Op, Plan};
 use super::run::{Frame, List, Writer};
 use crate::codec::DecodeError;
@@ -121,10 +122,12 @@ impl<'p> Writer<'p> {
             }
             Count::Map(map) => {
                 let map = self.program.map(map);
-                let mut entries = Vec::new();
+                let mut entries = Entries::default();
                 for mut reader in readers {
                     let tag = reader.tag()?;
-                    entries.extend(self.entry(map, reader.value(tag)?.bytes())?);
+                    if let Some(entry) = self.entry(map, reader.value(tag)?.bytes())? {
+                        entries.push(entry);
+                    }
                 }
                 self.key(frame, op);
                 self.out.push(b'{');

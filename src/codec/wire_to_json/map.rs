@@ -3,10 +3,8 @@
 //! Keys are compared as numbers, or as the bytes of their text, never as JSON. Values are not looked at before their turn.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use std::cmp::Ordering;
-
-use super::program::{Form, MapOp, Scalar};
-use super::run::Writer;
+use super::program::{Form, MapOp, Op, Scalar};
+use super::run::{Frame, Writer, next_tag};
 use crate::codec::wire::{self, Reader};
 use crate::codec::{DecodeError, escape};
 
@@ -30,6 +28,45 @@ enum EntryValue<'a> {
     Merged(Vec<u8>),
     /// The reader stands behind the value's tag.
     Wire(Reader<'a>),
+}
+
+/// The entries of one map: a few, as most maps have, without an allocation.
+#[derive(Default)]
+pub(super) struct Entries<'a> {
+    few: [Option<Entry<'a>>; N_FEW],
+    n_few: usize,
+    /// All of them, once they are more.
+    many: Vec<Option<Entry<'a>>>,
+}
+
+const N_FEW: usize = 8;
+
+#[expect(clippy::ref_option, reason = "entries are taken out of their places one by one")]
+fn key<'a>(entry: &Option<Entry<'a>>) -> Option<MapKey<'a>> {
+    entry.as_ref().map(|it| it.key)
+}
+
+impl<'a> Entries<'a> {
+    #[inline]
+    pub(super) fn push(&mut self, entry: Entry<'a>) {
+        if let Some(place) = self.few.get_mut(self.n_few) {
+            *place = Some(entry);
+            self.n_few = self.n_few.saturating_add(1);
+            return;
+        }
+        if self.many.is_empty() {
+            self.many.extend(self.few.iter_mut().map(Option::take));
+        }
+        self.many.push(Some(entry));
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [Option<Entry<'a>>] {
+        if self.many.is_empty() {
+            self.few.get_mut(..self.n_few).unwrap_or_default()
+        } else {
+            &mut self.many
+        }
+    }
 }
 
 impl Writer<'_> {
@@ -72,30 +109,56 @@ impl Writer<'_> {
         Ok(Some(entry))
     }
 
+    /// Writes a map of which the first tag was read, with all entries that follow immediately.
+    pub(super) fn map(
+        &mut self,
+        frame: Frame<'_>,
+        op: &Op,
+        map: &MapOp,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), DecodeError> {
+        let before = self.out.len();
+        self.key(frame, op);
+        self.out.push(b'{');
+        let first = self.out.len();
+        let mut entries = Entries::default();
+        loop {
+            if let Some(entry) = self.entry(map, reader.bytes()?)? {
+                entries.push(entry);
+            }
+            if next_tag(op, reader)?.is_none() {
+                break;
+            }
+        }
+        self.write_entries(map, entries, frame.depth)?;
+        self.end_list(before, first, b'}');
+        Ok(())
+    }
+
     /// Writes the entries by ascending key; of several with one key the last.
     pub(super) fn write_entries(
         &mut self,
         map: &MapOp,
-        mut entries: Vec<Entry<'_>>,
+        mut entries: Entries<'_>,
         depth: u32,
     ) -> Result<(), DecodeError> {
-        let ascending = |pair: &[Entry<'_>]| match pair {
-            [first, second] => first.key.cmp(&second.key) == Ordering::Less,
-            _ => true,
-        };
-        if !entries.windows(2).all(ascending) {
-            // The sort is stable: reversed before and behind, the last of equal keys is the one that stays.
-            entries.reverse();
-            entries.sort_by_key(|it| it.key);
-            entries.dedup_by_key(|it| it.key);
+        let entries = entries.as_mut_slice();
+        if !entries.is_sorted_by_key(key) {
+            // The sort is stable, so that of equal keys the last on the wire stays last.
+            entries.sort_by(|one, other| key(one).cmp(&key(other)));
         }
-        let mut first = true;
-        for entry in entries {
-            if !first {
-                self.out.push(b',');
+        let mut is_first = true;
+        let mut rest = entries;
+        while let Some((entry, behind)) = rest.split_first_mut() {
+            let replaced = behind.first().is_some_and(|it| key(it) == key(entry));
+            rest = behind;
+            if let Some(entry) = entry.take().filter(|_| !replaced) {
+                if !is_first {
+                    self.out.push(b',');
+                }
+                is_first = false;
+                self.write_entry(map, entry, depth)?;
             }
-            first = false;
-            self.write_entry(map, entry, depth)?;
         }
         Ok(())
     }

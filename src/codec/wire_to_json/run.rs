@@ -9,7 +9,6 @@
 
 use super::OUTPUT_LIMIT;
 use super::compile::AnyTypes;
-use super::map::Entry;
 use super::message_set;
 use super::program::{Count, Form, KEY_WIDTH, LONG_KEY, Op, Plan, Program, Scalar};
 use crate::codec::wire::{self, DEPTH_LIMIT, RawValue, Reader, Tag, WireType};
@@ -184,7 +183,12 @@ impl<'p> Writer<'p> {
                         Some((at, _)) if at < next => return Err(Stop::Disorder),
                         Some((at, op)) => (at, op, tag),
                         None => {
-                            reader.skip(tag)?;
+                            // What projections do most is skipping texts and messages.
+                            if tag.wire_type() == WireType::Len {
+                                reader.bytes()?;
+                            } else {
+                                reader.skip(tag)?;
+                            }
                             continue;
                         }
                     }
@@ -242,9 +246,9 @@ impl<'p> Writer<'p> {
             });
         }
         let before = self.out.len();
-        self.key(frame, op);
         match op.count {
             Count::One => {
+                self.key(frame, op);
                 let written = self.value(op.form, tag, reader, frame.depth)?;
                 if written == Written::Default && op.skip_default {
                     self.out.truncate(before);
@@ -252,6 +256,7 @@ impl<'p> Writer<'p> {
                 Ok(written)
             }
             Count::Many => {
+                self.key(frame, op);
                 self.out.push(b'[');
                 let list = List {
                     start: self.out.len(),
@@ -265,22 +270,7 @@ impl<'p> Writer<'p> {
                 Ok(Written::Value)
             }
             Count::Map(map) => {
-                let map = self.program.map(map);
-                self.out.push(b'{');
-                let first = self.out.len();
-                let entry = self.entry(map, reader.bytes()?)?;
-                if next_tag(op, reader)?.is_some() {
-                    let mut entries: Vec<Entry<'_>> = entry.into_iter().collect();
-                    entries.extend(self.entry(map, reader.bytes()?)?);
-                    while next_tag(op, reader)?.is_some() {
-                        entries.extend(self.entry(map, reader.bytes()?)?);
-                    }
-                    self.write_entries(map, entries, frame.depth)?;
-                } else if let Some(entry) = entry {
-                    // One entry, the usual map of a list of small messages, needs no list of its own.
-                    self.write_entry(map, entry, frame.depth)?;
-                }
-                self.end_list(before, first, b'}');
+                self.map(frame, op, self.program.map(map), reader)?;
                 Ok(Written::Value)
             }
         }
@@ -486,7 +476,7 @@ impl<'p> Writer<'p> {
 
 /// Reads the next tag if it continues the list or map.
 #[inline]
-fn next_tag(op: &Op, reader: &mut Reader<'_>) -> Result<Option<Tag>, DecodeError> {
+pub(super) fn next_tag(op: &Op, reader: &mut Reader<'_>) -> Result<Option<Tag>, DecodeError> {
     if reader.accept_small_tag(op.tag) {
         return Ok(Some(op.tag));
     }
