@@ -131,3 +131,31 @@ fn reaches(table: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str, dep
                 .any(|it| it == to || (it != "all" && reaches(table, it, to, depth + 1)))
         })
 }
+
+#[test]
+fn every_dependency_has_its_row() {
+    let page = fs::read_to_string("ARCHITECTURE.md").expect("ARCHITECTURE.md");
+    let (_, rest) = page.split_once("## Dependencies").expect("the section");
+    let section = rest.split("\n## ").next().unwrap_or(rest);
+    let listed: BTreeSet<&str> = section
+        .lines()
+        .filter_map(|it| it.strip_prefix("| ")?.split(" | ").next())
+        .flat_map(|it| it.split(", "))
+        .filter(|it| !matches!(*it, "crate" | "---"))
+        .collect();
+    let manifest = fs::read_to_string("Cargo.toml").expect("Cargo.toml");
+    let mut declared = BTreeSet::new();
+    let mut is_dependency = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_dependency = line.ends_with("dependencies]");
+        } else if let (true, Some((name, _))) = (is_dependency, line.split_once(" = ")) {
+            declared.insert(name);
+        }
+    }
+    assert!(
+        declared.len() > 20,
+        "the manifest has too few dependencies: {declared:?}"
+    );
+    assert_eq!(listed, declared);
+}
