@@ -173,6 +173,7 @@ pub(super) fn eval(code: &Code, frame: &Frame<'_>, budget: &Budget) -> Result<Va
                 .collect();
             Ok(Value::object(values?))
         }
+        Op::Pick(of, shape) if matches!(**shape, Shape::Whole) => eval(of, frame, budget),
         Op::Pick(of, shape) => pick(&eval(of, frame, budget)?, shape, budget).map_err(fail),
         Op::Slot(slot) => frame.get(*slot).cloned().ok_or_else(|| fail(MISMATCH)),
         Op::TypeUrl(of) => with(of, frame, budget, |of| match of {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::Span;
 use super::super::ast::NodeId;
-use super::super::program::{Code, Op, Shape};
+use super::super::program::{Op, Shape};
 use super::super::types::{ObjectMember, Type, TypeKind};
 use super::call::Call;
 use super::{Checker, ExprError, Typed};
@@ -62,7 +62,7 @@ impl Checker<'_> {
             );
         }
         match shape(&of.ty, &tree, keep) {
-            Ok((Shape::Whole, ty)) => Typed::new(Code { span, ..of.code }, ty),
+            // A program that is nothing but a slot stands for the whole value, and this does not, even where it gives the same.
             Ok((shape, ty)) => self.make(Op::Pick(Box::new(of.code), Arc::new(shape)), ty, span, false),
             Err(error) => self.fail(*error),
         }

@@ -24,12 +24,13 @@ pub(super) fn defer_checks(graph: &mut Graph, response: &Response) {
     let read: Vec<CallIndex> = reads(graph);
     for (at, call) in graph.calls.iter_mut().enumerate() {
         let once = rendered.iter().filter(|it| **it == call.slot).count() == 1;
-        if once && !read.contains(&CallIndex(at)) && must_succeed(call) {
-            if let CallKind::Grpc(grpc) = &mut call.kind
-                && is_plain(grpc)
-            {
-                grpc.check = ReplyCheck::WhenRendered;
-            }
+        if once
+            && !read.contains(&CallIndex(at))
+            && must_succeed(call)
+            && let CallKind::Grpc(grpc) = &mut call.kind
+            && is_plain(grpc)
+        {
+            grpc.check = ReplyCheck::WhenRendered;
         }
     }
 }
