@@ -45,7 +45,7 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let (parts, body) = request.into_parts();
-    let trace = Trace::of(&parts.headers);
+    let trace = Rc::new(Trace::of(&parts.headers));
     let mut line = Line::begin(&running, &parts, &trace);
     let answered = AssertUnwindSafe(phases(&running, &parts, body, remote_ip, &trace, &mut line))
         .catch_unwind()
@@ -74,7 +74,7 @@ async fn phases<B>(
     parts: &Parts,
     body: B,
     remote_ip: IpAddr,
-    trace: &Trace,
+    trace: &Rc<Trace>,
     line: &mut Line,
 ) -> Result<Response, Refusal>
 where
@@ -98,26 +98,27 @@ where
     let around = input::Around {
         captures: &captures,
         body: &body,
-        id: &trace.request_id,
+        id: trace.request_id(),
         remote_ip,
     };
     let inputs = input::read(&recipe.inputs, parts, around).map_err(Refusal::BadInputs)?;
     let query = parts.uri.query().map(str::to_owned);
     let incoming = Incoming { captures, query, body };
-    let asked = Asked {
+    let mut asked = Asked {
         running: running.clone(),
         index,
         inputs,
         incoming,
         deadline,
-        trace: trace.headers.clone(),
+        trace: trace.clone(),
     };
 
     // Is it known already? If not, ask the backends, and say it.
     if recipe.cache.is_some() {
         return fresh::answer(asked, line).await;
     }
-    let outcome = asked.run(recipe).await;
+    let inputs = std::mem::take(&mut asked.inputs);
+    let outcome = asked.run(recipe, inputs).await;
     line.outcome(&outcome);
     respond::response(outcome, recipe).map_err(Refusal::Failed)
 }
@@ -135,8 +136,8 @@ pub struct Asked {
     pub incoming: Incoming,
     /// When its time is up.
     pub deadline: Deadline,
-    /// `traceparent` and `tracestate`, passed on to the backends.
-    pub trace: http::HeaderMap,
+    /// Passed on to the backends.
+    pub trace: Rc<Trace>,
 }
 
 impl Asked {
@@ -152,16 +153,16 @@ impl Asked {
             .ok()
     }
 
-    /// Asks the backends.
-    pub async fn run(&self, recipe: &Recipe) -> Outcome {
+    /// Asks the backends, with the values of its inputs.
+    pub async fn run(&self, recipe: &Recipe, inputs: Vec<Value>) -> Outcome {
         let context = super::execute::Context {
             plan: &self.running.snapshot.plan,
             backends: &self.running.backends,
             cache: &self.running.hall.cache,
             detached: &self.running.hall.detached,
-            trace: &self.trace,
+            trace: &self.trace.headers,
         };
-        super::execute::run(context, recipe, self.inputs.clone(), &self.incoming, self.deadline).await
+        super::execute::run(context, recipe, inputs, &self.incoming, self.deadline).await
     }
 }
 

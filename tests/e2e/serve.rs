@@ -10,7 +10,7 @@ const PRODUCT: &str = "endpoint: GET /p/{id}\ncall: hipstershop.ProductCatalogSe
 
 /// The demo, for its backends: catalogue and reviews.
 fn backends() -> (Process, SocketAddr, SocketAddr) {
-    let mut demo = weft(&["demo", "--listen", "127.0.0.1:0", "--slow", "reviews=300ms"]);
+    let mut demo = weft(&["demo", "--listen", "127.0.0.1:0", "--slow", "reviews=600ms"]);
     let find = |name: &'static str| move |line: &str| address_in(line, &format!("backend {name} "));
     let catalogue = demo.wait_for("catalogue", find("catalogue"));
     let reviews = demo.wait_for("reviews", find("reviews"));
@@ -103,8 +103,12 @@ fn sigterm_lets_a_request_end_and_takes_no_more() {
     );
     let file = folder.write("weft.yaml", &config(catalogue, reviews, "reflection"));
     let (mut process, address) = serve(&file);
+    let admin = admin(&mut process);
     let asking = std::thread::spawn(move || get(address, "/r"));
-    std::thread::sleep(Duration::from_millis(100)); // The request is at the backend, which takes 320 ms.
+    // The backend takes 620 ms; the gateway says when it has begun.
+    while !get(admin, "/metrics").text().contains("weft_requests_in_flight 1") {
+        assert!(!asking.is_finished(), "the request was answered before it was seen");
+    }
     process.signal("TERM");
     process.wait_for_next("draining");
     assert_eq!(asking.join().expect("an answer").status, 200);

@@ -19,7 +19,7 @@ use crate::time::Instant;
 const CACHE_STATUS: &str = "cache-status";
 
 /// Answers from the cache, from somebody who is making the same answer, or by making it.
-pub async fn answer(asked: Asked, line: &mut Line) -> Result<Response, Refusal> {
+pub async fn answer(mut asked: Asked, line: &mut Line) -> Result<Response, Refusal> {
     let (key, deadline) = (key(&asked)?, asked.deadline);
     let hall = asked.running.hall.clone();
     loop {
@@ -46,8 +46,9 @@ pub async fn answer(asked: Asked, line: &mut Line) -> Result<Response, Refusal> 
                     }
                     Ok(Landing::Alone) => {
                         line.cache("alone");
+                        let inputs = std::mem::take(&mut asked.inputs);
                         let recipe = asked.recipe().ok_or(Refusal::Bug)?;
-                        let outcome = asked.run(recipe).await;
+                        let outcome = asked.run(recipe, inputs).await;
                         line.outcome(&outcome);
                         return respond::response(outcome, recipe)
                             .map(unstored)
@@ -67,14 +68,15 @@ struct Made {
     report: super::log::Report,
 }
 
-async fn make(asked: Asked, leader: Leader<Arc<Entry>>) -> Made {
+async fn make(mut asked: Asked, leader: Leader<Arc<Entry>>) -> Made {
+    let inputs = std::mem::take(&mut asked.inputs);
     let Some((recipe, cache)) = asked.recipe().and_then(|it| Some((it, it.cache.as_ref()?))) else {
         return Made {
             response: Err(Refusal::Bug),
             report: super::log::Report::default(),
         };
     };
-    let outcome = asked.run(recipe).await;
+    let outcome = asked.run(recipe, inputs).await;
     let report = super::log::Report::of(&outcome, &asked.running);
     let lifetime = lifetime(&outcome, cache);
     let mut response = match respond::response(outcome, recipe) {

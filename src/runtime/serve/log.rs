@@ -23,8 +23,7 @@ use crate::time::Instant;
 pub struct Line {
     running: Rc<Running>,
     method: http::Method,
-    request_id: String,
-    trace_id: String,
+    trace: Rc<Trace>,
     started: Instant,
     endpoint: Option<EndpointIndex>,
     cache: Option<&'static str>,
@@ -76,12 +75,11 @@ impl Report {
 
 impl Line {
     /// Begins the line of a request.
-    pub fn begin(running: &Rc<Running>, parts: &Parts, trace: &Trace) -> Self {
+    pub fn begin(running: &Rc<Running>, parts: &Parts, trace: &Rc<Trace>) -> Self {
         Self {
             running: running.clone(),
             method: parts.method.clone(),
-            request_id: trace.request_id.clone(),
-            trace_id: trace.trace_id.clone(),
+            trace: trace.clone(),
             started: Instant::now(),
             endpoint: None,
             cache: None,
@@ -152,13 +150,13 @@ impl Line {
         for (call, failure) in &self.report.degraded {
             let (kind, code) = (failure_kind(failure.kind), code::name(failure.code));
             let (origin, cause) = (origin(failure), cause(failure));
-            tracing::warn!(request_id = self.request_id, %endpoint, %call, kind, code, origin, cause, "a call was left out");
+            tracing::warn!(request_id = self.trace.request_id(), %endpoint, %call, kind, code, origin, cause, "a call was left out");
         }
         let failure = self.failure.take();
         if let Some((kind, call, Some(failure))) = &failure {
             let (code, call) = (code::name(failure.code), call.as_deref().unwrap_or_default());
             let (origin, cause) = (origin(failure), cause(failure));
-            tracing::warn!(request_id = self.request_id, %endpoint, call, kind, code, origin, cause, "a request failed");
+            tracing::warn!(request_id = self.trace.request_id(), %endpoint, call, kind, code, origin, cause, "a request failed");
         }
         let wanted = match self.running.snapshot.plan.settings.access_log {
             AccessLog::All => true,
@@ -170,8 +168,8 @@ impl Line {
         }
         let degraded: Vec<&str> = self.report.degraded.iter().map(|it| &*it.0).collect();
         tracing::info!(
-            request_id = self.request_id,
-            trace_id = self.trace_id,
+            request_id = self.trace.request_id(),
+            trace_id = self.trace.trace_id,
             method = %self.method,
             %endpoint,
             status,

@@ -117,7 +117,7 @@ pub fn options(methods: &[Method]) -> Response {
 
 /// What every response carries; a response to HEAD keeps its length and loses its body.
 pub fn finish(response: &mut Response, method: &Method, trace: &Trace) {
-    if let Ok(id) = HeaderValue::from_str(&trace.request_id) {
+    if let Ok(id) = HeaderValue::from_str(trace.request_id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     if method == Method::HEAD {

@@ -12,8 +12,8 @@ pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// How one request is called in logs, problems and at the backends.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// The request's id.
-    pub request_id: String,
+    /// The client's own id of the request, where it is fit to be logged.
+    request_id: Option<String>,
     /// 32 lower-case hexadecimal digits.
     pub trace_id: String,
     /// `traceparent` and `tracestate` as they are passed on.
@@ -21,6 +21,11 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// The request's id: the client's, else the trace's.
+    pub fn request_id(&self) -> &str {
+        self.request_id.as_deref().unwrap_or(&self.trace_id)
+    }
+
     /// Takes up the client's trace, or begins one.
     pub fn of(headers: &HeaderMap) -> Self {
         let parent = headers.get(TRACEPARENT).and_then(|it| it.to_str().ok()).and_then(parse);
@@ -39,7 +44,7 @@ impl Trace {
             .get(REQUEST_ID)
             .and_then(|it| it.to_str().ok())
             .filter(|it| (1..=128).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_graphic()))
-            .map_or_else(|| trace_id.clone(), str::to_owned);
+            .map(str::to_owned);
         Self {
             request_id,
             trace_id,
@@ -105,9 +110,9 @@ mod tests {
     fn a_request_id_that_could_break_a_log_line_is_replaced() {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST_ID, HeaderValue::from_static("abc-123"));
-        assert_eq!(Trace::of(&headers).request_id, "abc-123");
+        assert_eq!(Trace::of(&headers).request_id(), "abc-123");
         headers.insert(REQUEST_ID, HeaderValue::from_static("two words"));
         let trace = Trace::of(&headers);
-        assert_eq!(trace.request_id, trace.trace_id);
+        assert_eq!(trace.request_id(), trace.trace_id);
     }
 }
