@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::complete;
 use super::outline::Meaning;
 use super::scope::Names;
 use super::unit::{Purpose, Scope, Unit};
+use super::{complete, infer};
 use crate::codec::JsonOptions;
 use crate::expr::{self, Checked, ExprError, Facts, Type, TypeKind};
 use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::source::Span;
-use crate::language::spec::{self, Expression};
+use crate::language::spec::{self, Expression, Param};
 use crate::plan;
 
 impl Unit<'_, '_> {
@@ -104,11 +104,31 @@ impl Unit<'_, '_> {
             }
             Err(mistakes) => {
                 for it in &mistakes {
-                    self.push(diagnostic(expression, it, Severity::Error));
+                    let mut diagnostic = diagnostic(expression, it, Severity::Error);
+                    diagnostic.help = diagnostic.help.map(|it| self.declared_in_place_of_converted(it));
+                    self.push(diagnostic);
                 }
                 None
             }
         }
+    }
+
+    /// Where the advice is to convert a param whose type nothing says, better advice: to say its type (semantics.md 1.6).
+    fn declared_in_place_of_converted(&self, help: String) -> String {
+        let untyped = |at: usize| {
+            let spec = self.outline.params[at].spec;
+            let says =
+                |it: &Param| it.ty.is_some() || it.default.is_some() || it.minimum.is_some() || it.maximum.is_some();
+            !spec.is_some_and(says) && infer::uses(self.outline, &self.targets).params[at].is_empty()
+        };
+        for (at, param) in self.outline.params.iter().enumerate() {
+            for ty in ["bool", "double", "duration", "int", "timestamp"] {
+                if help.contains(&format!("{ty}({})", param.name)) && untyped(at) {
+                    return format!("{}: {{ type: {ty} }}", param.name);
+                }
+            }
+        }
+        help
     }
 
     /// How the value of an expression is written as JSON: as the one call says that it is made of, else as its surroundings do.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::outline::{CallId, GraphId, Outline, ROOT, Reads};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
+use crate::language::spec::CallKind;
 use crate::plan::{Dependency, Start};
 
 /// When each call starts; `None` for one that nobody reads.
@@ -180,15 +181,19 @@ pub(super) fn starts(outline: &Outline<'_>, effect: &dyn Fn(CallId) -> bool, dia
         let around = outline.graph(node.graph).parent;
         if start.is_none() && around.is_none_or(|it| starts[it.0].is_some()) {
             let name = &node.spec.name;
-            diagnostics.push(
-                Diagnostic::new(
-                    "unread-call",
-                    name.span,
-                    format!("nothing reads the call `{}`", name.value),
-                )
-                .label("it would never be made: mention it, or remove it")
-                .help("effect: true"),
-            );
+            let title = format!("nothing reads the call `{}`", name.value);
+            let unread = Diagnostic::new("unread-call", name.span, title)
+                .label("it would never be made: mention it, or remove it");
+            let only_reads = match &node.spec.kind {
+                Some(CallKind::Http { method, .. }) => matches!(&*method.value, "GET" | "HEAD"),
+                Some(CallKind::Value(_)) => true,
+                _ => false,
+            };
+            diagnostics.push(if only_reads {
+                unread
+            } else {
+                unread.help("effect: true")
+            });
         }
     }
     starts
