@@ -1,12 +1,14 @@
 //! A fixture file as written: gateway and compositions, scripted backends, exchanges with what is expected of them.
 
+mod node;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::language::source::{Node, NodeKind, Span, Spanned};
+use self::node::{boolean, duration, hexadecimal, json, list, map, number, optional_texts, text, texts, unknown};
+use crate::language::source::{Node, NodeKind, Span};
 
 /// One fixture file.
 #[derive(Debug)]
@@ -179,9 +181,6 @@ pub struct Expect {
 pub type Mistake = (Span, String);
 
 type Read<T> = Result<T, Mistake>;
-
-/// The entries of a map.
-type Entries = [(Spanned<Arc<str>>, Node)];
 
 /// Reads a fixture from its document.
 pub fn parse(root: &Node, folder: &Path) -> Read<Fixture> {
@@ -408,118 +407,4 @@ fn parse_expect(node: &Node) -> Read<Expect> {
         }
     }
     Ok(expect)
-}
-
-// === Nodes as plain values ===
-
-fn unknown<T>(key: &Spanned<Arc<str>>, known: &str) -> Read<T> {
-    Err((
-        key.span,
-        format!("unknown key `{}`; expected one of {known}", key.value),
-    ))
-}
-
-fn map(node: &Node) -> Read<&Entries> {
-    match &node.kind {
-        NodeKind::Map(entries) => Ok(entries),
-        _ => Err((node.span, "expected a map".to_owned())),
-    }
-}
-
-fn list(node: &Node) -> Read<&[Node]> {
-    match &node.kind {
-        NodeKind::List(items) => Ok(items),
-        _ => Err((node.span, "expected a list".to_owned())),
-    }
-}
-
-fn text(node: &Node) -> Read<String> {
-    match &node.kind {
-        NodeKind::Text(text) => Ok(text.value.to_string()),
-        NodeKind::Number(digits) => Ok(digits.to_string()),
-        _ => Err((node.span, "expected text".to_owned())),
-    }
-}
-
-fn boolean(node: &Node) -> Read<bool> {
-    match &node.kind {
-        NodeKind::Bool(value) => Ok(*value),
-        _ => Err((node.span, "expected `true` or `false`".to_owned())),
-    }
-}
-
-fn number<T: std::str::FromStr>(node: &Node) -> Read<T> {
-    match &node.kind {
-        NodeKind::Number(digits) => digits.parse().map_err(|_| (node.span, "out of range".to_owned())),
-        _ => Err((node.span, "expected a number".to_owned())),
-    }
-}
-
-fn duration(node: &Node) -> Read<Duration> {
-    let written = text(node)?;
-    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-    units
-        .iter()
-        .find_map(|(unit, millis)| Some((written.strip_suffix(unit)?.parse::<u64>().ok()?, millis)))
-        .map(|(count, millis)| Duration::from_millis(count.saturating_mul(*millis)))
-        .ok_or_else(|| (node.span, "expected a duration such as `20ms` or `5s`".to_owned()))
-}
-
-fn hexadecimal(node: &Node) -> Read<Vec<u8>> {
-    let written = text(node)?.replace(' ', "");
-    let pairs = written.as_bytes().chunks(2).map(|it| std::str::from_utf8(it).ok());
-    pairs
-        .map(|it| {
-            it.filter(|it| it.len() == 2)
-                .and_then(|it| u8::from_str_radix(it, 16).ok())
-        })
-        .collect::<Option<_>>()
-        .ok_or_else(|| (node.span, "expected hexadecimal bytes".to_owned()))
-}
-
-/// Headers; a list is several lines of one name.
-fn texts(node: &Node) -> Read<Vec<(String, String)>> {
-    let mut lines = Vec::new();
-    for (key, node) in map(node)? {
-        match &node.kind {
-            NodeKind::List(values) => {
-                for value in values {
-                    lines.push((key.value.to_string(), text(value)?));
-                }
-            }
-            _ => lines.push((key.value.to_string(), text(node)?)),
-        }
-    }
-    Ok(lines)
-}
-
-fn optional_texts(node: &Node) -> Read<Vec<(String, Option<String>)>> {
-    let entries = map(node)?.iter().map(|(key, node)| {
-        let value = if matches!(node.kind, NodeKind::Null) {
-            None
-        } else {
-            Some(text(node)?)
-        };
-        Ok((key.value.to_string(), value))
-    });
-    entries.collect()
-}
-
-/// A node as plain JSON; numbers keep their value.
-pub fn json(node: &Node) -> Read<Value> {
-    Ok(match &node.kind {
-        NodeKind::Null | NodeKind::Unknown => Value::Null,
-        NodeKind::Bool(value) => Value::Bool(*value),
-        NodeKind::Number(digits) => {
-            serde_json::from_str(digits).map_err(|_| (node.span, "a number out of range".to_owned()))?
-        }
-        NodeKind::Text(text) => Value::String(text.value.to_string()),
-        NodeKind::List(items) => items.iter().map(json).collect::<Read<_>>().map(Value::Array)?,
-        NodeKind::Map(entries) => {
-            let entries = entries
-                .iter()
-                .map(|(key, node)| Ok((key.value.to_string(), json(node)?)));
-            Value::Object(entries.collect::<Read<_>>()?)
-        }
-    })
 }

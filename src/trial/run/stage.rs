@@ -1,0 +1,185 @@
+//! What compositions are checked against and run over: a gateway file, descriptors, scripted backends.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use prost::Message;
+use prost_reflect::DescriptorPool;
+
+use super::super::fixture::Fixture;
+use super::super::script::{Script, ScriptedBackend};
+use crate::gateway::load::read_compositions;
+use crate::language::check::{self, BackendSchema};
+use crate::language::diagnostic::{Diagnostic, Diagnostics, render};
+use crate::language::source::{Document, Node, NodeKind, SourceMap};
+use crate::language::spec::{self, BackendDescriptors, Outside};
+use crate::plan::Plan;
+use crate::runtime::backend::{Backend, Backends};
+use crate::runtime::snapshot::{Hall, Running, Snapshot};
+use crate::schema::build::build;
+use crate::schema::descriptor::FileDescriptorSet;
+use crate::schema::load as descriptors;
+
+/// What compositions are checked against.
+pub(super) struct Stage {
+    pub(super) sources: SourceMap,
+    gateway: spec::Gateway,
+    /// The folder of the gateway file, for paths in it.
+    folder: PathBuf,
+    schemas: Vec<BackendSchema>,
+    pools: Vec<DescriptorPool>,
+}
+
+impl Stage {
+    /// Reads the gateway file that the fixture names, brings along, or finds above itself.
+    pub(super) fn set(
+        mut sources: SourceMap,
+        fixture: &Fixture,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Self, Vec<String>> {
+        let (document, folder) = match &fixture.gateway {
+            Some(Node {
+                kind: NodeKind::Text(path),
+                ..
+            }) => read_gateway(&fixture.folder.join(&*path.value), &mut sources, diagnostics)?,
+            Some(node) => (
+                Document {
+                    file: node.span.file,
+                    root: node.clone(),
+                },
+                fixture.folder.clone(),
+            ),
+            None => {
+                let above = fixture
+                    .folder
+                    .ancestors()
+                    .map(|it| it.join("weft.yaml"))
+                    .find(|it| it.is_file());
+                let path =
+                    above.ok_or_else(|| vec!["no weft.yaml above the fixture, and no `gateway:` in it".to_owned()])?;
+                read_gateway(&path, &mut sources, diagnostics)?
+            }
+        };
+        // A fixture needs nothing from outside: whatever is asked for is empty text.
+        let outside = Outside {
+            env: &|_| Some(String::new()),
+            file: &|_| Ok(String::new()),
+        };
+        let Some(gateway) = spec::gateway(&document, &sources, outside, diagnostics) else {
+            return Err(shown(std::mem::take(diagnostics), &sources));
+        };
+        let mut schemas = Vec::new();
+        let mut pools = Vec::new();
+        for backend in &gateway.backends {
+            if backend.grpc.is_empty() {
+                schemas.push(BackendSchema::None);
+                pools.push(DescriptorPool::default());
+                continue;
+            }
+            let paths = match &backend.descriptors {
+                Some(BackendDescriptors::Paths(paths)) => paths,
+                _ => &gateway.descriptors,
+            };
+            let paths: Vec<PathBuf> = paths.iter().map(|it| folder.join(&*it.value)).collect();
+            let (schema, pool) = load(&paths)?;
+            schemas.push(schema);
+            pools.push(pool);
+        }
+        Ok(Self {
+            sources,
+            gateway,
+            folder,
+            schemas,
+            pools,
+        })
+    }
+
+    /// Checks compositions: maps as they stand in the fixture, or paths; without any, those that the gateway file names.
+    pub(super) fn check(&mut self, nodes: &[Node], folder: &Path, diagnostics: &mut Diagnostics) -> Option<Plan> {
+        let mut compositions = if nodes.is_empty() {
+            read_compositions(&self.gateway, &self.folder, &mut self.sources, diagnostics)
+        } else {
+            Vec::new()
+        };
+        for node in nodes {
+            let document = match &node.kind {
+                NodeKind::Text(path) => {
+                    let path = folder.join(&*path.value);
+                    match std::fs::read_to_string(&path) {
+                        Ok(text) => {
+                            let file = self.sources.add(path.display().to_string(), text);
+                            spec::document(&self.sources, file, diagnostics)
+                        }
+                        Err(error) => {
+                            let title = format!("`{}` cannot be read: {error}", path.display());
+                            diagnostics.push(Diagnostic::new("unreadable-file", node.span, title));
+                            None
+                        }
+                    }
+                }
+                _ => Some(Document {
+                    file: node.span.file,
+                    root: node.clone(),
+                }),
+            };
+            compositions.extend(document.and_then(|it| spec::composition(&it, &self.sources, diagnostics)));
+        }
+        check::check(&self.gateway, &compositions, &self.schemas, &self.sources, diagnostics)
+    }
+
+    pub(super) fn run(&self, plan: Plan, generation: u64, hall: &Arc<Hall>, script: &Rc<Script>) -> Rc<Running> {
+        let backends = plan.backends.iter().zip(&self.pools).map(|(backend, pool)| {
+            let (name, max) = (backend.name.clone(), backend.max_message);
+            Rc::new(ScriptedBackend::new(name, pool.clone(), script.clone(), max)) as Rc<dyn Backend>
+        });
+        let backends = Backends::new(backends.collect());
+        Rc::new(Running {
+            snapshot: Arc::new(Snapshot { plan, generation }),
+            backends,
+            hall: hall.clone(),
+        })
+    }
+}
+
+pub(super) fn shown(diagnostics: Diagnostics, sources: &SourceMap) -> Vec<String> {
+    vec![render::full(&diagnostics.into_sorted(), sources, render::Colour::Off)]
+}
+
+fn read_gateway(
+    path: &Path,
+    sources: &mut SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Result<(Document, PathBuf), Vec<String>> {
+    let text = std::fs::read_to_string(path).map_err(|error| vec![format!("{}: {error}", path.display())])?;
+    let file = sources.add(path.display().to_string(), text);
+    let document = spec::document(sources, file, diagnostics);
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    document
+        .map(|it| (it, folder))
+        .ok_or_else(|| shown(std::mem::take(diagnostics), sources))
+}
+
+thread_local! {
+    /// Descriptors that earlier fixtures of this thread have loaded, by their paths.
+    static LOADED: RefCell<Vec<(Vec<PathBuf>, BackendSchema, DescriptorPool)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn load(paths: &[PathBuf]) -> Result<(BackendSchema, DescriptorPool), Vec<String>> {
+    let known = LOADED.with_borrow(|all| {
+        all.iter()
+            .find(|it| it.0 == paths)
+            .map(|(_, schema, pool)| (schema.clone(), pool.clone()))
+    });
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let set: FileDescriptorSet =
+        descriptors::load(paths).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let schema = build(&set).map_err(|error| vec![error.to_string()])?;
+    let pool = DescriptorPool::decode(set.encode_to_vec().as_slice()).map_err(|error| vec![error.to_string()])?;
+    let loaded = (BackendSchema::Known(schema), pool);
+    LOADED.with_borrow_mut(|all| all.push((paths.to_owned(), loaded.0.clone(), loaded.1.clone())));
+    Ok(loaded)
+}
