@@ -94,6 +94,25 @@ fn a_reload_swaps_and_a_bad_one_keeps_what_serves() {
 }
 
 #[test]
+fn a_reload_reads_descriptors_again() {
+    let (_demo, catalogue, reviews) = backends();
+    let folder = Folder::new("descriptors");
+    folder.write("compositions/product.yaml", PRODUCT);
+    let proto = std::fs::read_to_string("descriptors/hipstershop/demo.proto").expect("demo.proto");
+    folder.write("protos/demo.proto", &proto);
+    let file = folder.write("weft.yaml", &config(catalogue, reviews, "[protos/]"));
+    let (mut process, address) = serve(&file);
+    assert_eq!(get(address, "/p/mug").json()["name"], "Camp Mug");
+    folder.write(
+        "protos/demo.proto",
+        &proto.replacen("string name = 2;", "string title = 2;", 1),
+    );
+    process.signal("HUP");
+    process.wait_for_next("reloaded");
+    assert_eq!(get(address, "/p/mug").json()["title"], "Camp Mug");
+}
+
+#[test]
 fn sigterm_lets_a_request_end_and_takes_no_more() {
     let (_demo, catalogue, reviews) = backends();
     let folder = Folder::new("drain");
