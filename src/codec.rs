@@ -10,6 +10,7 @@ pub mod http_binding;
 pub mod json;
 pub mod json_to_wire;
 pub mod number;
+pub mod query;
 pub mod time_text;
 pub mod wire;
 pub mod wire_to_json;

@@ -39,6 +39,13 @@ pub struct Plan {
     pub fragments: Vec<Fragment>,
 }
 
+impl Plan {
+    /// How an endpoint is answered; `None` where it waits for a backend, or the index belongs to another plan.
+    pub fn recipe(&self, index: EndpointIndex) -> Option<&Recipe> {
+        self.endpoints.get(index.0)?.recipe.as_ref().ok()
+    }
+}
+
 macro_rules! index {
     ($($(#[$doc:meta])* $name:ident),*) => {$(
         $(#[$doc])*

@@ -8,13 +8,13 @@
 //! echoed.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod query;
 mod text;
 mod tree;
 
 use std::sync::Arc;
 
 use super::json_to_wire::FromJson;
+use super::query;
 use super::wire::put_bytes;
 use crate::schema::http_rule::HttpRule;
 use crate::schema::path_template::PathTemplate;

@@ -52,6 +52,15 @@ pub fn validate(bytes: &[u8]) -> Result<(), SyntaxError> {
     reader.finish()
 }
 
+/// The pointer to a member of what `pointer` points to (RFC 6901 §3).
+///
+/// ```
+/// assert_eq!(weft::codec::json::pointer_below("/a", "b/c~d"), "/a/b~1c~0d");
+/// ```
+pub fn pointer_below(pointer: &str, member: &str) -> String {
+    format!("{pointer}/{}", member.replace('~', "~0").replace('/', "~1"))
+}
+
 /// What the fragment is. Blanks around it do not matter; what is no JSON counts as null.
 ///
 /// ```

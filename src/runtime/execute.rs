@@ -220,7 +220,7 @@ fn degraded(mut all: Vec<(Vec<usize>, Degraded)>) -> Vec<Degraded> {
 impl Failed {
     /// What is no call's failure.
     #[expect(clippy::unnecessary_box_returns, reason = "failures travel boxed")]
-    fn of_endpoint(failure: Failure) -> Box<Self> {
+    pub(super) fn of_endpoint(failure: Failure) -> Box<Self> {
         Box::new(Self {
             failure,
             call: None,

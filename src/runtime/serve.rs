@@ -18,8 +18,8 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
+use http::Method;
 use http::request::Parts;
-use http::{Method, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 
@@ -143,14 +143,7 @@ pub struct Asked {
 impl Asked {
     /// The recipe of its endpoint; `None` only where the index belongs to another plan.
     pub fn recipe(&self) -> Option<&Recipe> {
-        self.running
-            .snapshot
-            .plan
-            .endpoints
-            .get(self.index.0)?
-            .recipe
-            .as_ref()
-            .ok()
+        self.running.snapshot.plan.recipe(self.index)
     }
 
     /// Asks the backends, with the values of its inputs.
@@ -230,9 +223,4 @@ where
         return Ok(input::http_body(&parts.headers, &whole));
     }
     Ok(whole)
-}
-
-/// True for statuses that a response may be stored with.
-pub fn is_success(status: StatusCode) -> bool {
-    status.is_success()
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{BindError, Type, text};
+use crate::codec::json;
 use crate::codec::json_to_wire::program::Scalar;
 use crate::codec::json_to_wire::scalar;
 use crate::codec::wire::{self, WireType};
@@ -106,7 +107,7 @@ impl Node {
                     if let Some((field, oneof)) = field.and_then(|it| Some((it, it.oneof?)))
                         && self.oneofs.contains_key(&oneof)
                     {
-                        let name = format!("{pointer}/{}", field.json_name.replace('~', "~0").replace('/', "~1"));
+                        let name = json::pointer_below(pointer, &field.json_name);
                         errors.push(BindError {
                             name,
                             reason: oneof_twice(of.message, oneof),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::JsonError;
-use crate::codec::json::SyntaxError;
+use crate::codec::json::{self, SyntaxError};
 
 /// A failure on its way out. Boxed, so that success costs nothing.
 #[derive(Debug)]
@@ -60,11 +60,10 @@ impl Failure {
         let mut pointer = String::new();
         if !malformed {
             for step in path.iter().rev() {
-                pointer.push('/');
-                match step {
-                    Step::Element(index) => pointer.push_str(&index.to_string()),
-                    Step::Member(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
-                }
+                pointer = match step {
+                    Step::Element(index) => json::pointer_below(&pointer, &index.to_string()),
+                    Step::Member(key) => json::pointer_below(&pointer, key),
+                };
             }
         }
         JsonError {

@@ -257,8 +257,7 @@ impl Mistake {
     }
 
     fn within(mut self, segment: &str) -> Self {
-        let segment = segment.replace('~', "~0").replace('/', "~1");
-        self.pointer = format!("/{segment}{}", self.pointer);
+        self.pointer = json::pointer_below("", segment) + &self.pointer;
         self
     }
 }

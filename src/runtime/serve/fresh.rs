@@ -124,12 +124,7 @@ fn key(asked: &Asked) -> Result<Key, Refusal> {
 }
 
 fn failed(failure: Failure) -> Refusal {
-    Refusal::Failed(Box::new(Failed {
-        failure,
-        call: None,
-        rule: None,
-        forwards_credential: false,
-    }))
+    Refusal::Failed(Failed::of_endpoint(failure))
 }
 
 /// How long the answer is fresh: not at all where it is degraded or a backend is against it (semantics.md 5.8, 5.9).

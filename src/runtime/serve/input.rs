@@ -10,10 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
-use percent_encoding::percent_decode_str;
 
 use crate::codec::wire::put_bytes;
-use crate::codec::{BindError, json};
+use crate::codec::{BindError, json, query};
 use crate::expr::{ListValue, Slot, Str, Type, TypeKind, Value, input};
 use crate::plan::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
 
@@ -34,7 +33,7 @@ pub struct Around<'r> {
 pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Value>, Vec<BindError>> {
     let mut values = vec![Value::Null; inputs.n_slots as usize];
     let mut bad = Vec::new();
-    let query = query(parts.uri.query().unwrap_or_default()).unwrap_or_else(|| {
+    let query = query::all_pairs(parts.uri.query().unwrap_or_default()).unwrap_or_else(|| {
         bad.push(BindError {
             name: "query".to_owned(),
             reason: "expected percent-encoded UTF-8".to_owned(),
@@ -72,35 +71,6 @@ fn set(values: &mut [Value], slot: Slot, value: Value) {
 }
 
 // === Params ===
-
-/// The pairs of a query string, decoded; `+` is a space. `None` where it is not percent-encoded UTF-8.
-fn query(raw: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
-    raw.split('&').filter(|it| !it.is_empty()).map(decode_pair).collect()
-}
-
-fn decode_pair(pair: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
-    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-    Some((decode(name)?, decode(value)?))
-}
-
-fn decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['%', '+']) {
-        return Some(Cow::Borrowed(text));
-    }
-    let is_hex = |it: &u8| it.is_ascii_hexdigit();
-    let bytes = text.as_bytes();
-    let well_formed = bytes.iter().enumerate().all(|(at, it)| {
-        *it != b'%' || (bytes.get(at + 1).is_some_and(is_hex) && bytes.get(at + 2).is_some_and(is_hex))
-    });
-    if !well_formed {
-        return None;
-    }
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced)
-        .decode_utf8()
-        .ok()
-        .map(|it| Cow::Owned(it.into_owned()))
-}
 
 fn read_param(
     param: &Param,
@@ -329,7 +299,7 @@ fn find_doubled(fragment: &[u8], pointer: &str, doubled: &mut Vec<BindError>) {
             let mut seen = HashMap::new();
             for (raw, value) in json::members(fragment) {
                 let key = json::string(raw).unwrap_or_default();
-                let below = || format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                let below = || json::pointer_below(pointer, &key);
                 if matches!(json::kind(value), json::Kind::Array | json::Kind::Object) {
                     find_doubled(value, &below(), doubled);
                 }
@@ -379,7 +349,7 @@ fn check_members(object: &[u8], pointer: &str, paths: &[&[Arc<str>]], wrong: &mu
     }
     for (raw, value) in json::members(object) {
         let key = json::string(raw).unwrap_or_default().into_owned();
-        let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+        let below = json::pointer_below(pointer, &key);
         let matching: Vec<&[Arc<str>]> = paths
             .iter()
             .filter(|it| it.first().is_some_and(|it| **it == *key))
@@ -400,11 +370,10 @@ fn check_members(object: &[u8], pointer: &str, paths: &[&[Arc<str>]], wrong: &mu
 
 fn read_member(member: &BodyMember, body: &Bytes) -> Result<Value, BindError> {
     let pointer = || {
-        member.path.iter().fold(String::new(), |mut pointer, name| {
-            pointer.push('/');
-            pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
-            pointer
-        })
+        member
+            .path
+            .iter()
+            .fold(String::new(), |it, name| json::pointer_below(&it, name))
     };
     let mut found = if body.is_empty() { None } else { Some(json::trim(body)) };
     for name in &member.path {

@@ -96,14 +96,7 @@ impl Line {
 
     /// The recipe of that endpoint.
     pub fn recipe<'r>(&self, running: &'r Running) -> Option<&'r Recipe> {
-        running
-            .snapshot
-            .plan
-            .endpoints
-            .get(self.endpoint?.0)?
-            .recipe
-            .as_ref()
-            .ok()
+        running.snapshot.plan.recipe(self.endpoint?)
     }
 
     /// How the cache answered.
