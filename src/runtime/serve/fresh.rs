@@ -32,7 +32,10 @@ pub async fn answer(mut asked: Asked, line: &mut Line) -> Result<Response, Refus
                 line.cache("miss");
                 // The client of the leader may leave: others wait for what is made.
                 let made = tokio::task::spawn_local(make(asked, leader)).await;
-                let made = made.map_err(|_| Refusal::Bug)?;
+                let made = made.map_err(|_| {
+                    hall.metrics.panics.inc();
+                    Refusal::Bug
+                })?;
                 line.outcome_report(made.report);
                 return made.response;
             }
