@@ -1,4 +1,4 @@
-//! Every diagnostic code, once. The guide's table and `weft explain` are made from this list.
+//! Every diagnostic code, once. The guide's pages and `weft explain` are made from this list.
 
 /// One code.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,19 @@ pub struct Code {
 /// The entry of a code.
 pub fn find(code: &str) -> Option<&'static Code> {
     CODES.iter().find(|it| it.code == code)
+}
+
+/// The guide's pages of all codes: made from [`CODES`] and the examples in `fixtures/check` by `tests/generated.rs`.
+const PAGES: &str = include_str!("../../../docs/guide/diagnostics.md");
+
+/// The page of a code, in Markdown: its name, what it means, an example that is refused with what is said of it, and one that
+/// is not. `None` where there is no such code.
+pub fn page(code: &str) -> Option<&'static str> {
+    let it = find(code)?;
+    let pages = PAGES.split("\n## ").skip(1);
+    pages
+        .map(str::trim_end)
+        .find(|page| page.lines().next() == Some(it.code))
 }
 
 const fn code(code: &'static str, summary: &'static str, explanation: &'static str) -> Code {
@@ -228,6 +241,16 @@ mod tests {
             assert!(!it.summary.is_empty() && !it.summary.ends_with('.'), "{}", it.code);
             assert!(it.explanation.ends_with('.'), "{}", it.code);
         }
+    }
+
+    #[test]
+    fn every_code_has_a_page_and_nothing_else_has() {
+        for it in CODES {
+            let page = page(it.code).unwrap_or_default();
+            assert!(page.contains(it.explanation), "{}: {page}", it.code);
+        }
+        assert_eq!(page("no-such-code"), None);
+        assert_eq!(page(""), None);
     }
 
     /// The literals behind `heads` in all files below a folder that are no codes.
