@@ -2,8 +2,11 @@
 //! in them.
 //!
 //! A file is a case of its own, with the gateway file of `fixtures/check`; a folder that holds `weft.yaml` is one case, all of
-//! its files together. Backends whose name begins with `missing` have no descriptors yet. `UPDATE=1` rewrites the `.stderr`
-//! files beside cases.
+//! its files together. Where that file has `compositions:`, the folder is loaded as the gateway would. Backends whose name begins
+//! with `missing` have no descriptors yet. `UPDATE=1` rewrites the `.stderr` files beside cases.
+//!
+//! A folder is named as the code that its cases are about, and holds the two examples of the code's page: `wrong`, with what is
+//! said of it in `wrong.stderr`, and `right`, which is the same without the mistake.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +17,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use weft::gateway::load::Loader;
 use weft::language::check::{BackendSchema, check};
 use weft::language::diagnostic::{Diagnostic, Diagnostics, codes, marker, render};
 use weft::language::source::{FileIndex, SourceMap};
@@ -49,6 +53,10 @@ fn add(sources: &mut SourceMap, path: &Path) -> FileIndex {
 }
 
 fn run(gateway: &Path, compositions: &[PathBuf], schema: &Arc<Schema>) -> Outcome {
+    let is_whole = |text: String| text.lines().any(|it| it.starts_with("compositions:"));
+    if std::fs::read_to_string(gateway).is_ok_and(is_whole) {
+        return load_as_the_gateway_does(gateway);
+    }
     let mut sources = SourceMap::default();
     let gateway = add(&mut sources, gateway);
     let files: Vec<_> = compositions.iter().map(|it| add(&mut sources, it)).collect();
@@ -82,6 +90,25 @@ fn run(gateway: &Path, compositions: &[PathBuf], schema: &Arc<Schema>) -> Outcom
         sources,
         files: all,
         diagnostics: diagnostics.into_sorted(),
+        plan,
+    }
+}
+
+fn load_as_the_gateway_does(gateway: &Path) -> Outcome {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut loader = Loader::from_file(gateway.strip_prefix(from).unwrap_or(gateway));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (sources, diagnostics, plan) = match runtime.block_on(loader.load()) {
+        Ok(loaded) => (loaded.sources, loaded.warnings, Some(loaded.plan)),
+        Err(refused) => (refused.sources, refused.diagnostics, None),
+    };
+    Outcome {
+        files: sources.files().map(|it| it.0).collect(),
+        sources,
+        diagnostics,
         plan,
     }
 }
@@ -176,6 +203,44 @@ fn every_folder_is_a_code_that_is_found_in_it() {
             assert!(found, "no case in `{name}` is marked with it");
         }
     }
+}
+
+/// Codes of which no example can be shown.
+const NOT_SHOWN: &[(&str, &str)] = &[(
+    "file-too-large",
+    "an example has more than 1 MiB; `language::spec` has a test",
+)];
+
+/// Each code has an example that has this mistake and no other, what is said of it, and the same without it.
+#[test]
+fn every_code_has_its_two_examples() {
+    let mut report = String::new();
+    for code in codes::CODES {
+        if NOT_SHOWN.iter().any(|it| it.0 == code.code) {
+            continue;
+        }
+        let folder = root().join(code.code);
+        for (name, wanted) in [("wrong", true), ("right", false)] {
+            let case = cases()
+                .into_iter()
+                .find(|it| it.0.with_extension("") == folder.join(name));
+            let Some((_, gateway, files)) = case else {
+                report = format!("{report}{}: `{name}` is missing\n", code.code);
+                continue;
+            };
+            let found = run(&gateway, &files, &setting()).diagnostics;
+            let only = found.iter().all(|it| it.code == code.code) && found.is_empty() != wanted;
+            let snapshot = !wanted || folder.join("wrong.stderr").exists();
+            if !only || !snapshot {
+                let found: Vec<_> = found.iter().map(|it| it.code).collect();
+                report = format!(
+                    "{report}{}: `{name}` gives {found:?}, snapshot: {snapshot}\n",
+                    code.code
+                );
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
 }
 
 #[test]

@@ -184,6 +184,75 @@ fn the_page_of_keys_is_made_from_the_list() {
 
 // === diagnostics.md ===
 
+/// The files of an example in `fixtures/check`, by the name that the page gives them.
+fn example(code: &str, name: &str) -> Vec<(String, String)> {
+    fn visit(folder: &Path, below: &str, files: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let shown = format!("{below}{}", path.file_name().unwrap().to_str().unwrap());
+            if path.is_dir() {
+                visit(&path, &format!("{shown}/"), files);
+            } else {
+                files.push((shown, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check").join(code);
+    let mut files = Vec::new();
+    match fs::read_to_string(folder.join(name).with_extension("yaml")) {
+        Ok(text) => files.push((String::new(), text)),
+        Err(_) if folder.join(name).is_dir() => visit(&folder.join(name), "", &mut files),
+        Err(_) => {}
+    }
+    // The gateway file first, where it is about that.
+    files.sort_by_key(|(name, _)| (name != "weft.yaml", name.clone()));
+    files
+}
+
+/// Text of a fixture without what only the tests read.
+fn unmarked(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let at = ["# error: [", "# warning: ["]
+            .iter()
+            .filter_map(|it| line.find(it))
+            .min();
+        at.map_or(line, |at| line[..at].trim_end())
+    });
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// The examples of a code: what is refused, what is said of it, and what is not refused.
+fn examples(code: &str) -> String {
+    let mut text = String::new();
+    let shown = |text: &mut String, name: &str, title: &str| {
+        for (file, content) in example(code, name) {
+            let language = file.rsplit_once('.').map_or("yaml", |it| it.1);
+            let of = if file.is_empty() {
+                String::new()
+            } else {
+                format!(", `{file}`")
+            };
+            // The second word keeps these apart from the examples of the other pages.
+            write!(
+                text,
+                "\n{title}{of}:\n\n```{language} {name}\n{}```\n",
+                unmarked(&content)
+            )
+            .unwrap();
+        }
+    };
+    shown(&mut text, "wrong", "Wrong");
+    let drawn = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/check/{code}/wrong.stderr"));
+    if let Ok(drawn) = fs::read_to_string(drawn) {
+        let short = drawn
+            .replace(&format!("fixtures/check/{code}/wrong/"), "")
+            .replace(&format!("fixtures/check/{code}/wrong.yaml"), "page.yaml");
+        write!(text, "\n```text\n{}```\n", unmarked(&short)).unwrap();
+    }
+    shown(&mut text, "right", "Right");
+    text
+}
+
 #[test]
 fn the_page_of_diagnostics_is_made_from_the_list() {
     let mut page = head(
@@ -193,10 +262,11 @@ fn the_page_of_diagnostics_is_made_from_the_list() {
     for it in CODES {
         write!(
             page,
-            "\n## {}\n\n{}.\n\n{}\n",
+            "\n## {}\n\n{}.\n\n{}\n{}",
             it.code,
             capital(it.summary),
-            it.explanation
+            it.explanation,
+            examples(it.code),
         )
         .unwrap();
     }

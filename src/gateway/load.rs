@@ -150,13 +150,17 @@ impl Loader {
         folder: &Path,
         diagnostics: &mut Diagnostics,
     ) -> (Vec<BackendSchema>, Vec<String>) {
-        let mut shared: Option<Arc<Schema>> = None;
+        let mut shared: Option<BackendSchema> = None;
         let mut schemas = Vec::new();
         let mut waiting = Vec::new();
         for backend in &gateway.backends {
             let schema = match &backend.descriptors {
+                // Its targets were refused: whatever is called there is not wrong for that.
+                _ if backend.grpc.is_empty() && backend.http.is_empty() => {
+                    BackendSchema::Missing("it has no target".to_owned())
+                }
                 _ if backend.grpc.is_empty() => BackendSchema::None,
-                Some(BackendDescriptors::Paths(paths)) => BackendSchema::Known(from_paths(paths, folder, diagnostics)),
+                Some(BackendDescriptors::Paths(paths)) => from_paths(paths, folder, diagnostics),
                 Some(BackendDescriptors::Reflection(_)) => match self.reflect(backend).await {
                     Ok(schema) => BackendSchema::Known(schema),
                     Err(reason) => {
@@ -166,7 +170,7 @@ impl Loader {
                 },
                 None => {
                     let schema = shared.get_or_insert_with(|| from_paths(&gateway.descriptors, folder, diagnostics));
-                    BackendSchema::Known(schema.clone())
+                    schema.clone()
                 }
             };
             schemas.push(schema);
@@ -261,7 +265,9 @@ fn find_yaml(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> std::io::Re
     Ok(())
 }
 
-fn from_paths(paths: &[spec::Name], folder: &Path, diagnostics: &mut Diagnostics) -> Arc<Schema> {
+/// Types from files. Where those cannot be read that was said, and nothing else is wrong for it.
+fn from_paths(paths: &[spec::Name], folder: &Path, diagnostics: &mut Diagnostics) -> BackendSchema {
+    let before = diagnostics.len();
     let mut sets = FileDescriptorSet::default();
     for path in paths {
         match descriptors::load(&[folder.join(&*path.value)]) {
@@ -274,12 +280,13 @@ fn from_paths(paths: &[spec::Name], folder: &Path, diagnostics: &mut Diagnostics
             }
         }
     }
-    match build::build(&sets) {
-        Ok(schema) => schema,
-        Err(error) => {
-            let span = paths.first().map(|it| it.span).unwrap_or_default();
-            diagnostics.push(Diagnostic::new("bad-descriptors", span, error.to_string()));
-            Arc::default()
-        }
+    let schema = build::build(&sets);
+    if let (Err(error), true) = (&schema, diagnostics.len() == before) {
+        let span = paths.first().map(|it| it.span).unwrap_or_default();
+        diagnostics.push(Diagnostic::new("bad-descriptors", span, error.to_string()));
+    }
+    match schema {
+        Ok(schema) if diagnostics.len() == before => BackendSchema::Known(schema),
+        _ => BackendSchema::Missing("its descriptors cannot be read".to_owned()),
     }
 }

@@ -133,6 +133,8 @@ pub struct Param {
     pub name: Name,
     /// `in:`.
     pub location: Option<Spanned<Location>>,
+    /// `in:` was written, and could not be read.
+    pub lost: bool,
     /// `name:`, the name on the wire.
     pub wire_name: Option<Name>,
     /// `type:`: `string int double bool timestamp duration bytes any`, a full message or enum name, `[T]`.

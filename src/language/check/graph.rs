@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::outline::{CallId, GraphId, Outline, ROOT, Reads};
-use crate::language::diagnostic::{Diagnostic, Diagnostics};
-use crate::language::spec::CallKind;
+use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::language::source::SourceMap;
+use crate::language::spec::{CallKind, Name};
 use crate::plan::{Dependency, Start};
 
 /// When each call starts; `None` for one that nobody reads.
@@ -144,7 +145,12 @@ pub(super) fn order(outline: &Outline<'_>, graph: GraphId) -> Vec<CallId> {
 }
 
 /// Which calls are made: as soon as they can be, only for a fallback, or never, which is an error.
-pub(super) fn starts(outline: &Outline<'_>, effect: &dyn Fn(CallId) -> bool, diagnostics: &mut Diagnostics) -> Starts {
+pub(super) fn starts(
+    outline: &Outline<'_>,
+    effect: &dyn Fn(CallId) -> bool,
+    sources: &SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Starts {
     let mut starts: Starts = vec![None; outline.calls.len()];
     let mut open: Vec<CallId> = outline.graph(ROOT).result_reads.calls.clone();
     open.extend(outline.require.iter().flat_map(|it| it.calls.iter().copied()));
@@ -179,8 +185,11 @@ pub(super) fn starts(outline: &Outline<'_>, effect: &dyn Fn(CallId) -> bool, dia
         let node = outline.call(CallId(at));
         // What is inside a call that nobody reads is not worth a second message.
         let around = outline.graph(node.graph).parent;
-        if start.is_none() && around.is_none_or(|it| starts[it.0].is_some()) {
-            let name = &node.spec.name;
+        let name = &node.spec.name;
+        if start.is_none()
+            && around.is_none_or(|it| starts[it.0].is_some())
+            && !may_be_read_by_a_mistake(outline, name, sources, diagnostics)
+        {
             let title = format!("nothing reads the call `{}`", name.value);
             let unread = Diagnostic::new("unread-call", name.span, title)
                 .label("it would never be made: mention it, or remove it");
@@ -197,6 +206,27 @@ pub(super) fn starts(outline: &Outline<'_>, effect: &dyn Fn(CallId) -> bool, dia
         }
     }
     starts
+}
+
+/// Whether something that could not be read may mention the call: then that was said already.
+fn may_be_read_by_a_mistake(
+    outline: &Outline<'_>,
+    name: &Name,
+    sources: &SourceMap,
+    diagnostics: &Diagnostics,
+) -> bool {
+    let is_word = |it: char| it.is_alphanumeric() || it == '_';
+    let mentions = |text: &str| text.split(|it| !is_word(it)).any(|it| it == &*name.value);
+    let file = outline.spec.file;
+    let text = sources.file(file).map_or("", |it| &*it.text);
+    let (start, end) = (name.span.start as usize, name.span.end as usize);
+    let elsewhere = [text.get(..start), text.get(end..)];
+    // Nobody wrote the name of the short form's call.
+    let mentioned = sources.written(name.span) != &*name.value || elsewhere.into_iter().flatten().any(mentions);
+    let mut mistakes = diagnostics
+        .iter()
+        .filter(|it| it.severity == Severity::Error && it.span.file == file && it.code != "unread-call");
+    mistakes.any(|it| mentioned || mentions(&it.label))
 }
 
 /// Marks calls and all that they mention as made; where they are made for a fallback, which graph that stands in. Inside a

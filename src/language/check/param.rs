@@ -78,6 +78,7 @@ fn location(
     let name_span = spec.wire_name.as_ref().map_or(spec.name.span, |it| it.span);
     match (spec.location.as_ref().map(|it| it.value), of_path) {
         (None | Some(spec::Location::Path), Some(at)) => Location::Path(at),
+        (None, None) if spec.lost => Location::Query,
         (None, None) => {
             let title = format!("where does `{}` come from?", node.name);
             diagnostics.push(

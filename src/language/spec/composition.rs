@@ -229,7 +229,9 @@ impl Reader<'_> {
 
     fn param(&mut self, name: &Name, node: &Node) -> Option<Param> {
         let mut fields = self.fields(&name.value, node, Place::Param)?;
-        let location = fields.take("in").and_then(|(_, node)| {
+        let written = fields.take("in");
+        let is_written = written.is_some();
+        let location = written.and_then(|(_, node)| {
             let choices = [
                 ("path", Location::Path),
                 ("query", Location::Query),
@@ -253,6 +255,7 @@ impl Reader<'_> {
         };
         let param = Param {
             name: name.clone(),
+            lost: is_written && location.is_none(),
             location,
             wire_name: fields.take("name").and_then(|(_, node)| self.text("name", node)),
             ty: fields.take("type").and_then(|(_, node)| self.param_type(node)),
