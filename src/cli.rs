@@ -5,10 +5,11 @@
 
 pub mod check;
 pub mod demo;
+pub mod explain;
 pub mod serve;
 pub mod test;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -30,6 +31,8 @@ enum Command {
     Check(check::Arguments),
     /// Start real backends on loopback and the gateway in front of them, with curl lines to try
     Demo(demo::Arguments),
+    /// Show how an endpoint is answered: its calls as a graph, and why; or what a diagnostic code means
+    Explain(explain::Arguments),
     /// Run the gateway; SIGHUP reloads, SIGTERM drains
     Serve(serve::Arguments),
     /// Run fixture files: a composition, scripted backends, exchanges, in simulated time
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
     let result = match arguments.command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     };
@@ -85,6 +89,15 @@ pub fn run() -> ExitCode {
             eprintln!("weft: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Prints data. Whoever reads it may have seen enough: `weft explain | head`.
+fn say(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }
 

@@ -17,6 +17,7 @@
 pub mod admin;
 pub mod cli;
 pub mod codec;
+pub mod explain;
 pub mod expr;
 pub mod gateway;
 pub mod language;

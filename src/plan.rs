@@ -5,6 +5,7 @@
 
 mod call;
 mod input;
+mod mention;
 mod response;
 mod template;
 
@@ -21,6 +22,7 @@ pub use call::{
     HttpCall, Otherwise, PathPart, ReplyCheck, Require, Start,
 };
 pub use input::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
+pub use mention::{Mention, Mentioned};
 pub use response::{Cookie, EndpointCache, ErrorMatch, ErrorRule, Errors, Response, ResponseBody, Status};
 pub use template::{Conversion, Item, Member, Spread, Template, TextPart};
 

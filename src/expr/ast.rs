@@ -153,6 +153,26 @@ pub const MACROS: [&str; 9] = [
 /// Names before a dot that belong to functions, not to values: `math.abs(x)`.
 pub const NAMESPACES: [&str; 2] = ["base64", "math"];
 
+/// Methods whose result is a list, map or object that was not there before.
+const BUILDERS: [&str; 16] = [
+    "chunk",
+    "distinct",
+    "distinct_by",
+    "drop",
+    "filter",
+    "flatten",
+    "group_by",
+    "index_by",
+    "map",
+    "omit",
+    "pick",
+    "reverse",
+    "sort",
+    "sort_by",
+    "split",
+    "take",
+];
+
 impl Ast {
     pub(super) fn new(text: &str) -> Self {
         Self {
@@ -245,6 +265,22 @@ impl Ast {
         self.collect(self.root, &mut Vec::new(), false, &mut found);
         found.sort_by_key(|it: &Mention| it.span.start);
         found
+    }
+
+    /// True where it makes a new list, map or object out of what it reads; a path alone looks into what arrived.
+    ///
+    /// ```
+    /// assert!(weft::expr::parse("reviews.map(r, r.author_id)").unwrap().builds());
+    /// assert!(!weft::expr::parse("product.price_usd.units + 1").unwrap().builds());
+    /// ```
+    pub fn builds(&self) -> bool {
+        self.nodes.iter().any(|it| match it {
+            Node::List(_) | Node::Map(_) => true,
+            Node::Call {
+                target: Some(_), name, ..
+            } => BUILDERS.contains(&name.as_str()),
+            _ => false,
+        })
     }
 
     /// `Some` where the whole expression is one bare name (`$limit`).

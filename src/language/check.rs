@@ -27,6 +27,7 @@ mod mention;
 mod object;
 mod outline;
 mod param;
+mod reason;
 mod response;
 mod safety;
 mod scope;

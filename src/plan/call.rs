@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
-use super::{BackendIndex, CallIndex, ErrorRule, FragmentIndex, Origin, Template};
+use super::{BackendIndex, CallIndex, ErrorRule, FragmentIndex, Mention, Origin, Template};
 use crate::codec::HttpBinding;
 use crate::expr::{Encoder, Program, ReplyReader, Slot, Type};
 use crate::schema::MessageRef;
@@ -26,6 +26,8 @@ pub struct Fragment {
     pub result: Template,
     /// The type of that.
     pub ty: Type,
+    /// What `result` mentions, and where.
+    pub mentions: Vec<Mention>,
     /// Changes with everything that its results can depend on besides its inputs.
     pub fingerprint: [u8; 32],
 }
@@ -91,6 +93,8 @@ pub struct Call {
     pub errors: Vec<ErrorRule>,
     /// Forwards the client's own credential, so that its 401 and 403 are the client's (semantics.md 3.6).
     pub forwards_credential: bool,
+    /// What its keys mention, `fallback` and `after` included, and where.
+    pub mentions: Vec<Mention>,
     /// Where it was written.
     pub origin: Origin,
 }
@@ -133,6 +137,8 @@ pub struct Require {
     pub otherwise: Otherwise,
     /// `detail:`, text.
     pub detail: Option<Template>,
+    /// What it mentions, and where.
+    pub mentions: Vec<Mention>,
 }
 
 /// What a failing `require` makes of the endpoint.
@@ -179,6 +185,8 @@ pub struct For {
     pub result: Template,
     /// What `result` mentions: calls of `graph` (level 0), and calls around it (level 1 and up).
     pub needs: Vec<Dependency>,
+    /// What `result` mentions, and where.
+    pub mentions: Vec<Mention>,
 }
 
 /// A unary gRPC call.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Condition, Dependency, Header, Template};
+use super::{Condition, Dependency, Header, Mention, Template};
 use crate::expr::{Program, Slot};
 
 /// What is said.
@@ -21,6 +21,8 @@ pub struct Response {
     pub cookies: Vec<Cookie>,
     /// What the body, status, headers and cookies mention.
     pub needs: Vec<Dependency>,
+    /// The same, and where.
+    pub mentions: Vec<Mention>,
 }
 
 /// The body of a response.

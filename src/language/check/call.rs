@@ -99,6 +99,7 @@ impl Unit<'_, '_> {
             index_by,
             errors,
             forwards_credential: self.forwards_credential(&node.reads),
+            mentions: self.mentions_of_call(id),
             origin: self.origin(spec.name.span),
         })
     }
@@ -307,6 +308,7 @@ impl Unit<'_, '_> {
             graph,
             result: result.template,
             needs,
+            mentions: self.mentions_of_result(inner),
         };
         Some(Made {
             kind: plan::CallKind::For(Box::new(call)),

@@ -175,6 +175,7 @@ fn check(
             graph,
             result: result.template,
             ty: result.ty,
+            mentions: unit.mentions_of_result(ROOT),
             fingerprint,
         };
         (info, plan)

@@ -37,6 +37,7 @@ impl Unit<'_, '_> {
             headers,
             cookies,
             needs,
+            mentions: self.mentions_of_result(ROOT),
         }
     }
 
@@ -176,6 +177,7 @@ impl Unit<'_, '_> {
             all.extend(that.map(|that| plan::Require {
                 that,
                 needs,
+                mentions: self.mentions_of_require(at),
                 otherwise,
                 detail,
             }));

@@ -37,6 +37,8 @@ pub(super) struct Site<'s, 'w> {
     pub(super) given: &'w [&'s Condition],
     /// Inside `fallback:`.
     pub(super) fallback: bool,
+    /// The key of the call that it stands in, and the member of that: `with`, `id`; nothing outside of calls.
+    pub(super) key: (&'static str, Option<&'s Name>),
 }
 
 /// What is wanted at a place.
@@ -76,6 +78,7 @@ pub(super) struct Walker<'s, F> {
     locals: Vec<&'s Name>,
     given: Vec<&'s Condition>,
     fallback: bool,
+    key: (&'static str, Option<&'s Name>),
     visit: F,
 }
 
@@ -86,46 +89,69 @@ impl<'s, F: FnMut(&Site<'s, '_>)> Walker<'s, F> {
             locals: Vec::new(),
             given,
             fallback: false,
+            key: ("", None),
             visit,
         }
+    }
+
+    /// What follows stands in this key.
+    pub(super) fn at(&mut self, key: &'static str, member: Option<&'s Name>) -> &mut Self {
+        self.key = (key, member);
+        self
     }
 
     /// The keys of one call; of a `for` call neither the inner calls nor what each element gives.
     pub(super) fn call(&mut self, call: &'s Call, wants: &Wants) {
         let depth = self.given.len();
         if let Some(when) = &call.when {
+            self.key = ("when", None);
             self.condition(when);
             self.given.push(when);
         }
         match &call.kind {
             Some(CallKind::Compose { with, .. }) => {
                 for (name, value) in with {
+                    self.key = ("with", Some(name));
                     let want = wants.with.iter().find(|(other, _)| *other == name.value);
                     let want = want.map_or(Want::Free, |(_, place)| Want::Place(place.clone(), false));
                     self.template(value, &want);
                 }
             }
-            Some(CallKind::For { list, .. }) => self.expression(list, Role::List),
+            Some(CallKind::For { list, .. }) => {
+                self.key = ("for", None);
+                self.expression(list, Role::List);
+            }
             Some(CallKind::Grpc {
                 request: Some(request), ..
-            }) => self.template(request, &wants.request),
+            }) => {
+                self.key = ("request", None);
+                self.template(request, &wants.request);
+            }
             Some(CallKind::Http { path, query, body, .. }) => {
+                self.key = ("http", None);
                 self.text(path);
-                for (_, value) in query {
+                for (name, value) in query {
+                    self.key = ("query", Some(name));
                     self.template(value, &Want::Presence);
                 }
                 if let Some(body) = body {
+                    self.key = ("body", None);
                     self.template(body, &Want::Free);
                 }
             }
-            Some(CallKind::Value(value)) => self.template(value, &Want::Free),
+            Some(CallKind::Value(value)) => {
+                self.key = ("value", None);
+                self.template(value, &Want::Free);
+            }
             Some(CallKind::Grpc { request: None, .. }) | None => {}
         }
-        for (_, value) in &call.headers {
+        for (name, value) in &call.headers {
+            self.key = ("headers", Some(name));
             self.template(value, &Want::Presence);
         }
         if let Some(fallback) = &call.fallback {
             self.fallback = true;
+            self.key = ("fallback", None);
             self.template(fallback, &wants.fallback);
             self.fallback = false;
         }
@@ -174,7 +200,12 @@ impl<'s, F: FnMut(&Site<'s, '_>)> Walker<'s, F> {
             TemplateKind::Object(members) => {
                 for it in members {
                     match it {
-                        Member::Field(name, value) => self.template(value, &want.member(&name.value)),
+                        Member::Field(name, value) => {
+                            let around = self.key;
+                            self.key.1 = around.1.or(Some(name));
+                            self.template(value, &want.member(&name.value));
+                            self.key = around;
+                        }
                         Member::Spread(spread) => match &spread.kind {
                             TemplateKind::Expression(expression) => self.expression(expression, Role::Spread),
                             _ => self.template(spread, &Want::Free),
@@ -210,6 +241,7 @@ impl<'s, F: FnMut(&Site<'s, '_>)> Walker<'s, F> {
             locals: &self.locals,
             given: &self.given,
             fallback: self.fallback,
+            key: self.key,
         });
     }
 }

@@ -28,6 +28,7 @@ fn response(body: &str) -> Response {
         headers: Vec::new(),
         cookies: Vec::new(),
         needs: Vec::new(),
+        mentions: Vec::new(),
     }
 }
 

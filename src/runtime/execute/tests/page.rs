@@ -328,6 +328,7 @@ impl Calls {
             cache: None,
             safe: true,
             effect: false,
+            mentions: Vec::new(),
             index_by: None,
             errors: Vec::new(),
             forwards_credential: false,
@@ -383,6 +384,7 @@ impl Calls {
             graph: inner.graph,
             result,
             needs: inner_needs,
+            mentions: Vec::new(),
         };
         self.add(name, CallKind::For(Box::new(each)), needs);
         self.names.scopes.last_mut().unwrap().last_mut().unwrap().ty = Type::of(TypeKind::List(Arc::new(ty)));
@@ -455,6 +457,7 @@ impl Calls {
         self.graph.require.push(Require {
             that,
             needs,
+            mentions: Vec::new(),
             otherwise: Otherwise::Code(code),
             detail: None,
         });
@@ -497,6 +500,7 @@ impl Page {
             graph: inner.graph,
             result,
             ty,
+            mentions: Vec::new(),
             fingerprint: [0; 32],
         });
         FragmentIndex(self.fragments.len() - 1)
@@ -536,6 +540,7 @@ impl Page {
                 headers: Vec::new(),
                 cookies: Vec::new(),
                 needs,
+                mentions: Vec::new(),
             },
             cache: None,
             identity: false,
