@@ -6,6 +6,7 @@
 
 pub mod base64;
 pub mod escape;
+pub mod fields;
 pub mod http_binding;
 pub mod json;
 pub mod json_to_wire;
@@ -15,6 +16,7 @@ pub mod time_text;
 pub mod wire;
 pub mod wire_to_json;
 
+pub use fields::{Descent, Fields};
 pub use http_binding::{BindError, HttpBinding};
 pub use json_to_wire::{FromJson, JsonError, UnknownMembers};
 pub use wire_to_json::{Selection, ToJson};

@@ -184,6 +184,8 @@ pub struct Recipe {
     pub graph: Graph,
     /// What is said.
     pub response: Response,
+    /// `select:`: a client may choose members of the response, which is JSON then, with `?fields=`.
+    pub select: bool,
     /// `cache:`.
     pub cache: Option<EndpointCache>,
     /// Mentions claims, cookies, `remote_ip` or credentials (semantics.md 5.5).

@@ -5,5 +5,6 @@
 pub mod backend;
 pub mod cache;
 pub mod execute;
+pub mod select;
 pub mod serve;
 pub mod snapshot;

@@ -234,6 +234,11 @@ impl HttpBinding {
         !matches!(self.body, Body::None)
     }
 
+    /// True where a query parameter of this name means something.
+    pub fn reads_query(&self, name: &str) -> bool {
+        !matches!(self.body, Body::Whole(_) | Body::Raw(None)) && !matches!(self.resolve(name), Resolved::Ignored)
+    }
+
     /// True where the body is no JSON but bytes of any type: a google.api.HttpBody.
     pub fn is_raw(&self) -> bool {
         matches!(self.body, Body::Raw(_))

@@ -10,6 +10,7 @@ mod enum_names;
 mod indexed;
 mod map;
 mod message_set;
+mod narrow;
 mod program;
 mod run;
 mod validate;
@@ -22,7 +23,7 @@ use self::compile::AnyTypes;
 use self::program::Program;
 use self::run::Writer;
 use self::validate::Validator;
-use super::{DecodeError, JsonOptions};
+use super::{DecodeError, Fields, JsonOptions};
 use crate::schema::MessageRef;
 
 pub use self::enum_names::enum_value_names;
@@ -49,24 +50,44 @@ pub struct ToJson {
     /// The types that an Any may hold; only where the message can hold an Any.
     any: Option<AnyTypes>,
     validator: OnceLock<Validator>,
+    /// What it was compiled of.
+    selection: Selection,
+    options: JsonOptions,
+    /// What a client chose within values of unknown shape, which no program tells apart.
+    chosen: Option<Fields>,
 }
 
 impl ToJson {
     /// Compiles the program. Names in `selection` that the message does not have are ignored (the checker has refused them).
     pub fn compile(message: &MessageRef, selection: &Selection, options: JsonOptions) -> Arc<Self> {
+        Arc::new(Self::build(message, selection, options))
+    }
+
+    fn build(message: &MessageRef, selection: &Selection, options: JsonOptions) -> Self {
         let program = compile::compile(message.schema(), message.index(), selection, options);
         let any = program.holds_any().then(|| AnyTypes::new(message.schema(), options));
-        Arc::new(Self {
+        Self {
             message: message.clone(),
             program,
             any,
             validator: OnceLock::new(),
-        })
+            selection: selection.clone(),
+            options,
+            chosen: None,
+        }
     }
 
     /// Appends the JSON of one message to `out`. On failure `out` is as it was.
     pub fn write(&self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-        self.run(wire, out, Writer::root)
+        match &self.chosen {
+            None => self.run(wire, out, Writer::root),
+            Some(fields) => {
+                let mut whole = Vec::new();
+                self.run(wire, &mut whole, Writer::root)?;
+                fields.project(&whole, out);
+                Ok(())
+            }
+        }
     }
 
     /// Appends the members of the message's object without braces, separated by commas, none behind the last and none
@@ -74,7 +95,14 @@ impl ToJson {
     /// that has a form of its own (a Timestamp, a wrapper, …) nothing is written.
     pub fn write_members(&self, wire: &[u8], out: &mut Vec<u8>) -> Result<bool, DecodeError> {
         let start = out.len();
-        self.run(wire, out, Writer::root_members)?;
+        if self.chosen.is_none() {
+            self.run(wire, out, Writer::root_members)?;
+        } else {
+            let mut object = Vec::new();
+            self.write(wire, &mut object)?;
+            let members = object.strip_prefix(b"{").and_then(|it| it.strip_suffix(b"}"));
+            out.extend_from_slice(members.unwrap_or_default());
+        }
         Ok(out.len() > start)
     }
 

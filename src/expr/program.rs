@@ -359,6 +359,11 @@ impl Program {
         }
     }
 
+    /// The slots that it may read, each as often as it is mentioned; those of its own macros too.
+    pub fn slots(&self, mut found: impl FnMut(Slot)) {
+        self.code.slots(&mut found);
+    }
+
     /// Evaluates over the values in scope.
     ///
     /// ```
@@ -404,6 +409,56 @@ impl<'f> Frame<'f> {
 impl Code {
     pub(super) fn new(op: Op, span: Span) -> Self {
         Self { op, span }
+    }
+
+    fn slots(&self, found: &mut dyn FnMut(Slot)) {
+        if let Op::Slot(slot) = self.op {
+            found(slot);
+        }
+        self.operands(&mut |it| it.slots(found));
+    }
+
+    /// Everything that it is made of.
+    pub(super) fn operands<'c>(&'c self, each: &mut dyn FnMut(&'c Self)) {
+        match &self.op {
+            Op::Constant(_) | Op::Slot(_) => {}
+            Op::All(all) | Op::Any(all) | Op::Default(all) | Op::List(all) => all.iter().for_each(each),
+            Op::Call { args, .. } | Op::Extreme { args, .. } => args.iter().for_each(each),
+            Op::Arithmetic(it) => it.operands.iter().for_each(each),
+            Op::Conditional(three) => three.iter().for_each(each),
+            Op::Compare(_, two) | Op::Element(two) | Op::Entry(two) | Op::HasKey(two) | Op::JsonEntry(two) => {
+                two.iter().for_each(each);
+            }
+            Op::Equal(it) => it.operands.iter().for_each(each),
+            Op::In(it) => it.operands.iter().for_each(each),
+            Op::Convert(_, of)
+            | Op::IsNull { of, .. }
+            | Op::Field(of, _)
+            | Op::HasField(of, _)
+            | Op::JsonMember(of, _)
+            | Op::Matches(of, _)
+            | Op::Member(of, _)
+            | Op::Negate(of)
+            | Op::Not(of)
+            | Op::Pick(of, _)
+            | Op::TypeUrl(of) => each(of),
+            Op::Loop(it) => {
+                each(&it.over);
+                if let LoopKind::Map(Some(condition)) = &it.kind {
+                    each(condition);
+                }
+                each(&it.body);
+            }
+            Op::Map(entries) => entries.iter().for_each(|(key, value)| {
+                each(key);
+                each(value);
+            }),
+            Op::Method(it) => {
+                each(&it.of);
+                it.argument.iter().for_each(each);
+            }
+            Op::Object(members) => members.iter().for_each(|(_, it)| each(it)),
+        }
     }
 
     /// The value, where it is known.

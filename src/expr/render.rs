@@ -3,6 +3,7 @@
 //! Owns how each type looks in a response. Leaves the inside of messages to `codec::ToJson`. Invariant: options change what
 //! is rendered and nothing else (semantics.md 2.2): text in interpolations, requests and keys is made without them.
 
+mod narrow;
 mod text;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::program::Fault;
 use super::types::{Type, TypeKind};
 use super::value::{Value, fault};
 use crate::codec::wire_to_json::enum_value_names;
-use crate::codec::{DecodeError, Enums, Int64, JsonOptions, ToJson, escape, number, time_text};
+use crate::codec::{DecodeError, Enums, Fields, Int64, JsonOptions, ToJson, escape, number, time_text};
 use crate::schema::Enum;
 
 pub use text::as_text;
@@ -32,11 +33,13 @@ pub struct Renderer {
     writer: Arc<Writer>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Writer {
     Any,
     Bool,
     Bytes,
+    /// JSON of unknown shape, and what is wanted of it.
+    Chosen(Fields),
     Double {
         single: bool,
     },
@@ -52,11 +55,13 @@ enum Writer {
     Message(Arc<ToJson>),
     Null,
     Object(Box<[MemberWriter]>),
+    /// Some members of an object.
+    Part(Box<[MemberWriter]>),
     String,
     Timestamp,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct MemberWriter {
     name: Arc<str>,
     /// `"name":`.
@@ -142,6 +147,11 @@ impl Writer {
         match (self, value) {
             (_, Value::Null) | (Self::Null, _) => out.extend_from_slice(b"null"),
             (Self::Any, value) => write_any(value, out)?,
+            (Self::Chosen(fields), value) => {
+                let mut whole = Vec::new();
+                write_any(value, &mut whole)?;
+                fields.project(&whole, out);
+            }
             (Self::Bool, Value::Bool(_))
             | (Self::Bytes, Value::Bytes(_))
             | (Self::String, Value::String(_))
@@ -177,27 +187,37 @@ impl Writer {
                 out.push(b'}');
             }
             (Self::Message(program), Value::Message(wire)) => program.write(wire, out).map_err(decode_fault)?,
-            (Self::Object(writers), Value::Object(members)) => write_object(writers, members, out)?,
+            (Self::Object(writers), Value::Object(members)) => write_object(writers, members, false, out)?,
+            (Self::Part(writers), Value::Object(members)) => write_object(writers, members, true, out)?,
             _ => return Err(fault("a value is not of its type")),
         }
         Ok(())
     }
 }
 
-fn write_object(writers: &[MemberWriter], members: &[(Arc<str>, Value)], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn write_object(
+    writers: &[MemberWriter],
+    members: &[(Arc<str>, Value)],
+    part: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     out.push(b'{');
     // Members that are there stand in the type's order, so the writer of the next one is the next or soon behind it.
     let mut at = 0;
-    for (position, (name, value)) in members.iter().enumerate() {
-        if position > 0 {
-            out.push(b',');
-        }
+    let start = out.len();
+    for (name, value) in members {
         let behind = writers
             .iter()
             .skip(at)
             .position(|it| it.name == *name)
             .map(|offset| at + offset);
         let found = behind.or_else(|| writers.iter().position(|it| it.name == *name));
+        if part && found.is_none() {
+            continue;
+        }
+        if out.len() > start {
+            out.push(b',');
+        }
         if let Some(member) = found.and_then(|it| writers.get(it)) {
             at = found.unwrap_or(0) + 1;
             out.extend_from_slice(&member.key);
@@ -249,7 +269,7 @@ fn write_any(value: &Value, out: &mut Vec<u8>) -> Result<(), Fault> {
             out.push(b'}');
         }
         Value::Message(_) => return Err(fault("a message of unknown type has no JSON form")),
-        Value::Object(members) => write_object(&[], members, out)?,
+        Value::Object(members) => write_object(&[], members, false, out)?,
         Value::String(text) => escape::write_string(text, out),
         Value::Timestamp(seconds, nanos) => {
             out.push(b'"');

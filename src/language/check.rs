@@ -31,6 +31,7 @@ mod reason;
 mod response;
 mod safety;
 mod scope;
+mod select;
 mod settings;
 mod spread;
 mod template;

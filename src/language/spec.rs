@@ -107,6 +107,8 @@ pub struct Composition {
     pub errors: Errors,
     /// `deprecated:`.
     pub deprecated: Option<Deprecated>,
+    /// `select:`.
+    pub select: Option<Spanned<bool>>,
 }
 
 /// `endpoint: GET /pages/{id}` or `fragment: name`.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::Origin;
-use crate::codec::ToJson;
+use crate::codec::{Fields, ToJson};
 use crate::expr::{Encoder, Program, Renderer, Slot, Value};
 
 /// Literal JSON, expressions and text, nested.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Template {
     /// A value that is known.
     Constant {
@@ -61,7 +61,7 @@ pub enum Template {
 }
 
 /// The form that a [`Template::Convert`] gives a value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Conversion {
     /// [`Value::Json`], the inner template rendered: for places of type `any`. A null stays null.
     Json,
@@ -70,7 +70,7 @@ pub enum Conversion {
 }
 
 /// An element of a list template.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Item {
     /// `$if`.
     pub condition: Option<Program>,
@@ -79,7 +79,7 @@ pub struct Item {
 }
 
 /// A member of an object template.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Member {
     /// `name: …`.
     Field {
@@ -106,8 +106,10 @@ pub enum Member {
 }
 
 /// How spread members are written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Spread {
+    /// JSON of which a client chose these members.
+    Chosen(Fields),
     /// JSON: an object, checked when it runs.
     Json,
     /// A message; what a later member writes again is not in the program. Only where the template is rendered: where its
@@ -118,10 +120,57 @@ pub enum Spread {
 }
 
 /// A part of a text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum TextPart {
     /// Gives a string.
     Hole(Program),
     /// Text between.
     Literal(Arc<str>),
+}
+
+impl Template {
+    /// Every expression in it.
+    pub fn programs<'t>(&'t self, each: &mut dyn FnMut(&'t Program)) {
+        match self {
+            Self::Constant { .. } => {}
+            Self::Convert { template, .. } => template.programs(each),
+            Self::Expression { program, .. } => each(program),
+            Self::For {
+                list,
+                condition,
+                each: inner,
+                ..
+            } => {
+                each(list);
+                condition.iter().for_each(&mut *each);
+                inner.programs(each);
+            }
+            Self::List(items) => {
+                for item in items {
+                    item.condition.iter().for_each(&mut *each);
+                    item.template.programs(each);
+                }
+            }
+            Self::Object(members) => {
+                for member in members {
+                    match member {
+                        Member::Field {
+                            condition, template, ..
+                        } => {
+                            condition.iter().for_each(&mut *each);
+                            template.programs(each);
+                        }
+                        Member::Spread { program, .. } => each(program),
+                    }
+                }
+            }
+            Self::Text { parts, .. } => {
+                for part in parts {
+                    if let TextPart::Hole(program) = part {
+                        each(program);
+                    }
+                }
+            }
+        }
+    }
 }

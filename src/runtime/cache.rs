@@ -109,16 +109,20 @@ enum Stored {
 // === impl Key ===
 
 impl Key {
-    /// The key of an endpoint's response: the fingerprint of its composition, the values of all inputs that it mentions, and
-    /// the requests of its bound calls, as `execute::bound_requests` gives them (semantics.md 5.2, 5.3).
+    /// The key of an endpoint's response: the fingerprint of its composition, the values of all inputs that it mentions, the
+    /// requests of its bound calls, as `execute::bound_requests` gives them, and what the client chose of it (semantics.md
+    /// 5.2, 5.3).
     pub fn of_response<'v>(
         fingerprint: &[u8; 32],
         inputs: impl IntoIterator<Item = &'v Value>,
         bound_requests: &[u8],
+        selection: Option<&str>,
     ) -> Self {
         let mut writer = KeyWriter::new("response");
         writer.part(fingerprint);
         writer.part(bound_requests);
+        // All of a response is no part of it: `*` is never a choice.
+        writer.part(selection.unwrap_or("*").as_bytes());
         writer.values(inputs);
         writer.finish()
     }

@@ -28,6 +28,7 @@ pub use self::detach::Detached;
 use self::scope::{Place, Scope};
 use super::backend::{Backends, Directives, Failure};
 use super::cache::Cache;
+use super::select::Selected;
 use crate::expr::Value;
 use crate::plan::{BackendIndex, CallKind, ErrorRule, GrpcRequest, Plan, Recipe};
 use crate::time::{Deadline, Instant};
@@ -56,6 +57,15 @@ pub struct Incoming {
     pub query: Option<String>,
     /// The raw body.
     pub body: Bytes,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// What the client chose of its response, where that is not everything.
+    pub selected: Option<&'a Selected>,
 }
 
 /// What became of a request.
@@ -139,7 +149,7 @@ pub enum ReplySource {
 /// detached, to its own timeout, counted by [`Context::detached`].
 pub async fn run(
     context: Context<'_>,
-    recipe: &Recipe,
+    Wanted { recipe, selected }: Wanted<'_>,
     inputs: Vec<Value>,
     incoming: &Incoming,
     deadline: Deadline,
@@ -153,10 +163,10 @@ pub async fn run(
         directives: Cell::default(),
     };
     let answer = {
-        let scope = Scope::new(&run, &recipe.graph, inputs, Place::TOP, deadline);
+        let scope = Scope::new(&run, &recipe.graph, inputs, Place::TOP, deadline).selecting(selected);
         match graph::run(&scope).await {
             Ok(()) => scope
-                .frame(|frame| respond::answer(&recipe.response, frame))
+                .frame(|frame| respond::answer(&recipe.response, selected.map(|it| &it.body), frame))
                 .map_err(|failure| call::malformed(&scope).unwrap_or_else(|| Failed::of_endpoint(failure))),
             Err(failed) => Err(failed),
         }

@@ -27,6 +27,7 @@ use self::log::Line;
 use self::problem::Refusal;
 use self::trace::Trace;
 use super::execute::{Incoming, Outcome};
+use super::select::Selected;
 use super::snapshot::Running;
 use crate::expr::Value;
 use crate::plan::{self, Endpoint, EndpointIndex, Errors, Recipe};
@@ -101,13 +102,20 @@ where
         id: trace.request_id(),
         remote_ip,
     };
-    let inputs = input::read(&recipe.inputs, parts, around).map_err(Refusal::BadInputs)?;
+    let inputs = input::read(&recipe.inputs, parts, around);
+    let (inputs, selected) = if recipe.select {
+        let selected = running.selections.of_query((index, recipe), parts.uri.query());
+        input::both(inputs, selected).map_err(Refusal::BadInputs)?
+    } else {
+        (inputs.map_err(Refusal::BadInputs)?, None)
+    };
     let query = parts.uri.query().map(str::to_owned);
     let incoming = Incoming { captures, query, body };
     let mut asked = Asked {
         running: running.clone(),
         index,
         inputs,
+        selected,
         incoming,
         deadline,
         trace: trace.clone(),
@@ -132,6 +140,8 @@ pub struct Asked {
     pub index: EndpointIndex,
     /// The values of its inputs, by slot.
     pub inputs: Vec<Value>,
+    /// What the client chose of the response, where that is not everything.
+    pub selected: Option<Rc<Selected>>,
     /// What bound calls read.
     pub incoming: Incoming,
     /// When its time is up.
@@ -155,7 +165,11 @@ impl Asked {
             detached: &self.running.hall.detached,
             trace: &self.trace.headers,
         };
-        super::execute::run(context, recipe, inputs, &self.incoming, self.deadline).await
+        let wanted = super::execute::Wanted {
+            recipe,
+            selected: self.selected.as_deref(),
+        };
+        super::execute::run(context, wanted, inputs, &self.incoming, self.deadline).await
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::backend::Backends;
 use super::cache::Cache;
 use super::execute::Detached;
+use super::select::Selections;
 use crate::plan::Plan;
 use crate::telemetry::Metrics;
 
@@ -44,6 +45,8 @@ pub struct Running {
     pub backends: Backends,
     /// What outlives reloads.
     pub hall: Arc<Hall>,
+    /// What clients chose of responses.
+    pub selections: Selections,
 }
 
 /// Counts one request as long as it lives.
@@ -85,6 +88,7 @@ impl Running {
             snapshot,
             backends,
             hall,
+            selections: Selections::default(),
         })
     }
 }

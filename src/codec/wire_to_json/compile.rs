@@ -278,7 +278,7 @@ impl<'s> Compiler<'s> {
 }
 
 /// What a selection says of a field: left out, or rendered with a selection of its own.
-fn choose<'s>(selection: &'s Selection, name: &str) -> Option<&'s Selection> {
+pub(super) fn choose<'s>(selection: &'s Selection, name: &str) -> Option<&'s Selection> {
     let find = |names: &'s [(Arc<str>, Selection)]| names.iter().find(|it| *it.0 == *name).map(|it| &it.1);
     match selection {
         Selection::All => Some(WHOLE),

@@ -196,6 +196,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
             inputs,
             graph,
             response,
+            select: unit.select(bound.as_ref()),
             cache,
             identity: privacy.identity,
             vary: privacy.vary,

@@ -106,6 +106,7 @@ fn endpoint(
         cache: None,
         errors: Errors::default(),
         deprecated: None,
+        select: None,
     };
     let forwarded = world
         .gateway

@@ -44,6 +44,7 @@ impl Unit<'_, '_> {
     fn response_body(&mut self, response: &Template) -> ResponseBody {
         let scope = self.scope(ROOT, &Facts::new(), Purpose::Render);
         let typed = self.template(response, None, &scope);
+        self.check_choice(response.span, &typed.ty);
         match (typed.template, &typed.ty.kind) {
             (plan::Template::Expression { program, .. }, TypeKind::Bytes) => ResponseBody::Bytes(program),
             (plan::Template::Expression { program, .. }, TypeKind::Message(it))

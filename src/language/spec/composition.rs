@@ -165,6 +165,7 @@ impl Reader<'_> {
                 .map(|node| self.errors(node))
                 .unwrap_or_default(),
             deprecated: fields.take_if_any("deprecated").and_then(|node| self.deprecated(node)),
+            select: fields.take_if_any("select").and_then(|node| self.bool("select", node)),
         };
         head.map(|_| composition)
     }

@@ -240,7 +240,7 @@ pub const KEYS: &[Key] = &[
     key("cache", &[Endpoint], Either(&[Duration, Object(EndpointCache)]), "How long the response is kept."),
     key("errors", &[Endpoint, Gateway], Object(Errors), "How failures are said."),
     key("deprecated", &[Endpoint], Object(Deprecated), "Sends the headers of RFC 9745 and RFC 8594."),
-    later("select", &[Endpoint], Bool, "Lets a client choose fields with `?fields=`."),
+    key("select", &[Endpoint], Bool, "Lets a client choose fields with `?fields=`."),
     later("stream", &[Endpoint], Expression, "Sends a server-streaming call's replies as events."),
     later("proxy", &[Endpoint], Text, "Hands the request to an HTTP backend as it is."),
     later("forward", &[Endpoint], ANY, "Headers that `proxy` hands over."),

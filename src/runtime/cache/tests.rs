@@ -6,7 +6,7 @@ const FINGERPRINT: [u8; 32] = [7; 32];
 
 fn key(inputs: &[&str]) -> Key {
     let inputs: Vec<Value> = inputs.iter().map(|it| Value::from(*it)).collect();
-    Key::of_response(&FINGERPRINT, &inputs, &[])
+    Key::of_response(&FINGERPRINT, &inputs, &[], None)
 }
 
 fn entry(body: Bytes, fresh_for: Duration) -> Arc<Entry> {
@@ -32,9 +32,10 @@ fn lead(cache: &Cache, key: Key) -> Leader<Arc<Entry>> {
 fn keys_tell_inputs_plans_and_uses_apart() {
     // Case 77, and the same for what else is in a key.
     assert_eq!(key(&["x", "yz"]), key(&["x", "yz"]));
-    let other = Key::of_response(&[8; 32], &[Value::from("x"), Value::from("yz")], &[]);
-    let bound = Key::of_response(&FINGERPRINT, &[Value::from("x"), Value::from("yz")], b"1");
-    let null = Key::of_response(&FINGERPRINT, &[Value::Null], &[]);
+    let other = Key::of_response(&[8; 32], &[Value::from("x"), Value::from("yz")], &[], None);
+    let bound = Key::of_response(&FINGERPRINT, &[Value::from("x"), Value::from("yz")], b"1", None);
+    let part = Key::of_response(&FINGERPRINT, &[Value::from("x"), Value::from("yz")], &[], Some("a"));
+    let null = Key::of_response(&FINGERPRINT, &[Value::Null], &[], None);
     let all = [
         key(&["x", "yz"]),
         key(&["xy", "z"]),
@@ -44,6 +45,7 @@ fn keys_tell_inputs_plans_and_uses_apart() {
         null,
         other,
         bound,
+        part,
     ];
     for (at, a) in all.iter().enumerate() {
         assert!(all.iter().skip(at + 1).all(|it| it != a), "{at}");

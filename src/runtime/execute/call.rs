@@ -31,7 +31,7 @@ pub(super) async fn run(scope: &Scope<'_>, index: CallIndex) -> Result<(), Box<F
             Ok(())
         }
         // What a fallback asked for fails with the fallback, not with the endpoint.
-        Err(failed) if call.start == Start::OnFallback => {
+        Err(failed) if scope.start(index) == Some(Start::OnFallback) => {
             scope.settle_failed(index, &failed);
             Ok(())
         }
@@ -148,7 +148,13 @@ async fn call_grpc(scope: &Scope<'_>, call: &Call, grpc: &GrpcCall, deadline: De
         deadline,
     };
     let reply = exchange::run(scope, wanted).await?;
-    match grpc.check {
+    // Of what is rendered in part, the rest is looked at by nobody else.
+    let check = if scope.is_selected() {
+        ReplyCheck::OnArrival
+    } else {
+        grpc.check
+    };
+    match check {
         ReplyCheck::OnArrival => grpc.reader.read(reply.body).map_err(Failure::bad_reply_from),
         ReplyCheck::WhenRendered => Ok(grpc.reader.read_unchecked(reply.body)),
     }

@@ -30,20 +30,16 @@ enum Step {
 /// Cancel safety: as [`super::run`].
 pub(super) async fn run(scope: &Scope<'_>) -> Result<(), Box<Failed>> {
     let graph = scope.graph;
-    if let ([call], []) = (graph.calls.as_slice(), graph.require.as_slice())
-        && call.start == Start::Eager
+    if let ([_], []) = (graph.calls.as_slice(), graph.require.as_slice())
+        && scope.start(CallIndex(0)) == Some(Start::Eager)
     {
         // A schedule of one.
         return call::run(scope, CallIndex(0)).await;
     }
-    let eager = graph
-        .calls
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| it.start == Start::Eager);
-    let steps = eager
-        .map(|(at, _)| Step::Call(CallIndex(at)))
-        .chain((0..graph.require.len()).map(Step::Require));
+    let eager = (0..graph.calls.len())
+        .map(CallIndex)
+        .filter(|it| scope.start(*it) == Some(Start::Eager));
+    let steps = eager.map(Step::Call).chain((0..graph.require.len()).map(Step::Require));
     let mut under_way: FuturesUnordered<_> = steps.map(|it| step(scope, it)).collect();
     let mut first: Option<(usize, Box<Failed>)> = None;
     poll_fn(|cx| {

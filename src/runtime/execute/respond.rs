@@ -8,7 +8,7 @@ use super::{Answer, build, render};
 use crate::codec::DecodeError;
 use crate::codec::wire::Reader;
 use crate::expr::{Frame, Value};
-use crate::plan::{Cookie, Header, Response, ResponseBody, Status};
+use crate::plan::{Cookie, Header, Response, ResponseBody, Status, Template};
 use crate::runtime::backend::Failure;
 
 /// A body, and what it is.
@@ -18,9 +18,13 @@ struct Body {
     null: bool,
 }
 
-/// Evaluates a response. A failure here is the endpoint's (semantics.md 3.5).
-pub(super) fn answer(response: &Response, frame: &Frame<'_>) -> Result<Answer, Failure> {
-    let body = body(&response.body, frame)?;
+/// Evaluates a response; where a client chose a part of it, `chosen` is what is written. A failure here is the endpoint's
+/// (semantics.md 3.5).
+pub(super) fn answer(response: &Response, chosen: Option<&Template>, frame: &Frame<'_>) -> Result<Answer, Failure> {
+    let body = match chosen {
+        None => body(&response.body, frame)?,
+        Some(template) => json_body(template, frame)?,
+    };
     let status = status(&response.status, frame, body.null)?;
     let mut headers = HeaderMap::with_capacity(response.headers.len() + response.cookies.len() + 1);
     let without_body = body.null && matches!(response.status, Status::Default)
@@ -83,17 +87,19 @@ fn body(body: &ResponseBody, frame: &Frame<'_>) -> Result<Body, Failure> {
             Value::Null => Ok(nothing),
             _ => Err(Failure::bug("a google.api.HttpBody that is no message")),
         },
-        ResponseBody::Json(template) => {
-            let mut json = Vec::with_capacity(expected_size(frame));
-            render::json(template, frame, &mut json)?;
-            let null = json == b"null";
-            Ok(Body {
-                bytes: json.into(),
-                content_type: HeaderValue::from_static("application/json"),
-                null,
-            })
-        }
+        ResponseBody::Json(template) => json_body(template, frame),
     }
+}
+
+fn json_body(template: &Template, frame: &Frame<'_>) -> Result<Body, Failure> {
+    let mut json = Vec::with_capacity(expected_size(frame));
+    render::json(template, frame, &mut json)?;
+    let null = json == b"null";
+    Ok(Body {
+        bytes: json.into(),
+        content_type: HeaderValue::from_static("application/json"),
+        null,
+    })
 }
 
 /// About how long the JSON will be: what was received, messages counted twice, since names take room.

@@ -13,6 +13,7 @@ use super::{Degraded, Failed, Run};
 use crate::expr::{Frame, Program, Slot, Value};
 use crate::plan::{Call, CallIndex, Dependency, ErrorMatch, Graph, Origin, Start};
 use crate::runtime::backend::{Directives, Failure};
+use crate::runtime::select::{Selected, need};
 use crate::time::Deadline;
 
 /// One graph while it runs.
@@ -21,6 +22,8 @@ pub(super) struct Scope<'s> {
     pub(super) run: &'s Run<'s>,
     pub(super) graph: &'s Graph,
     pub(super) place: Place<'s>,
+    /// What of its composition's response is wanted, where that is not everything; only of the composition itself.
+    selected: Option<&'s Selected>,
     /// No call of this scope outlasts it.
     pub(super) deadline: Deadline,
     /// The scope that expressions and dependencies see around this one; a fragment sees none.
@@ -118,6 +121,7 @@ impl<'s> Scope<'s> {
             run,
             graph,
             place,
+            selected: None,
             deadline,
             parent,
             values: RefCell::new(values),
@@ -127,6 +131,23 @@ impl<'s> Scope<'s> {
             driver: RefCell::default(),
             over: Cell::new(false),
             made_of: Cell::default(),
+        }
+    }
+
+    /// The same, for a part of the response.
+    pub(super) fn selecting(self, selected: Option<&'s Selected>) -> Self {
+        Self { selected, ..self }
+    }
+
+    pub(super) fn is_selected(&self) -> bool {
+        self.selected.is_some()
+    }
+
+    /// When a call starts; `None` where it is not made.
+    pub(super) fn start(&self, index: CallIndex) -> Option<Start> {
+        match self.selected {
+            None => self.call(index).map(|it| it.start),
+            Some(selected) => selected.starts.get(index.0).copied().flatten(),
         }
     }
 
@@ -225,7 +246,10 @@ impl<'s> Scope<'s> {
     /// Has what is mentioned made if it starts on fallback, with what that needs.
     pub(super) fn ask_for(&self, dependency: Dependency) {
         let Some(scope) = self.up(dependency.level) else { return };
-        let Some(call) = scope.call(dependency.call).filter(|it| it.start == Start::OnFallback) else {
+        if scope.start(dependency.call) != Some(Start::OnFallback) {
+            return;
+        }
+        let Some(call) = scope.call(dependency.call) else {
             return;
         };
         let Some(progress) = scope.calls.get(dependency.call.0) else {
@@ -237,6 +261,12 @@ impl<'s> Scope<'s> {
         progress.state.replace(State::Asked);
         for need in &call.needs {
             scope.ask_for(*need);
+        }
+        if scope.is_selected() {
+            // What is made for a fallback only since nobody chose it: what its inner calls wait for is not among its needs.
+            for call in need::outside(scope.graph, dependency.call) {
+                scope.ask_for(Dependency { level: 0, call });
+            }
         }
         scope.asked_for.borrow_mut().push(dependency.call);
         scope.driver.borrow().iter().for_each(Waker::wake_by_ref);

@@ -123,7 +123,8 @@ fn key(asked: &Asked) -> Result<Key, Refusal> {
     let cache = recipe.cache.as_ref().ok_or(Refusal::Bug)?;
     let bound = execute::bound_requests(recipe, &asked.incoming).map_err(failed)?;
     let inputs = cache.key.iter().filter_map(|slot| asked.inputs.get(slot.0 as usize));
-    Ok(Key::of_response(&cache.fingerprint, inputs, &bound))
+    let selection = asked.selected.as_ref().map(|it| it.canonical.as_str());
+    Ok(Key::of_response(&cache.fingerprint, inputs, &bound, selection))
 }
 
 fn failed(failure: Failure) -> Refusal {

@@ -64,6 +64,18 @@ pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Va
     if bad.is_empty() { Ok(values) } else { Err(bad) }
 }
 
+/// Both, or what is bad in either.
+pub fn both<A, B>(one: Result<A, Vec<BindError>>, other: Result<B, Vec<BindError>>) -> Result<(A, B), Vec<BindError>> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(bad), Ok(_)) | (Ok(_), Err(bad)) => Err(bad),
+        (Err(mut bad), Err(more)) => {
+            bad.extend(more);
+            Err(bad)
+        }
+    }
+}
+
 fn set(values: &mut [Value], slot: Slot, value: Value) {
     if let Some(place) = values.get_mut(slot.0 as usize) {
         *place = value;

@@ -17,6 +17,7 @@ use crate::language::source::{Document, Node, NodeKind, SourceMap};
 use crate::language::spec::{self, BackendDescriptors, Outside};
 use crate::plan::Plan;
 use crate::runtime::backend::{Backend, Backends};
+use crate::runtime::select::Selections;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::schema::build::build;
 use crate::schema::descriptor::FileDescriptorSet;
@@ -139,6 +140,7 @@ impl Stage {
             snapshot: Arc::new(Snapshot { plan, generation }),
             backends,
             hall: hall.clone(),
+            selections: Selections::default(),
         })
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn value(members: &[Member], frame: &Frame<'_>) -> Result<Value, Fail
                 _ => return Err(Failure::bug("a spread object that is none")),
             },
             Member::Spread {
-                members: Spread::Json | Spread::Message(_),
+                members: Spread::Chosen(_) | Spread::Json | Spread::Message(_),
                 ..
             } => {
                 let mut out = Vec::new();
@@ -169,6 +169,11 @@ fn made(member: &Member, frame: &Frame<'_>) -> Result<Vec<Made>, Failure> {
     match (members, value) {
         (_, Value::Null) => Ok(Vec::new()),
         (Spread::Json, Value::Json(object)) => spread_json(&object, except, origin),
+        (Spread::Chosen(fields), Value::Json(object)) => {
+            let mut chosen = Vec::new();
+            fields.project(&object, &mut chosen);
+            spread_json(&chosen, except, origin)
+        }
         (Spread::Message(to_json), Value::Message(wire)) => {
             let mut object = Vec::new();
             to_json.write(&wire, &mut object).map_err(Failure::bad_reply_from)?;
@@ -188,7 +193,7 @@ fn made(member: &Member, frame: &Frame<'_>) -> Result<Vec<Made>, Failure> {
             }
             Ok(all)
         }
-        (Spread::Json, _) => Err(fault("not an object", Some(origin))),
+        (Spread::Chosen(_) | Spread::Json, _) => Err(fault("not an object", Some(origin))),
         (Spread::Message(_) | Spread::Object(_), _) => {
             Err(Failure::bug("a spread of another type than it was checked for"))
         }

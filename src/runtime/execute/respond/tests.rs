@@ -40,6 +40,7 @@ fn respond(response: &Response, n: i64, t: &str) -> Result<Answer, FailureKind> 
     let values = [Value::Int(n), t.into(), Value::Null, raw, Value::Message(wire.into())];
     answer(
         response,
+        None,
         &Frame {
             parent: None,
             base: Slot(0),

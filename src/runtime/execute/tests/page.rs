@@ -542,6 +542,7 @@ impl Page {
                 needs,
                 mentions: Vec::new(),
             },
+            select: false,
             cache: None,
             identity: false,
             vary: Vec::new(),
@@ -567,7 +568,8 @@ impl Page {
                 async move {
                     tokio::time::sleep_until(start + ms(at)).await;
                     let deadline = Deadline::after(recipe.timeout);
-                    let outcome = run(context, recipe, Vec::new(), incoming, deadline);
+                    let selected = None;
+                    let outcome = run(context, Wanted { recipe, selected }, Vec::new(), incoming, deadline);
                     let outcome = timeout_at(start + patience, outcome).await.ok();
                     (outcome, start.elapsed().saturating_sub(ms(at)))
                 }
