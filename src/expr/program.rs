@@ -364,6 +364,22 @@ impl Program {
         self.code.slots(&mut found);
     }
 
+    /// What a condition always is, where no value can change it: `x || true` is true.
+    pub fn always(&self) -> Option<bool> {
+        let one = |parts: &[Code], wanted: bool| {
+            let found = parts
+                .iter()
+                .any(|it| matches!(it.constant(), Some(Value::Bool(it)) if *it == wanted));
+            found.then_some(wanted)
+        };
+        match &self.code.op {
+            Op::All(parts) => one(parts, false),
+            Op::Any(parts) => one(parts, true),
+            Op::Constant(Value::Bool(it)) => Some(*it),
+            _ => None,
+        }
+    }
+
     /// Evaluates over the values in scope.
     ///
     /// ```

@@ -4,6 +4,7 @@
 //! wrong. Leaves the form of files to `spec` and the meaning of one expression to `expr`.
 //! Invariant: a plan comes out only where nothing was wrong; a part that failed is poisoned, so that one mistake is said once.
 
+mod advice;
 mod assemble;
 mod backend;
 mod cache;

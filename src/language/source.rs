@@ -199,6 +199,11 @@ impl SourceMap {
 // === impl Span ===
 
 impl Span {
+    /// Whether nothing stands there.
+    pub fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+
     /// A place that holds both; `self` where they are in two files.
     #[must_use]
     pub fn to(self, other: Self) -> Self {

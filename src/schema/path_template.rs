@@ -82,6 +82,44 @@ impl PathTemplate {
         self.verb.as_deref()
     }
 
+    /// A path that it takes: `/v1/shelves/a/books/b` for `/v1/{name=shelves/*}/books/{id}`.
+    ///
+    /// ```
+    /// use weft::schema::path_template::PathTemplate;
+    ///
+    /// let example = |text: &str| PathTemplate::parse(text).map(|it| it.example());
+    /// assert_eq!(example("/v1/{name=shelves/*}/books/{id}:archive")?, "/v1/shelves/a/books/b:archive");
+    /// assert_eq!(example("/files/{path=**}")?, "/files/a/b");
+    /// assert_eq!(example("/")?, "/");
+    /// # Ok::<(), weft::schema::path_template::PathTemplateError>(())
+    /// ```
+    pub fn example(&self) -> String {
+        const RESERVED: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+            .remove(b'-')
+            .remove(b'.')
+            .remove(b'_')
+            .remove(b'~');
+        let mut letters = ('a'..='z').cycle();
+        let mut letter = || letters.next().unwrap_or('a');
+        let mut path = String::new();
+        for segment in &self.segments {
+            path.push('/');
+            match segment {
+                Segment::Literal(text) => path.extend(percent_encoding::utf8_percent_encode(text, RESERVED)),
+                Segment::One => path.push(letter()),
+                Segment::Rest => path.extend([letter(), '/', letter()]),
+            }
+        }
+        if path.is_empty() {
+            path.push('/');
+        }
+        if let Some(verb) = &self.verb {
+            path.push(':');
+            path.extend(percent_encoding::utf8_percent_encode(verb, RESERVED));
+        }
+        path
+    }
+
     /// Whether two templates take the same paths in the same way: they differ in the names of variables at most.
     pub fn same_shape(&self, other: &Self) -> bool {
         self.segments == other.segments && self.verb == other.verb

@@ -52,6 +52,31 @@ pub fn question(near: Option<&str>) -> String {
     near.map_or_else(String::new, |it| format!("did you mean `{it}`?"))
 }
 
+/// What the comment of something deprecated says of what took its place: its first sentence that says so.
+///
+/// ```
+/// use weft::schema::suggest::replacement;
+///
+/// let comment = "The price in dollars.\nDeprecated: use `price` instead. Gone in 2030.";
+/// assert_eq!(replacement(comment).as_deref(), Some("use `price` instead"));
+/// assert_eq!(replacement("The price in dollars."), None);
+/// ```
+pub fn replacement(comment: &str) -> Option<String> {
+    let words = comment.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sentence = words.split(". ").find(|it| {
+        let it = it.to_ascii_lowercase();
+        ["use ", "instead", "replaced", "superseded", "moved to"]
+            .iter()
+            .any(|word| it.contains(word))
+    })?;
+    let sentence = sentence.trim_end_matches('.');
+    let behind = ["Deprecated:", "DEPRECATED:", "deprecated:"]
+        .iter()
+        .find_map(|it| sentence.split_once(it))
+        .map_or(sentence, |(_, it)| it);
+    Some(behind.trim().to_owned())
+}
+
 /// The letters of a name that count.
 fn folded(name: &str) -> Vec<char> {
     name.chars()

@@ -11,7 +11,7 @@ use super::super::program::{Code, Conversion, JsonKind, Op};
 use super::super::types::{ObjectMember, Type, TypeKind};
 use super::super::value::{FieldReader, ObjectReader, Value};
 use super::{Binding, Checker, ExprError, Path, Segment, Target, Typed};
-use crate::schema::suggest::nearest;
+use crate::schema::suggest::{nearest, replacement};
 use crate::schema::{Field, MessageRef};
 
 /// A literal step: the node that takes it, the name and where that stands.
@@ -137,6 +137,13 @@ impl<'c> Checker<'c> {
             TypeKind::Null => Typed::new(of.code, Type::null()),
             TypeKind::Message(message) => match message.field(step.name) {
                 Some(field) => {
+                    if field.deprecated {
+                        let title = format!("`{}.{}` is deprecated", message.full_name, field.name);
+                        let says = field.comment.as_deref().and_then(replacement);
+                        let label = says.unwrap_or_else(|| "its declaration says so".to_owned());
+                        self.warnings
+                            .push(ExprError::new("deprecated", step.at, title).label(label));
+                    }
                     let ty = or_null(Type::of_field(&message, field));
                     let reader = Box::new(FieldReader::compile(&message, field));
                     self.make(Op::Field(Box::new(of.code), reader), ty, span, false)

@@ -126,6 +126,12 @@ fn targets<'s>(
         let target = match &node.spec.kind {
             Some(CallKind::Grpc { method, backend, .. }) => match world.method(method, backend.as_ref(), diagnostics) {
                 Ok(served) => {
+                    if served.method.deprecated {
+                        let says = served.method.comment.as_deref().and_then(suggest::replacement);
+                        let label = says.unwrap_or_else(|| "its declaration says so".to_owned());
+                        let title = format!("`{}` is deprecated", method.value);
+                        diagnostics.push(Diagnostic::warning("deprecated", method.span, title).label(label));
+                    }
                     if served.method.streaming == Streaming::Unary {
                         let message = |index| MessageRef::new(served.schema.clone(), index);
                         Ok(Target::Grpc {

@@ -44,8 +44,8 @@ impl Table {
         let index = EndpointIndex(self.endpoints.len());
         if let Err(first) = self.routes.insert(endpoint.method.clone(), &endpoint.template, index) {
             let title = format!("`{}` has the same shape as another endpoint", endpoint.name);
-            let mut wrong =
-                Diagnostic::new("same-endpoint", span, title).label("names of variables do not tell endpoints apart");
+            let mut wrong = Diagnostic::new("same-endpoint", span, title)
+                .label(format!("both would answer `{}`", endpoint.template.example()));
             if let Some((first, place)) = self.endpoints.get(first.0).zip(self.spans.get(first.0)) {
                 wrong = wrong.other(*place, format!("`{}` is here", first.name));
             }
@@ -190,9 +190,11 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
             .as_ref()
             .and_then(|it| cache::check(unit, it, plan_method, digest));
         let privacy = cache::privacy(unit.outline);
-        lint::check(unit);
+        let timeout = timeout(world, written);
+        let place = written.timeout.as_ref().map(|it| it.span);
+        lint::check(unit, Some((timeout, place)));
         Recipe {
-            timeout: timeout(world, written),
+            timeout,
             inputs,
             graph,
             response,

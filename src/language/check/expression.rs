@@ -37,12 +37,33 @@ impl Unit<'_, '_> {
         let expression = match condition {
             spec::Condition::Expression(expression) => expression,
             spec::Condition::Literal(literal) => {
+                self.warn_constant(literal.value, literal.span);
                 let text = if literal.value { "true" } else { "false" };
                 return self.quietly(text, literal.span, scope);
             }
         };
         let checked = self.expression(expression, scope)?;
+        self.warn_if_constant(expression, &checked);
         self.check_bool(expression, &checked.ty).then_some(checked)
+    }
+
+    /// As [`Self::warn_constant`], where that is so. A constant of weft.yaml is a switch, and may well be one.
+    pub(super) fn warn_if_constant(&mut self, expression: &Expression, checked: &Checked) {
+        let is_switch = expression.ast.mentions().iter().any(|it| it.root == "vars");
+        if let (Some(always), false) = (checked.program.always(), is_switch) {
+            self.warn_constant(always, expression.whole());
+        }
+    }
+
+    /// A condition that no request and no reply can change.
+    fn warn_constant(&mut self, always: bool, span: Span) {
+        let title = format!("this condition is always {always}");
+        let label = if always {
+            "it can be left out"
+        } else {
+            "what stands under it never happens"
+        };
+        self.push(Diagnostic::warning("constant-condition", span, title).label(label));
     }
 
     /// A condition as the plan has it.
@@ -97,15 +118,19 @@ impl Unit<'_, '_> {
     fn report(&mut self, expression: &Expression, checked: Result<Checked, Vec<ExprError>>) -> Option<Checked> {
         match checked {
             Ok(checked) => {
-                for it in &checked.warnings {
-                    self.push(diagnostic(expression, it, Severity::Warning));
+                // What nobody wrote, and is longer than what stands there, needs no warning.
+                let written = self.world.sources.written(expression.whole());
+                if written.len() >= expression.source().len() {
+                    for it in &checked.warnings {
+                        self.push(diagnostic(expression, it, Severity::Warning));
+                    }
                 }
                 Some(checked)
             }
             Err(mistakes) => {
                 for it in &mistakes {
                     let mut diagnostic = diagnostic(expression, it, Severity::Error);
-                    diagnostic.help = diagnostic.help.map(|it| self.declared_in_place_of_converted(it));
+                    diagnostic.help = diagnostic.help.map(|it| self.advice(expression, diagnostic.span, &it));
                     self.push(diagnostic);
                 }
                 None
@@ -113,8 +138,17 @@ impl Unit<'_, '_> {
         }
     }
 
+    /// Advice as it can be pasted; an expression is meant to stand in place of what is at `span`.
+    fn advice(&self, expression: &Expression, span: Span, help: &str) -> String {
+        match self.declared_in_place_of_converted(help) {
+            Some(better) => better,
+            None if expr::parse(help).is_ok() => self.pasteable(expression, span, help),
+            None => help.to_owned(),
+        }
+    }
+
     /// Where the advice is to convert a param whose type nothing says, better advice: to say its type (semantics.md 1.6).
-    fn declared_in_place_of_converted(&self, help: String) -> String {
+    fn declared_in_place_of_converted(&self, help: &str) -> Option<String> {
         let untyped = |at: usize| {
             let spec = self.outline.params[at].spec;
             let says =
@@ -124,11 +158,11 @@ impl Unit<'_, '_> {
         for (at, param) in self.outline.params.iter().enumerate() {
             for ty in ["bool", "double", "duration", "int", "timestamp"] {
                 if help.contains(&format!("{ty}({})", param.name)) && untyped(at) {
-                    return format!("{}: {{ type: {ty} }}", param.name);
+                    return Some(format!("{}: {{ type: {ty} }}", param.name));
                 }
             }
         }
-        help
+        None
     }
 
     /// How the value of an expression is written as JSON: as the one call says that it is made of, else as its surroundings do.
@@ -171,11 +205,7 @@ pub(super) fn condition_span(condition: &spec::Condition) -> Span {
 fn diagnostic(expression: &Expression, mistake: &ExprError, severity: Severity) -> Diagnostic {
     let span = expression.span(mistake.span);
     // Expressions that nobody wrote have no width; what is wrong with them stands where they do.
-    let span = if span.start >= span.end {
-        expression.whole()
-    } else {
-        span
-    };
+    let span = if span.is_empty() { expression.whole() } else { span };
     let mut diagnostic = Diagnostic::new(mistake.code, span, mistake.title.clone()).label(mistake.label.clone());
     diagnostic.severity = severity;
     diagnostic.help.clone_from(&mistake.help);

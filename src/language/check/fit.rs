@@ -2,7 +2,7 @@
 
 use super::unit::Unit;
 use crate::expr::literal::LiteralError;
-use crate::expr::{FitError, PlaceType, Type, TypeKind};
+use crate::expr::{FitError, IntRange, PlaceType, Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::Span;
 use crate::language::spec::Expression;
@@ -18,11 +18,38 @@ impl Unit<'_, '_> {
             (label, _) => wrong.label(label),
         };
         if let Some(conversion) = &error.conversion {
-            wrong = wrong.help(conversion.replace('…', source));
+            let part = conversion.replace('…', source);
+            wrong = wrong.help(self.pasteable(expression, expression.whole(), &part));
+            if error.code == "null-does-not-fit" && is_path(source) {
+                wrong = wrong.note(format!(
+                    "or `when: ${source} != null`, where nothing can be done without it"
+                ));
+            }
         } else if error.code == "null-does-not-fit" {
             wrong = wrong.help(format!("when: ${source} != null"));
         }
         self.push(wrong);
+    }
+
+    /// A 64-bit integer in a place that does not hold all of them: accepted (semantics.md 1.4), and worth saying once.
+    pub(super) fn warn_lossy(&mut self, from: &Type, to: &Type, expression: &Expression) {
+        let source = expression.source().trim();
+        let (label, help) = match loss(from, to) {
+            None => return,
+            Some(Loss::Range) => ("a value that is too large fails the call", "int"),
+            Some(Loss::Digits) => ("integers beyond 2^53 are rounded", "double"),
+        };
+        let help = match &from.kind {
+            TypeKind::List(_) => format!("{source}.map(x, {help}(x))"),
+            _ => format!("{help}({source})"),
+        };
+        let title = format!("a 64-bit integer does not always fit `{}`", shown(to));
+        let help = self.pasteable(expression, expression.whole(), &help);
+        self.push(
+            Diagnostic::warning("lossy-number", expression.whole(), title)
+                .label(label)
+                .help(help),
+        );
     }
 
     /// A literal that is not a value of its place.
@@ -54,6 +81,44 @@ impl Unit<'_, '_> {
             });
         }
         self.push(wrong);
+    }
+}
+
+/// Whether an expression is nothing but names, fields and indexes.
+fn is_path(source: &str) -> bool {
+    source
+        .chars()
+        .all(|it| it.is_alphanumeric() || matches!(it, '_' | '.' | '[' | ']'))
+}
+
+/// What a number may lose in its place.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    Digits,
+    Range,
+}
+
+/// Only fields of 64 bits count, not what is computed of smaller ones or was converted on purpose.
+fn loss(from: &Type, to: &Type) -> Option<Loss> {
+    match (&from.kind, &to.kind) {
+        (TypeKind::Int(from), TypeKind::Int(to)) if from.wide => {
+            (!to.includes(*from) && !to.wide).then_some(Loss::Range)
+        }
+        (TypeKind::Int(from), TypeKind::Enum(_)) if from.wide => Some(Loss::Range),
+        (TypeKind::Int(from), TypeKind::Double { .. }) if from.wide => Some(Loss::Digits),
+        (TypeKind::List(from), TypeKind::List(to)) => loss(from, to),
+        _ => None,
+    }
+}
+
+/// The type as .proto files call it, where it is a number.
+fn shown(ty: &Type) -> String {
+    match &ty.kind {
+        TypeKind::Int(range) if *range == IntRange::INT32 => "int32".to_owned(),
+        TypeKind::Int(range) if *range == IntRange::UINT32 => "uint32".to_owned(),
+        TypeKind::Double { single: true } => "float".to_owned(),
+        TypeKind::List(of) => shown(of),
+        _ => ty.to_string(),
     }
 }
 

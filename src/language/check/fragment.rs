@@ -157,7 +157,7 @@ fn check(
         let mut graph = unit.graph(ROOT, &Facts::new(), None);
         graph.require = unit.requires();
         let result = result(unit);
-        lint::check(unit);
+        lint::check(unit, None);
         let fingerprint = cache::fingerprint(unit, written, b"");
         let info = FragmentInfo {
             index,

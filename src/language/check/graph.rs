@@ -70,16 +70,8 @@ impl Search<'_> {
 
 /// Everything that must be settled before a call is.
 fn edges(outline: &Outline<'_>, call: CallId) -> Vec<CallId> {
-    let node = outline.call(call);
-    let mut edges: Vec<_> = node
-        .reads
-        .calls
-        .iter()
-        .chain(&node.after)
-        .chain(&node.fallback.calls)
-        .copied()
-        .collect();
-    if let Some(inner) = node.inner {
+    let mut edges = before(outline, call);
+    if let Some(inner) = outline.call(call).inner {
         let graph = outline.graph(inner);
         edges.extend(graph.calls.iter().chain(&graph.result_reads.calls));
     }
@@ -277,6 +269,14 @@ pub(super) fn dependencies(outline: &Outline<'_>, graph: GraphId, reads: &Reads,
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// What a call waits for before it starts, inner calls left out; of what its fallback mentions it waits afterwards, which takes
+/// as long.
+pub(super) fn before(outline: &Outline<'_>, call: CallId) -> Vec<CallId> {
+    let node = outline.call(call);
+    let parts = node.reads.calls.iter().chain(&node.after).chain(&node.fallback.calls);
+    parts.copied().collect()
 }
 
 /// Every call that must be settled before this one, near and far.

@@ -1,19 +1,29 @@
 //! Warnings: what is allowed and probably not meant (semantics.md 0, 4.10).
 
+mod batch;
+mod budget;
+
+use std::time::Duration;
+
 use super::graph::ancestors;
 use super::outline::{CallId, GraphId, Outline, ROOT};
 use super::unit::{Scope, Target, Unit};
 use super::walk::{Site, Walker};
 use crate::expr::{Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
+use crate::language::source::Span;
 use crate::language::spec::Expression;
 use crate::plan::Start;
 
-/// All warnings that need the whole composition.
-pub(super) fn check(unit: &mut Unit<'_, '_>) {
+/// All warnings that need the whole composition; an endpoint ends after `timeout`, which is written at the place.
+pub(super) fn check(unit: &mut Unit<'_, '_>, timeout: Option<(Duration, Option<Span>)>) {
     effect_races(unit);
     required_only_for_optional(unit);
     backend_text(unit);
+    batch::check(unit);
+    if let Some((timeout, place)) = timeout {
+        budget::check(unit, timeout, place);
+    }
 }
 
 /// An unsafe call that nothing orders to a required call that may fail.

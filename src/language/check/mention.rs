@@ -101,7 +101,7 @@ impl<'d> Mentioner<'d> {
                 None
             }
             None => {
-                self.unknown(outline, graph, &name.value, name.span);
+                self.unknown(outline, graph, (&name.value, &[]), name.span);
                 None
             }
         }
@@ -140,7 +140,7 @@ impl<'d> Mentioner<'d> {
         let span = expression.span(mention.span);
         let locals = site.locals.iter().map(|it| &*it.value);
         let Some(meaning) = outline.meaning(graph, locals, &mention.root) else {
-            self.unknown(outline, graph, &mention.root, span);
+            self.unknown(outline, graph, (&mention.root, &mention.path), span);
             return;
         };
         if mention.error_only && !matches!(meaning, Meaning::Call(_)) {
@@ -199,16 +199,20 @@ impl<'d> Mentioner<'d> {
             ),
             None => {
                 let known = ["headers", "id", "method", "path", "remote_ip"];
-                let label = match path.first().and_then(|it| suggest::nearest(it, known)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("it has {}", listed(known)),
+                let place = path.first().copied().and_then(location);
+                let label = match (place, path.first().and_then(|it| suggest::nearest(it, known))) {
+                    (Some(place), _) => format!("what comes from the {place} is declared under `params:`"),
+                    (None, Some(near)) => format!("did you mean `{near}`?"),
+                    (None, None) if path.first() == Some(&"body") => "the body is `body`".to_owned(),
+                    (None, None) => format!("it has {}", listed(known)),
                 };
                 let title = match path.first() {
                     Some(step) => format!("`request` has no `{step}`"),
                     None => "`request` is not a value".to_owned(),
                 };
-                self.diagnostics
-                    .push(Diagnostic::new("unknown-field", step_span(expression, mention, 0), title).label(label));
+                let mut wrong = Diagnostic::new("unknown-field", step_span(expression, mention, 0), title).label(label);
+                wrong.help = place.map(|place| declaration(path.get(1).copied().unwrap_or("name"), place));
+                self.diagnostics.push(wrong);
             }
         }
     }
@@ -233,7 +237,8 @@ impl<'d> Mentioner<'d> {
         }
     }
 
-    fn unknown(&mut self, outline: &Outline<'_>, graph: GraphId, name: &str, span: Span) {
+    /// A name that means nothing, and the steps behind it.
+    fn unknown(&mut self, outline: &Outline<'_>, graph: GraphId, (name, path): (&str, &[String]), span: Span) {
         let inner = outline
             .calls
             .iter()
@@ -250,6 +255,10 @@ impl<'d> Mentioner<'d> {
                 outline.call(around).spec.name.value
             ),
             (None, "env" | "file") => format!("`${{{name}.…}}` is read only in weft.yaml"),
+            (None, "headers") => "headers are parts of `request`".to_owned(),
+            (None, "response" | "reply" | "result") => "results stand under the names of their calls".to_owned(),
+            (None, "item" | "it" | "this") => "the element of a loop has the name that the loop gives it".to_owned(),
+            (None, _) if location(name).is_some() => "inputs are written by their names alone".to_owned(),
             (None, "stale") => "the last good reply cannot be used yet".to_owned(),
             (None, "true" | "false" | "null") => String::new(),
             (None, _) => match outline.nearest(graph, name) {
@@ -264,8 +273,42 @@ impl<'d> Mentioner<'d> {
             "env" | "file" => format!("`{name}` means something only in weft.yaml"),
             _ => format!("nothing here is named `{name}`"),
         };
-        self.diagnostics
-            .push(Diagnostic::new("unknown-name", span, title).label(label));
+        let mut wrong = Diagnostic::new("unknown-name", span, title).label(label);
+        wrong.help = match (path.first(), location(name)) {
+            (Some(header), _) if name == "headers" => Some(format!("request.headers[{header:?}]")),
+            (Some(input), Some(_)) if outline.params.iter().any(|it| *it.name == **input) => Some(input.clone()),
+            (Some(input), Some(place)) => Some(declaration(input, place)),
+            _ => None,
+        };
+        self.diagnostics.push(wrong);
+    }
+}
+
+/// Where inputs come from, by the names that other gateways have for it.
+fn location(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "cookie" | "cookies" => "cookie",
+        "args" | "inputs" | "params" | "query" => "query",
+        _ => return None,
+    })
+}
+
+/// What declares an input.
+fn declaration(name: &str, location: &str) -> String {
+    let plain: String = name
+        .chars()
+        .map(|it| {
+            if it.is_ascii_alphanumeric() {
+                it.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if plain == name {
+        format!("params: {{ {name}: {{ in: {location} }} }}")
+    } else {
+        format!("params: {{ {plain}: {{ in: {location}, name: {name} }} }}")
     }
 }
 

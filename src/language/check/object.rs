@@ -29,6 +29,8 @@ pub(super) struct FieldEntry {
     pub(super) name: Arc<str>,
     /// Where it was written out; a field of a spread was not.
     pub(super) written: Option<Span>,
+    /// The spread that it is a field of.
+    pub(super) spread: Option<Span>,
     pub(super) condition: Option<Program>,
     pub(super) typed: Typed,
 }
@@ -94,6 +96,7 @@ impl Unit<'_, '_> {
             if member.is_none() {
                 self.unknown_member(name, &place.ty);
             }
+            self.warn_deprecated(name, &place.ty);
             member
         });
         let narrowed;
@@ -110,8 +113,22 @@ impl Unit<'_, '_> {
         FieldEntry {
             name: name.value.clone(),
             written: Some(name.span),
+            spread: None,
             condition,
             typed,
+        }
+    }
+
+    /// A field that its declaration calls deprecated.
+    fn warn_deprecated(&mut self, name: &Name, of: &Type) {
+        if let TypeKind::Message(message) = &of.kind
+            && let Some(field) = message.field(&name.value)
+            && field.deprecated
+        {
+            let title = format!("`{}.{}` is deprecated", message.full_name, field.name);
+            let says = field.comment.as_deref().and_then(suggest::replacement);
+            let label = says.unwrap_or_else(|| "its declaration says so".to_owned());
+            self.push(Diagnostic::warning("deprecated", name.span, title).label(label));
         }
     }
 
@@ -154,6 +171,7 @@ impl Unit<'_, '_> {
         let mut later: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut by_spread: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut kept = Vec::new();
+        self.warn_dead_spreads(entries);
         for entry in std::mem::take(entries).into_iter().rev() {
             match entry {
                 Entry::Field(field) => {
@@ -183,6 +201,34 @@ impl Unit<'_, '_> {
         kept.reverse();
         *entries = kept;
         self.warn_near_duplicates(entries);
+    }
+
+    /// A `...` all of whose members stand again below it.
+    fn warn_dead_spreads(&mut self, entries: &[Entry]) {
+        let mut later: BTreeSet<Arc<str>> = BTreeSet::new();
+        // By spread: whether something of it is seen.
+        let mut seen: Vec<(Span, bool)> = Vec::new();
+        for entry in entries.iter().rev() {
+            let (span, names) = match entry {
+                Entry::Field(field) => (field.spread, vec![field.name.clone()]),
+                Entry::Spread(spread) => (Some(spread.span), spread.names()),
+            };
+            let is_json = matches!(entry, Entry::Spread(spread) if spread.is_json());
+            let is_seen = is_json || names.iter().any(|it| !later.contains(it));
+            if let (Some(span), false) = (span, names.is_empty() && !is_json) {
+                match seen.iter_mut().find(|it| it.0 == span) {
+                    Some((_, seen)) => *seen |= is_seen,
+                    None => seen.push((span, is_seen)),
+                }
+            }
+            later.extend(names);
+        }
+        for (span, _) in seen.into_iter().filter(|it| !it.1) {
+            self.push(
+                Diagnostic::warning("dead-member", span, "nothing of this `...` is ever seen")
+                    .label("all of its members stand again below, and the later ones stand"),
+            );
+        }
     }
 
     /// An explicit `price_usd` beside a spread field that prints as `priceUsd`.
@@ -222,6 +268,7 @@ impl Unit<'_, '_> {
                 written: Some(span),
                 condition: None,
                 typed,
+                ..
             }) = entry
             else {
                 continue;

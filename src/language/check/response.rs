@@ -194,6 +194,7 @@ impl Unit<'_, '_> {
     ) -> Option<plan::Condition> {
         if let crate::language::spec::Condition::Expression(expression) = that {
             let checked = self.expression(expression, scope)?;
+            self.warn_if_constant(expression, &checked);
             if !matches!(checked.ty.kind, TypeKind::Bool | TypeKind::Null | TypeKind::Unknown) {
                 let wrong = Diagnostic::new("wrong-type", expression.whole(), "`that` must be a bool");
                 self.push(wrong.label(format!("this is `{}`", checked.ty)));

@@ -12,6 +12,7 @@ use crate::codec::{Defaults, JsonOptions, Names, Selection, ToJson};
 use crate::expr::encode::fit;
 use crate::expr::{Facts, ObjectMember, PlaceType, Program, Renderer, Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
+use crate::language::source::Span;
 use crate::language::spec::{Expression, Template, TemplateKind};
 use crate::plan;
 use crate::schema::{Cardinality, Field, MessageRef, Presence, WellKnown};
@@ -20,6 +21,8 @@ use crate::schema::{Cardinality, Field, MessageRef, Presence, WellKnown};
 pub(super) struct SpreadEntry {
     program: Program,
     origin: plan::Origin,
+    /// Where it stands.
+    pub(super) span: Span,
     what: What,
     nullable: bool,
     options: JsonOptions,
@@ -180,6 +183,7 @@ impl Unit<'_, '_> {
         entries.push(Entry::Spread(SpreadEntry {
             program: checked.program,
             origin,
+            span: expression.whole(),
             what,
             nullable,
             options,
@@ -250,6 +254,7 @@ impl Unit<'_, '_> {
             entries.push(Entry::Field(FieldEntry {
                 name,
                 written: None,
+                spread: Some(span),
                 condition,
                 typed,
             }));
@@ -265,7 +270,7 @@ impl Unit<'_, '_> {
         field: &Field,
         nullable: bool,
         options: JsonOptions,
-        span: crate::language::source::Span,
+        span: Span,
         scope: &Scope,
     ) -> Option<(Option<Program>, Facts)> {
         let singular = field.cardinality == Cardinality::Singular;

@@ -117,6 +117,7 @@ impl Unit<'_, '_> {
                 self.refuse_fit(&error, expression, place);
                 return Typed::poison();
             }
+            self.warn_lossy(&checked.ty, &place.ty, expression);
             if scope.purpose == Purpose::Request {
                 self.warn_empty_batch(expression, &checked.ty, scope, &place.ty);
             }

@@ -54,6 +54,12 @@ fn has_open_hole(text: &str) -> bool {
 
 /// What was meant by a value that begins at `start` of the source, quoted so that YAML leaves it alone, and where it ends.
 pub(super) fn meant(source: &str, start: usize, stop: Stop) -> (String, usize) {
+    let (text, end) = plain(source, start, stop);
+    (quoted(&text), end)
+}
+
+/// As [`meant`], without the quotes.
+pub(super) fn plain(source: &str, start: usize, stop: Stop) -> (String, usize) {
     let rest = source.get(start..).unwrap_or_default();
     let whole = extent(rest, stop);
     let end = if whole.open {
@@ -62,7 +68,7 @@ pub(super) fn meant(source: &str, start: usize, stop: Stop) -> (String, usize) {
         whole.end
     };
     let text: Vec<&str> = rest.get(..end).unwrap_or_default().split_whitespace().collect();
-    (quoted(&text.join(" ")), start + end)
+    (text.join(" "), start + end)
 }
 
 /// Text in the quotes that need the fewest escapes.

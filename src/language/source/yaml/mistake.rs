@@ -18,8 +18,8 @@ impl Builder<'_> {
         let help = if written.starts_with("!!") || written.starts_with("!<") {
             format!("leave it out, or quote the value: {}", cut::quoted(self.slice(value)))
         } else {
-            let line = self.rest_of_line(tag.start);
-            format!("for an expression write `${line}`, for text {}", cut::quoted(line))
+            let (meant, _) = cut::plain(self.text, tag.start, self.stop(self.at));
+            format!("for an expression write `${meant}`, for text {}", cut::quoted(&meant))
         };
         let mistake = Mistake::new("yaml-tag", self.span(tag.clone()), "YAML tags are not read")
             .label("a tag, because the value begins with `!`")
@@ -41,7 +41,7 @@ impl Builder<'_> {
             .label("an anchor, because the value begins with `&`")
             .help(format!(
                 "leave it out, or quote the value: {}",
-                cut::quoted(self.rest_of_line(range.start))
+                cut::meant(self.text, range.start, self.stop(self.at)).0
             ));
         self.mistakes.push(mistake);
     }
