@@ -47,8 +47,19 @@ enum Format {
     /// With the line and what to write in its place
     #[default]
     Full,
+    /// Workflow commands, which GitHub shows beside the lines
+    Github,
     /// A JSON array
     Json,
+    /// A SARIF 2.1.0 log
+    Sarif,
+}
+
+impl Format {
+    /// Read by people, so that more may be said beside it.
+    fn is_for_people(self) -> bool {
+        matches!(self, Self::Concise | Self::Full)
+    }
 }
 
 /// How a command ended.
@@ -105,7 +116,9 @@ fn say(text: &str) -> std::io::Result<()> {
 fn show(diagnostics: &[Diagnostic], sources: &SourceMap, format: Format) {
     match format {
         Format::Concise => eprint!("{}", render::concise(diagnostics, sources)),
+        Format::Github => print!("{}", render::github(diagnostics, sources)),
         Format::Json => println!("{}", render::json(diagnostics, sources)),
+        Format::Sarif => println!("{}", render::sarif(diagnostics, sources)),
         Format::Full => {
             let colour = if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
                 render::Colour::Ansi
@@ -117,7 +130,7 @@ fn show(diagnostics: &[Diagnostic], sources: &SourceMap, format: Format) {
     }
     let count = |severity| diagnostics.iter().filter(|it| it.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    if errors + warnings > 0 && format != Format::Json {
+    if errors + warnings > 0 && format.is_for_people() {
         let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
         eprintln!("{}, {}", plural(errors, "mistake"), plural(warnings, "warning"));
     }

@@ -14,6 +14,9 @@ pub struct Arguments {
     /// How mistakes are shown
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Exit with 1 where there are warnings, too
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 /// Checks all files. A backend that cannot be asked what it serves is an error here, since nothing of it was checked.
@@ -30,17 +33,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
                 eprintln!("not checked: backend {reason}");
             }
             let n_endpoints = loaded.plan.endpoints.len();
-            if arguments.format != Format::Json {
+            if arguments.format.is_for_people() {
                 eprintln!(
                     "{n_endpoints} endpoints, {} backends checked",
                     loaded.plan.backends.len() - loaded.waiting.len()
                 );
             }
-            if loaded.waiting.is_empty() {
-                Ok(Ending::Clean)
-            } else {
+            if !loaded.waiting.is_empty() {
                 anyhow::bail!("a backend could not be asked what it serves")
             }
+            if arguments.deny_warnings && !loaded.warnings.is_empty() {
+                return Ok(Ending::Mistakes);
+            }
+            Ok(Ending::Clean)
         }
     }
 }

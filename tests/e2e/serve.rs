@@ -156,9 +156,36 @@ fn mistakes_are_all_shown_and_nothing_listens() {
             "{printed}"
         );
     }
+    for (format, start) in [("github", "::error file="), ("sarif", "{\"$schema\""), ("json", "[{")] {
+        let (code, printed) = weft(&["check", "-c", file.to_str().expect("a path"), "--format", format]).end();
+        assert!(code == 1 && printed.starts_with(start), "{code} {printed}");
+    }
     let (code, printed) = weft(&["serve", "-c", "/nowhere/weft.yaml"]).end();
     assert_eq!(code, 1, "{printed}");
     assert!(printed.contains("cannot be read"), "{printed}");
+}
+
+#[test]
+fn warnings_change_the_exit_code_only_where_they_are_denied() {
+    let folder = Folder::new("warnings");
+    folder.write(
+        "page.yaml",
+        "endpoint: GET /a\ncalls: { a: { http: GET recs:/a, when: false } }\nresponse: $a\n",
+    );
+    let file = folder.write(
+        "weft.yaml",
+        "compositions: [page.yaml]\nbackends: { recs: { http: [\"http://127.0.0.1:1\"] } }\n",
+    );
+    let file = file.to_str().expect("a path");
+    for (arguments, wanted) in [
+        (vec!["check", "-c", file], 0),
+        (vec!["check", "-c", file, "--deny-warnings"], 1),
+    ] {
+        let (code, printed) = weft(&arguments).end();
+        assert_eq!(code, wanted, "{printed}");
+        assert!(printed.contains("warning[constant-condition]"), "{printed}");
+        assert!(printed.contains("0 mistakes, 1 warning"), "{printed}");
+    }
 }
 
 #[test]

@@ -193,11 +193,18 @@ impl<'s> World<'s> {
                     .iter()
                     .map(|(at, _, _)| &*self.gateway.backends[at.0].name.value)
                     .collect();
+                // The one that is called as the service is, where there is one: `cart` for `shop.CartService`.
+                let short = service.rsplit('.').next().unwrap_or(service).to_ascii_lowercase();
+                let likely = names.iter().find(|it| short.starts_with(**it)).copied();
+                let likely = likely.unwrap_or(&self.gateway.backends[first.0.0].name.value);
                 let title = format!("`{service}` is served by {} backends", names.len());
                 diagnostics.push(
                     Diagnostic::new("ambiguous-backend", span, title)
                         .label(format!("by {}", listed(names.iter().copied())))
-                        .help(format!("backend: {}", self.gateway.backends[first.0.0].name.value)),
+                        .note(format!(
+                            "or, for all calls, `services: [{service}]` at that backend in weft.yaml"
+                        ))
+                        .help(format!("backend: {likely}")),
                 );
                 Err(Unserved::Wrong)
             }

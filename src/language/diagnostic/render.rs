@@ -1,7 +1,11 @@
-//! Diagnostics drawn: in full (rustc's form), concise (one line each), and as JSON.
+//! Diagnostics drawn: in full (rustc's form), concise (one line each), as JSON, and in the forms that other programs read.
 //!
 //! What stands in a file is shown as it was written, so that a secret that came from the environment never appears.
 //! Titles, labels and help come from the diagnostics; nothing is added here but the places.
+
+mod machine;
+
+pub use self::machine::{github, sarif};
 
 use annotate_snippets::{Annotation, AnnotationKind, Element, Level, Renderer, Snippet};
 use serde_json::{Value, json};
