@@ -3,6 +3,7 @@
 //! Every command exits with 0 when all is well, 1 when it found mistakes, 2 when it could not run.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to a terminal")]
 
+pub mod call;
 pub mod check;
 pub mod demo;
 pub mod explain;
@@ -27,6 +28,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer one request in this process, by the real backends; --trace shows what the calls did
+    Call(call::Arguments),
     /// Check everything that `serve` would refuse, and show the warnings
     Check(check::Arguments),
     /// Start real backends on loopback and the gateway in front of them, with curl lines to try
@@ -87,6 +90,7 @@ pub fn run() -> ExitCode {
         }
     };
     let result = match arguments.command {
+        Command::Call(arguments) => call::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

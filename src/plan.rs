@@ -8,6 +8,7 @@ mod input;
 mod mention;
 mod response;
 mod template;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use input::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, R
 pub use mention::{Mention, Mentioned};
 pub use response::{Cookie, EndpointCache, ErrorMatch, ErrorRule, Errors, Response, ResponseBody, Status};
 pub use template::{Conversion, Item, Member, Spread, Template, TextPart};
+pub use walk::Listed;
 
 /// Everything that is served.
 #[derive(Debug)]

@@ -8,3 +8,4 @@ pub mod execute;
 pub mod select;
 pub mod serve;
 pub mod snapshot;
+pub mod watch;

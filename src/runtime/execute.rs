@@ -29,6 +29,7 @@ use self::scope::{Place, Scope};
 use super::backend::{Backends, Directives, Failure};
 use super::cache::Cache;
 use super::select::Selected;
+use super::watch::Watch;
 use crate::expr::Value;
 use crate::plan::{BackendIndex, CallKind, ErrorRule, GrpcRequest, Plan, Recipe};
 use crate::time::{Deadline, Instant};
@@ -46,6 +47,8 @@ pub struct Context<'a> {
     pub detached: &'a Detached,
     /// Sent with every call: `traceparent` and `tracestate` of this request.
     pub trace: &'a HeaderMap,
+    /// Takes note of what happens, where somebody wants to see it.
+    pub watch: Option<&'a Watch>,
 }
 
 /// The parts of the HTTP request that [`crate::codec::HttpBinding`] reads; empty for recipes without a bound call.
@@ -129,6 +132,8 @@ pub struct CallReport {
     pub code: tonic::Code,
     /// Where the reply came from.
     pub source: ReplySource,
+    /// How long the reply is, bytes.
+    pub bytes: usize,
 }
 
 /// Where a reply came from.
@@ -166,6 +171,7 @@ pub async fn run(
         let scope = Scope::new(&run, &recipe.graph, inputs, Place::TOP, deadline).selecting(selected);
         match graph::run(&scope).await {
             Ok(()) => scope
+                .noted_end()
                 .frame(|frame| respond::answer(&recipe.response, selected.map(|it| &it.body), frame))
                 .map_err(|failure| call::malformed(&scope).unwrap_or_else(|| Failed::of_endpoint(failure))),
             Err(failed) => Err(failed),

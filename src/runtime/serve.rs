@@ -164,6 +164,7 @@ impl Asked {
             cache: &self.running.hall.cache,
             detached: &self.running.hall.detached,
             trace: &self.trace.headers,
+            watch: self.running.watch.as_deref(),
         };
         let wanted = super::execute::Wanted {
             recipe,

@@ -12,6 +12,7 @@ use super::backend::Backends;
 use super::cache::Cache;
 use super::execute::Detached;
 use super::select::Selections;
+use super::watch::Watch;
 use crate::plan::Plan;
 use crate::telemetry::Metrics;
 
@@ -47,6 +48,8 @@ pub struct Running {
     pub hall: Arc<Hall>,
     /// What clients chose of responses.
     pub selections: Selections,
+    /// Somebody wants to see what the calls do.
+    pub watch: Option<Rc<Watch>>,
 }
 
 /// Counts one request as long as it lives.
@@ -89,6 +92,7 @@ impl Running {
             backends,
             hall,
             selections: Selections::default(),
+            watch: None,
         })
     }
 }

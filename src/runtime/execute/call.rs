@@ -13,6 +13,7 @@ use crate::plan::{
 };
 use crate::runtime::backend::{Failure, code};
 use crate::runtime::cache::{Key, ResultOf};
+use crate::runtime::watch::Event;
 use crate::time::Deadline;
 
 /// Runs a call and settles it. Fails where the call fails and nothing stands in for it.
@@ -27,6 +28,7 @@ pub(super) async fn run(scope: &Scope<'_>, index: CallIndex) -> Result<(), Box<F
     match result {
         Ok(value) => {
             scope.write(call.slot, value);
+            scope.note(call, Event::Settled);
             scope.settle(index);
             Ok(())
         }
@@ -55,11 +57,13 @@ async fn attempt(scope: &Scope<'_>, index: CallIndex, call: &Call) -> Result<Val
         let held = timeout_at(scope.deadline.instant(), graph::held_before(scope, index)).await;
         held.map_err(|_| scope.failed(call, Failure::deadline()))?;
     }
+    scope.note(call, Event::Began);
     if let Some(when) = &call.when {
         let made = scope
             .eval(&when.program, &when.origin)
             .map_err(|it| scope.failed(call, it))?;
         if !matches!(made, Value::Bool(true)) {
+            scope.note(call, Event::Skipped);
             return Ok(Value::Null);
         }
     }
@@ -96,6 +100,7 @@ async fn attempt(scope: &Scope<'_>, index: CallIndex, call: &Call) -> Result<Val
 
 /// What stands in for a failure: the fallback, or null where the call is optional (semantics.md 3.5, 4).
 async fn stand_in(scope: &Scope<'_>, index: CallIndex, call: &Call, failed: Box<Failed>) -> Result<Value, Box<Failed>> {
+    scope.note(call, Event::Failed(failed.failure.code, failed.failure.http_status));
     scope.write(call.slot, Value::Null);
     if let Some(slot) = call.error_slot {
         scope.write(slot, describe(&failed.failure));
@@ -105,8 +110,14 @@ async fn stand_in(scope: &Scope<'_>, index: CallIndex, call: &Call, failed: Box<
         None => None,
     };
     let value = match value {
-        Some(value) => value,
-        None if call.optional => Value::Null,
+        Some(value) => {
+            scope.note(call, Event::FellBack);
+            value
+        }
+        None if call.optional => {
+            scope.note(call, Event::LeftOut);
+            Value::Null
+        }
         // A fallback that fails does not change what is reported.
         None => return Err(failed),
     };
@@ -223,6 +234,7 @@ fn compose<'f>(
         let inner = Scope::new(scope.run, &fragment.graph, inputs, place, deadline);
         graph::run(&inner).await?;
         let value = inner
+            .noted_end()
             .frame(|frame| render::value(&fragment.result, frame))
             .map_err(own)?;
         let made_of = inner.made_of();

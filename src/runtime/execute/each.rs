@@ -88,6 +88,7 @@ async fn element<'f>(
         inner.settled(*need).await?;
     }
     inner
+        .noted_end()
         .frame(|frame| render::value(&each.result, frame))
         .map_err(|it| scope.failed(call, it))
 }

@@ -24,6 +24,7 @@ use super::{CallReport, ReplySource, Run};
 use crate::plan::{BackendIndex, Call};
 use crate::runtime::backend::{Attempt, Backend, Failure, Reply, Request, Sent, code};
 use crate::runtime::cache::{Joined, Key, KeyWriter, Landing};
+use crate::runtime::watch::Event;
 use crate::time::{Deadline, Instant};
 
 /// Requests that one request of a client may cause (semantics.md 9).
@@ -338,30 +339,35 @@ impl<'r> Report<'r> {
     }
 
     fn end(mut self, answer: &Answer) {
-        let (code, source) = match answer {
-            Ok((_, source)) => (tonic::Code::Ok, *source),
-            Err(failure) => (failure.code, ReplySource::Backend),
+        let (code, source, bytes) = match answer {
+            Ok((reply, source)) => (tonic::Code::Ok, *source, reply.body.len()),
+            Err(failure) => (failure.code, ReplySource::Backend, 0),
         };
-        self.note(code, source);
+        self.note(code, source, bytes);
     }
 
-    fn note(&mut self, code: tonic::Code, source: ReplySource) {
+    fn note(&mut self, code: tonic::Code, source: ReplySource, bytes: usize) {
         self.ended = true;
-        self.scope.run.calls.borrow_mut().push(CallReport {
+        let report = CallReport {
             call: self.scope.name(self.call),
             backend: self.backend,
             started: self.started,
             took: self.started.elapsed(),
             code,
             source,
-        });
+            bytes,
+        };
+        if self.scope.run.context.watch.is_some() {
+            self.scope.note(self.call, Event::Exchanged(report.clone()));
+        }
+        self.scope.run.calls.borrow_mut().push(report);
     }
 }
 
 impl Drop for Report<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.note(tonic::Code::Cancelled, ReplySource::Backend);
+            self.note(tonic::Code::Cancelled, ReplySource::Backend, 0);
         }
     }
 }

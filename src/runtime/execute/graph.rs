@@ -16,6 +16,7 @@ use super::scope::Scope;
 use crate::expr::Value;
 use crate::plan::{Call, CallIndex, CallKind, Dependency, Graph, Require, Start};
 use crate::runtime::backend::Failure;
+use crate::runtime::watch::Event;
 
 /// One thing that a graph does.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +89,11 @@ async fn hold(scope: &Scope<'_>, require: &Require) -> Result<(), Box<Failed>> {
         scope.settled(*need).await?;
     }
     let that = scope.eval(&require.that.program, &require.that.origin);
-    if matches!(that, Ok(Value::Bool(true))) {
+    let held = matches!(that, Ok(Value::Bool(true)));
+    if let Some(watch) = scope.run.context.watch {
+        watch.note(require, scope.place.element, Event::Required(held));
+    }
+    if held {
         return Ok(());
     }
     // A detail that fails is left out: what matters is that the condition does not hold.

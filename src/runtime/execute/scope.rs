@@ -14,6 +14,7 @@ use crate::expr::{Frame, Program, Slot, Value};
 use crate::plan::{Call, CallIndex, Dependency, ErrorMatch, Graph, Origin, Start};
 use crate::runtime::backend::{Directives, Failure};
 use crate::runtime::select::{Selected, need};
+use crate::runtime::watch::Event;
 use crate::time::Deadline;
 
 /// One graph while it runs.
@@ -297,6 +298,23 @@ impl<'s> Scope<'s> {
             scope = scope.parent?;
         }
         Some(scope)
+    }
+
+    // For those who watch.
+
+    /// Takes note of what happens to a call.
+    pub(super) fn note(&self, call: &Call, what: Event) {
+        if let Some(watch) = self.run.context.watch {
+            watch.note(call, self.place.element, what);
+        }
+    }
+
+    /// Takes note of the values that the result is made of.
+    pub(super) fn noted_end(&self) -> &Self {
+        if let Some(watch) = self.run.context.watch {
+            self.with_frame(&mut |frame| watch.note(self.graph, self.place.element, Event::ended(frame)));
+        }
+        self
     }
 
     // Names.

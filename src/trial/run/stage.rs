@@ -141,6 +141,7 @@ impl Stage {
             backends,
             hall: hall.clone(),
             selections: Selections::default(),
+            watch: None,
         })
     }
 }

@@ -559,6 +559,7 @@ impl Page {
             cache: &cache,
             detached: &self.detached,
             trace: &trace,
+            watch: None,
         };
         let all = async {
             let start = Instant::now();
