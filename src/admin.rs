@@ -1,7 +1,7 @@
 //! The admin listener: health and metrics. Never on the public address.
 //!
 //! `/livez` says that the process runs, `/readyz` whether it should get requests and what keeps it from serving the files on
-//! disk, `/metrics` is OpenMetrics text.
+//! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use http::{StatusCode, header};
 
 use crate::gateway::listen::Shared;
 use crate::gateway::{Gateway, Status};
+use crate::runtime::backend::guard;
 
 /// What the pages read.
 #[derive(Clone, Debug)]
@@ -35,6 +36,7 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/backends", get(backends))
         .with_state(pages);
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
@@ -78,8 +80,15 @@ fn describe(status: &Status, word: &str) -> String {
 }
 
 async fn metrics(State(pages): State<Pages>) -> Response {
+    guard::publish(&pages.shared.snapshot.load().guards, &pages.shared.hall.metrics);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], pages.shared.hall.metrics.text()).into_response()
+}
+
+async fn backends(State(pages): State<Pages>) -> Response {
+    let all = guard::describe(&pages.shared.snapshot.load().guards);
+    let text = format!("{all:#}\n");
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Gateway {
             .workers
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
         let hall = Hall::new(plan.settings.cache_memory);
-        let snapshot = ArcSwap::from_pointee(Snapshot { plan, generation: 0 });
+        let snapshot = ArcSwap::from_pointee(Snapshot::new(plan, None));
         let shared = Arc::new(Shared { snapshot, hall });
         let (stop, stopping) = watch::channel(false);
         let (addresses, listeners) = bind_all(&wanted, n_workers)?;
@@ -134,13 +134,8 @@ impl Gateway {
         let metrics = &self.shared.hall.metrics;
         match result {
             Ok(loaded) => {
-                let generation = self.shared.snapshot.load().generation + 1;
                 self.warn_of_what_needs_a_restart(&loaded.plan);
-                self.status.store(Arc::new(Status::of(&loaded, generation)));
-                self.shared.snapshot.store(Arc::new(Snapshot {
-                    plan: loaded.plan,
-                    generation,
-                }));
+                let generation = self.swap(loaded);
                 metrics.reloads.get_or_create(&label("ok")).inc();
                 metrics.reload_pending.set(0.0);
                 tracing::info!(generation, "reloaded");
@@ -163,18 +158,22 @@ impl Gateway {
         }
     }
 
+    /// Lets the workers serve what was loaded; gives its generation.
+    fn swap(&self, loaded: Loaded) -> u64 {
+        let generation = self.shared.snapshot.load().generation + 1;
+        self.status.store(Arc::new(Status::of(&loaded, generation)));
+        let snapshot = Snapshot::new(loaded.plan, Some(&self.shared.snapshot.load()));
+        self.shared.snapshot.store(Arc::new(snapshot));
+        generation
+    }
+
     /// Asks again those backends that have not said what they serve; swaps where one has answered.
     pub async fn ask_waiting(&mut self) {
         let before = self.status.load().waiting.len();
         if let Ok(loaded) = self.loader.load().await
             && loaded.waiting.len() < before
         {
-            let generation = self.shared.snapshot.load().generation + 1;
-            self.status.store(Arc::new(Status::of(&loaded, generation)));
-            self.shared.snapshot.store(Arc::new(Snapshot {
-                plan: loaded.plan,
-                generation,
-            }));
+            let generation = self.swap(loaded);
             tracing::info!(generation, "a backend said what it serves");
         }
     }

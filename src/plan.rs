@@ -3,6 +3,7 @@
 //! The bridge between the wings: only `language::check` makes a [`Plan`], the runtime only reads it. Plain immutable data, no I/O.
 //! Invariant: a plan is correct by construction; nothing in it has to be checked again.
 
+mod backend;
 mod call;
 mod input;
 mod mention;
@@ -15,9 +16,11 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
-use crate::schema::Schema;
 use crate::schema::path_template::{PathTemplate, RouteTable};
 
+pub use backend::{
+    Backend, Breaker, Budget, Codes, Hedge, HedgeAfter, Limit, Policy, Protection, Protocol, Retry, Slow, Target,
+};
 pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,
     HttpCall, Otherwise, PathPart, ReplyCheck, Require, Start,
@@ -65,7 +68,9 @@ index!(
     /// Names a fragment of a [`Plan`].
     FragmentIndex,
     /// Names a call of one [`Graph`].
-    CallIndex
+    CallIndex,
+    /// Names a method of one [`Backend`].
+    MethodIndex
 );
 
 /// Where something was written, for logs.
@@ -110,45 +115,6 @@ pub enum AccessLog {
     Errors,
     /// None.
     None,
-}
-
-/// Whom we call.
-#[derive(Clone, Debug)]
-pub struct Backend {
-    /// Its name.
-    pub name: Arc<str>,
-    /// What it speaks.
-    pub protocol: Protocol,
-    /// Where it is.
-    pub targets: Vec<Target>,
-    /// Sent with each call.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// For one call, where the call does not say.
-    pub timeout: Duration,
-    /// Largest reply, bytes.
-    pub max_message: usize,
-    /// Its types; `None` for HTTP backends, and where descriptors are still missing.
-    pub schema: Option<Arc<Schema>>,
-}
-
-/// What a backend speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// gRPC over HTTP/2.
-    Grpc,
-    /// HTTP/1.1.
-    Http,
-}
-
-/// One address of a backend.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
-    /// `host:port`, as sent in `:authority`.
-    pub authority: Arc<str>,
-    /// Host or address.
-    pub host: Arc<str>,
-    /// Port.
-    pub port: u16,
 }
 
 /// Method and path that we serve.

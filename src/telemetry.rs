@@ -33,6 +33,13 @@ pub struct Metrics {
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_pending: Gauge<f64, AtomicU64>,
     pub panics: Counter,
+    pub retries: Family<BackendLabels, Counter>,
+    pub hedges: Family<HedgeLabels, Counter>,
+    pub over_budget: Family<BackendLabels, Counter>,
+    pub refused: Family<RefusedLabels, Counter>,
+    pub places: Family<PlaceLabels, Gauge>,
+    pub breaker_state: Family<MethodLabels, Gauge>,
+    pub breaker_opened: Family<MethodLabels, Counter>,
 }
 
 /// Labels of `weft_requests_total`.
@@ -66,6 +73,38 @@ pub struct CallLabels {
 #[expect(missing_docs, reason = "the names are the labels")]
 pub struct BackendLabels {
     pub backend: Arc<str>,
+}
+
+/// Labels of `weft_hedges_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct HedgeLabels {
+    pub backend: Arc<str>,
+    pub result: &'static str,
+}
+
+/// Labels of `weft_refused_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct RefusedLabels {
+    pub backend: Arc<str>,
+    pub reason: &'static str,
+}
+
+/// Labels of `weft_places`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct PlaceLabels {
+    pub backend: Arc<str>,
+    pub state: &'static str,
+}
+
+/// Labels of `weft_breaker_state` and `weft_breaker_opened_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct MethodLabels {
+    pub backend: Arc<str>,
+    pub method: Arc<str>,
 }
 
 /// Labels of `weft_degraded_total`.
@@ -120,6 +159,13 @@ impl Metrics {
             reloads: Family::default(),
             reload_pending: Gauge::default(),
             panics: Counter::default(),
+            retries: Family::default(),
+            hedges: Family::default(),
+            over_budget: Family::default(),
+            refused: Family::default(),
+            places: Family::default(),
+            breaker_state: Family::default(),
+            breaker_opened: Family::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests answered", metrics.requests.clone());
@@ -158,6 +204,25 @@ impl Metrics {
             pending,
         );
         registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
+        registry.register("retries", "Attempts after a failed one", metrics.retries.clone());
+        registry.register("hedges", "Second attempts beside a slow one", metrics.hedges.clone());
+        registry.register(
+            "over_budget",
+            "Retries and hedges that the budget did not pay for",
+            metrics.over_budget.clone(),
+        );
+        registry.register("refused", "Calls that were not sent", metrics.refused.clone());
+        registry.register("places", "Places for calls at once", metrics.places.clone());
+        registry.register(
+            "breaker_state",
+            "0 closed, 1 half open, 2 open",
+            metrics.breaker_state.clone(),
+        );
+        registry.register(
+            "breaker_opened",
+            "How often a breaker opened",
+            metrics.breaker_opened.clone(),
+        );
         Self { registry, ..metrics }
     }
 

@@ -67,6 +67,8 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("a `for` call", Place::CallFor),
             ("a `value` call", Place::CallValue),
             ("`cache` of a call", Place::CallCache),
+            ("`retry` of a call", Place::CallRetry),
+            ("`hedge`", Place::Hedge),
         ],
     ),
     (
@@ -76,6 +78,11 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`admin`", Place::Admin),
             ("`expose`", Place::Expose),
             ("a backend", Place::Backend),
+            ("`retry` of a backend", Place::Retry),
+            ("`budget`", Place::Budget),
+            ("`breaker`", Place::Breaker),
+            ("`slow`", Place::Slow),
+            ("`limit`", Place::Limit),
             ("`defaults`", Place::Defaults),
             ("`limits`", Place::Limits),
             ("`cache`", Place::Storage),
@@ -162,6 +169,8 @@ fn form(it: &Form) -> String {
             let words: Vec<_> = words.iter().map(|it| format!("`{it}`")).collect();
             words.join(", ")
         }
+        Form::Percent => "a part, as `20%`".to_owned(),
+        Form::Rate => "a rate, as `10/s`".to_owned(),
         Form::Scalar => "a scalar".to_owned(),
         Form::Size => "a size".to_owned(),
         Form::Template => "a template".to_owned(),

@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         // What is on the terminal is the answer.
         plan.settings.access_log = crate::plan::AccessLog::None;
         let hall = Hall::new(plan.settings.cache_memory);
-        let snapshot = Arc::new(Snapshot { plan, generation: 0 });
+        let snapshot = Arc::new(Snapshot::new(plan, None));
         let watch = Rc::new(Watch::default());
         let running = Rc::new(Running {
             watch: arguments.trace.then(|| watch.clone()),

@@ -28,6 +28,7 @@ mod mention;
 mod object;
 mod outline;
 mod param;
+mod protection;
 mod reason;
 mod response;
 mod safety;
@@ -79,11 +80,13 @@ pub fn check(
     }
     expose::check(&world, &mut table, diagnostics);
     let (endpoints, routes) = table.into_parts();
-    (!diagnostics.has_errors()).then_some(Plan {
+    let mut plan = Plan {
         settings,
         backends: plan_backends,
         endpoints,
         routes,
         fragments,
-    })
+    };
+    protection::number_methods(&mut plan);
+    (!diagnostics.has_errors()).then_some(plan)
 }

@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod keys;
 mod name;
 mod policy;
+pub mod protection;
 mod reader;
 pub mod scalar;
 pub mod template;
@@ -233,6 +234,10 @@ pub struct Call {
     pub after: Vec<Name>,
     /// `timeout:`.
     pub timeout: Option<Spanned<Duration>>,
+    /// `retry:`.
+    pub retry: Option<protection::Switch<protection::Retry>>,
+    /// `hedge:`.
+    pub hedge: Option<protection::Switch<protection::Hedge>>,
     /// `optional:`.
     pub optional: Option<Spanned<bool>>,
     /// `fallback:`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
-use super::{BackendIndex, CallIndex, ErrorRule, FragmentIndex, Mention, Origin, Template};
+use super::{BackendIndex, CallIndex, ErrorRule, FragmentIndex, Mention, Origin, Policy, Template};
 use crate::codec::HttpBinding;
 use crate::expr::{Encoder, Program, ReplyReader, Slot, Type};
 use crate::schema::MessageRef;
@@ -85,6 +85,8 @@ pub struct Call {
     pub cache: Option<Duration>,
     /// Changes nothing: may be cancelled, merged, cached (semantics.md 4.6).
     pub safe: bool,
+    /// How it is sent; means something only where something is.
+    pub policy: Policy,
     /// Made although nobody reads it, after every `require` that does not mention it.
     pub effect: bool,
     /// `index_by:`, in place of the reply, which it reads in the call's own slot.

@@ -4,10 +4,13 @@
 //! is made, how long it may take and what its failure means for the page.
 //! Invariant: a backend never retries what may have arrived, and dropping a call's future ends the call.
 
+pub mod attempt;
 pub mod code;
 pub mod failure;
 pub mod grpc;
+pub mod guard;
 pub mod http;
+mod pushback;
 pub mod target;
 pub mod xml;
 
@@ -21,7 +24,9 @@ use ::http::{HeaderMap, Method};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
-pub use self::failure::{Facts, Failure, FailureKind, Fault, Retry};
+pub use self::attempt::{Dice, Guarded};
+pub use self::failure::{Facts, Failure, FailureKind, Fault, Pushback, Retry};
+pub use self::guard::{Guard, Guards};
 use crate::plan::{self, Accept, BackendIndex, Protocol};
 use crate::time::Deadline;
 
@@ -88,7 +93,7 @@ pub trait Backend: fmt::Debug {
     /// Makes one call. Marks [`Attempt::sent`] before anything leaves.
     ///
     /// Cancel safety: dropping the future cancels the call, and the backend is told where the protocol can.
-    fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>>;
+    fn call<'c>(&'c self, request: &'c Request, attempt: Attempt) -> LocalBoxFuture<'c, Result<Reply, Failure>>;
 }
 
 /// One worker's backends, by [`BackendIndex`].
@@ -101,7 +106,7 @@ pub struct Backends {
 #[derive(Clone, Debug)]
 struct Pool {
     built_from: Option<plan::Backend>,
-    backend: Rc<dyn Backend>,
+    backend: Rc<Guarded>,
 }
 
 // === impl Sent ===
@@ -155,42 +160,43 @@ impl Directives {
 
 impl Backends {
     /// Backends that somebody else made, in the order of [`BackendIndex`].
-    pub fn new(backends: Vec<Rc<dyn Backend>>) -> Self {
+    pub fn new(backends: Vec<Rc<dyn Backend>>, guards: &Guards, dice: &Dice) -> Self {
+        let pool = |(backend, guard): (Rc<dyn Backend>, &Arc<Guard>)| Pool {
+            built_from: None,
+            backend: Rc::new(Guarded::new(backend, guard.clone(), dice.clone())),
+        };
         Self {
-            pools: backends
-                .into_iter()
-                .map(|backend| Pool {
-                    built_from: None,
-                    backend,
-                })
-                .collect(),
+            pools: backends.into_iter().zip(guards.iter()).map(pool).collect(),
         }
     }
 
     /// One worker's connections to the backends of a plan. Connects nothing yet. Takes over from `previous` each pool whose
     /// targets and settings are the same.
-    pub fn build(backends: &[plan::Backend], previous: Option<&Self>) -> Self {
+    pub fn build(backends: &[plan::Backend], guards: &Guards, previous: Option<&Self>) -> Self {
         let pools = backends
             .iter()
-            .map(|wanted| {
+            .zip(guards.iter())
+            .map(|(wanted, guard)| {
                 let known = previous
                     .into_iter()
                     .flat_map(|it| &it.pools)
                     .find(|it| it.serves(wanted));
-                known.cloned().unwrap_or_else(|| Pool {
+                let backend: Rc<dyn Backend> = match (known, wanted.protocol) {
+                    (Some(known), _) => known.backend.backend().clone(),
+                    (None, Protocol::Grpc) => Rc::new(grpc::GrpcBackend::new(wanted)),
+                    (None, Protocol::Http) => Rc::new(http::HttpBackend::new(wanted)),
+                };
+                Pool {
                     built_from: Some(wanted.clone()),
-                    backend: match wanted.protocol {
-                        Protocol::Grpc => Rc::new(grpc::GrpcBackend::new(wanted)),
-                        Protocol::Http => Rc::new(http::HttpBackend::new(wanted)),
-                    },
-                })
+                    backend: Rc::new(Guarded::new(backend, guard.clone(), Dice::random())),
+                }
             })
             .collect();
         Self { pools }
     }
 
     /// The backend behind an index; `None` where these backends belong to another plan.
-    pub fn get(&self, index: BackendIndex) -> Option<&Rc<dyn Backend>> {
+    pub fn get(&self, index: BackendIndex) -> Option<&Rc<Guarded>> {
         self.pools.get(index.0).map(|it| &it.backend)
     }
 }

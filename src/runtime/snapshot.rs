@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::backend::Backends;
+use super::backend::{Backends, Guards};
 use super::cache::Cache;
 use super::execute::Detached;
 use super::select::Selections;
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub plan: Plan,
     /// Counts up with each reload.
     pub generation: u64,
+    /// What all workers know of the backends.
+    pub guards: Guards,
 }
 
 /// What outlives reloads.
@@ -56,6 +58,17 @@ pub struct Running {
 #[derive(Debug)]
 pub struct InFlight(Arc<Hall>);
 
+impl Snapshot {
+    /// A plan that takes over what `previous` knows of backends whose settings did not change.
+    pub fn new(plan: Plan, previous: Option<&Self>) -> Self {
+        Self {
+            guards: Guards::build(&plan.backends, previous.map(|it| &it.guards)),
+            generation: previous.map_or(0, |it| it.generation + 1),
+            plan,
+        }
+    }
+}
+
 impl Hall {
     /// A hall with an empty cache of `cache_memory` bytes.
     pub fn new(cache_memory: u64) -> Arc<Self> {
@@ -86,7 +99,11 @@ impl Drop for InFlight {
 impl Running {
     /// A worker's view of a snapshot. Takes over the connections of `previous` where their settings did not change.
     pub fn new(snapshot: Arc<Snapshot>, hall: Arc<Hall>, previous: Option<&Self>) -> Rc<Self> {
-        let backends = Backends::build(&snapshot.plan.backends, previous.map(|it| &it.backends));
+        let backends = Backends::build(
+            &snapshot.plan.backends,
+            &snapshot.guards,
+            previous.map(|it| &it.backends),
+        );
         Rc::new(Self {
             snapshot,
             backends,

@@ -15,6 +15,7 @@ use super::script::{Asked, Responder, Script};
 use crate::language::diagnostic::{Diagnostics, Severity, render};
 use crate::language::source::{Node, SourceMap, Span};
 use crate::language::spec;
+use crate::runtime::backend::guard;
 use crate::runtime::snapshot::{Hall, Running};
 
 /// What is done where an answer is not what the file expects.
@@ -48,7 +49,10 @@ pub fn play(text: &str, folder: &Path, responder: Option<Responder>) -> Result<P
             answers: trial.answers,
             asked: trial.script.asked(),
             failures,
-            metrics: trial.hall.metrics.text(),
+            metrics: {
+                guard::publish(&trial.running.snapshot.guards, &trial.hall.metrics);
+                trial.hall.metrics.text()
+            },
         })
     })
 }
@@ -109,7 +113,7 @@ impl Trial {
         };
         let script = Script::new(fixture.backends.clone(), responder);
         let hall = Hall::new(plan.settings.cache_memory);
-        let running = stage.run(plan, 0, &hall, &script);
+        let running = stage.run(plan, None, &hall, &script);
         Ok(Self {
             path: path.to_owned(),
             text,
@@ -170,8 +174,8 @@ impl Trial {
         let folder = self.fixture.folder.clone();
         match self.stage.check(nodes, &folder, &mut diagnostics) {
             Some(plan) if refused.is_empty() => {
-                let generation = self.running.snapshot.generation + 1;
-                self.running = self.stage.run(plan, generation, &self.hall, &self.script);
+                let previous = self.running.snapshot.clone();
+                self.running = self.stage.run(plan, Some(&previous), &self.hall, &self.script);
             }
             Some(_) => self
                 .failures

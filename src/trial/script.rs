@@ -246,7 +246,7 @@ impl ScriptedBackend {
         }
     }
 
-    async fn http(&self, request: Request, attempt: Attempt) -> Result<Reply, Failure> {
+    async fn http(&self, request: &Request, attempt: Attempt) -> Result<Reply, Failure> {
         let Request::Http {
             method,
             path_and_query,
@@ -260,7 +260,7 @@ impl ScriptedBackend {
         let on = On::Http {
             method: method.to_string(),
             backend: self.name.to_string(),
-            path: path_and_query,
+            path: path_and_query.clone(),
         };
         let received = body.clone().unwrap_or_default();
         let sent = body
@@ -268,14 +268,14 @@ impl ScriptedBackend {
             .map(|it| serde_json::from_slice::<Value>(it).unwrap_or_default());
         let Some(line) = self
             .script
-            .find(&on, &headers, &received, |want| sent.as_ref() == Some(want))
+            .find(&on, headers, &received, |want| sent.as_ref() == Some(want))
         else {
             let sent = sent.map(|it| it.to_string()).unwrap_or_default();
             self.script
                 .surprise(format!("unexpected call of {} with {sent}", shown(&on)));
             return Err(Failure::bug("a call that nobody scripted"));
         };
-        self.arrive(&line, &attempt, &headers).await?;
+        self.arrive(&line, &attempt, headers).await?;
         let (bytes, status, headers) = match &line.answer {
             Answer::Bytes { body, status, headers } => (body.clone(), *status, headers),
             Answer::Json { body, status, headers } => (body.to_string().into_bytes(), *status, headers),
@@ -292,7 +292,7 @@ impl ScriptedBackend {
                 response.headers_mut().append(name, value);
             }
         }
-        reply::read(response, accept, method == http::Method::HEAD, self.max_message).await
+        reply::read(response, *accept, *method == http::Method::HEAD, self.max_message).await
     }
 
     /// Checks how the request arrived, and lets the time pass that the answer takes.
@@ -333,15 +333,15 @@ impl Drop for Waiting<'_> {
 }
 
 impl Backend for ScriptedBackend {
-    fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>> {
+    fn call<'c>(&'c self, request: &'c Request, attempt: Attempt) -> LocalBoxFuture<'c, Result<Reply, Failure>> {
         async move {
             match request {
                 Request::Grpc {
                     path,
                     message,
                     metadata,
-                } => self.grpc(&path, &message, &metadata, attempt).await,
-                request @ Request::Http { .. } => self.http(request, attempt).await,
+                } => self.grpc(path, message, metadata, attempt).await,
+                Request::Http { .. } => self.http(request, attempt).await,
             }
         }
         .boxed_local()

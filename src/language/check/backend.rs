@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::BackendSchema;
+use super::protection;
 use super::settings::split_authority;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::spec::{self, Name};
@@ -37,6 +38,8 @@ fn backend(written: &spec::Backend, schema: Option<&BackendSchema>, diagnostics:
         targets: targets.iter().filter_map(|it| target(it, diagnostics)).collect(),
         headers: headers.collect(),
         timeout: timeout(written),
+        protection: protection::of_backend(written, diagnostics),
+        methods: Vec::new(),
         max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
         schema: match schema {
             Some(BackendSchema::Known(schema)) if protocol == Protocol::Grpc => Some(schema.clone()),

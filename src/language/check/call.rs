@@ -10,6 +10,7 @@ use super::graph::{dependencies, order};
 use super::mention::Input;
 use super::object::is_poisoned;
 use super::outline::{CallId, GraphId, Reads, is_identity_header};
+use super::protection;
 use super::template::{Typed, null};
 use super::unit::{Purpose, Scope, Target, Unit};
 use super::world::{listed, named};
@@ -82,7 +83,14 @@ impl Unit<'_, '_> {
         let made = made?;
         let safety = self.safety[id.0];
         let start = self.starts[id.0].unwrap_or(Start::Eager);
+        let backend = match &made.kind {
+            plan::CallKind::Grpc(grpc) => self.world.gateway.backends.get(grpc.backend.0),
+            plan::CallKind::Http(http) => self.world.gateway.backends.get(http.backend.0),
+            _ => None,
+        };
+        let policy = backend.map(|it| protection::policy(spec, it, safety, self.diagnostics));
         Some(plan::Call {
+            policy: policy.unwrap_or_default(),
             name: spec.name.value.clone(),
             kind: made.kind,
             slot: self.calls[id.0].slot,

@@ -82,9 +82,14 @@ pub(super) fn otherwise(written: Option<&Name>) -> Otherwise {
         .unwrap_or(Otherwise::Code(Code::FailedPrecondition))
 }
 
+/// A gRPC code by its name.
+pub(super) fn code(name: &str) -> Option<Code> {
+    CODES.iter().find(|(it, _)| *it == name).map(|(_, code)| *code)
+}
+
 fn otherwise_of(name: &Name) -> Option<Otherwise> {
-    if let Some((_, code)) = CODES.iter().find(|(it, _)| **it == *name.value) {
-        return Some(Otherwise::Code(*code));
+    if let Some(code) = code(&name.value) {
+        return Some(Otherwise::Code(code));
     }
     StatusCode::from_bytes(name.value.as_bytes())
         .ok()

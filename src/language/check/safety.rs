@@ -13,6 +13,8 @@ pub(super) struct Safety {
     pub(super) safe: bool,
     /// Is made although nobody reads it.
     pub(super) effect: bool,
+    /// Made twice it does no more than made once.
+    pub(super) idempotent: bool,
 }
 
 /// Decides for every call. `in_get`: every endpoint that leads here is a GET.
@@ -36,6 +38,7 @@ pub(super) fn check(
                 Safety {
                     safe: !writes,
                     effect: explicit.unwrap_or(writes && !declared_safe),
+                    idempotent: !writes || matches!(&*method.value, "DELETE" | "PUT"),
                 }
             }
             (_, Some(Target::Grpc { served, .. })) => {
@@ -46,11 +49,13 @@ pub(super) fn check(
                 Safety {
                     safe: read && !effect,
                     effect,
+                    idempotent: method.idempotent || (read && !effect),
                 }
             }
             (_, Some(Target::Fragment(fragment))) => Safety {
                 safe: fragment.safe,
                 effect: explicit.unwrap_or(fragment.effect),
+                idempotent: fragment.safe,
             },
             _ => {
                 let inner = node
@@ -61,6 +66,7 @@ pub(super) fn check(
                 Safety {
                     safe,
                     effect: explicit.unwrap_or_else(|| inner.iter().any(|it| all[it.0].effect)),
+                    idempotent: safe,
                 }
             }
         };
@@ -76,9 +82,19 @@ pub(super) fn check(
                     .other(effect.span, "has an effect"),
             );
         }
-        all[at] = Safety { safe, ..by_kind };
+        // Who says that it changes something does not say whether twice is worse; the method may.
+        let idempotent = safe || (by_kind.idempotent && !by_kind.safe) || is_declared_idempotent(targets.get(at));
+        all[at] = Safety {
+            safe,
+            idempotent,
+            ..by_kind
+        };
     }
     all
+}
+
+fn is_declared_idempotent(target: Option<&Target<'_>>) -> bool {
+    matches!(target, Some(Target::Grpc { served, .. }) if served.method.idempotent)
 }
 
 /// `safe` and `effect` are said of what is sent; `cache` of what can be asked again.

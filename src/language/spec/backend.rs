@@ -71,6 +71,12 @@ impl Reader<'_> {
             timeout: fields
                 .take("timeout")
                 .and_then(|(_, node)| self.duration("timeout", node, Zero::Refuse)),
+            retry: fields
+                .take("retry")
+                .and_then(|(_, node)| self.retry(node, Place::Retry)),
+            hedge: fields.take("hedge").and_then(|(_, node)| self.hedge(node)),
+            breaker: fields.take("breaker").and_then(|(_, node)| self.breaker(node)),
+            limit: fields.take("limit").and_then(|(_, node)| self.limit(node)),
             headers: fields
                 .take("headers")
                 .map(|(_, node)| self.backend_headers(node))

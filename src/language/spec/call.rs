@@ -32,6 +32,8 @@ impl Call {
             when: None,
             after: Vec::new(),
             timeout: None,
+            retry: None,
+            hedge: None,
             optional: None,
             fallback: None,
             cache: None,
@@ -186,6 +188,10 @@ impl Reader<'_> {
         call.timeout = fields
             .take_if_any("timeout")
             .and_then(|node| self.duration("timeout", node, Zero::Refuse));
+        call.retry = fields
+            .take_if_any("retry")
+            .and_then(|node| self.retry(node, Place::CallRetry));
+        call.hedge = fields.take_if_any("hedge").and_then(|node| self.hedge(node));
         call.optional = fields
             .take_if_any("optional")
             .and_then(|node| self.bool("optional", node));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::keys::Place;
+use super::protection::{Breaker, Hedge, Limit, Retry, Switch};
 use super::reader::{Fields, Reader, Zero};
 use super::{Errors, Json, Literal, Name, scalar};
 use crate::language::diagnostic::Diagnostic;
@@ -83,6 +84,14 @@ pub struct Backend {
     pub safe: Option<Vec<Name>>,
     /// `timeout:`.
     pub timeout: Option<Spanned<Duration>>,
+    /// `retry:`.
+    pub retry: Option<Switch<Retry>>,
+    /// `hedge:`.
+    pub hedge: Option<Switch<Hedge>>,
+    /// `breaker:`.
+    pub breaker: Option<Switch<Breaker>>,
+    /// `limit:`.
+    pub limit: Option<Switch<Limit>>,
     /// `headers:`, name and value (expanded).
     pub headers: Vec<(Name, Spanned<Arc<str>>)>,
     /// `max_message:`, bytes.

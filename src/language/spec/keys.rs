@@ -6,12 +6,12 @@
 use Availability::{Later, Now};
 use Form::{
     Bool, Condition, Duration, Either, Expression, Integer, List, Literal, Loop, Map, Method, Name, Null, Object,
-    OneOf, Scalar, Size, Template, Text, Version,
+    OneOf, Percent, Rate, Scalar, Size, Template, Text, Version,
 };
 use Place::{
-    Admin, Backend, Body, CallCache, CallCompose, CallFor, CallGrpc, CallHttp, CallValue, Cookie, Defaults, Deprecated,
-    Endpoint, EndpointCache, ErrorRule, Errors, Expose, Fragment, Gateway, Json, Limits, Log, Param, Require, Shutdown,
-    Storage, Telemetry,
+    Admin, Backend, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp, CallRetry, CallValue,
+    Cookie, Defaults, Deprecated, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Fragment, Gateway, Hedge, Json,
+    Limit, Limits, Log, Param, Require, Retry, Shutdown, Slow, Storage, Telemetry,
 };
 
 /// A map with keys of its own.
@@ -23,6 +23,10 @@ pub enum Place {
     Backend,
     /// `body: {…}` of an endpoint.
     Body,
+    /// `breaker:` of a backend.
+    Breaker,
+    /// `budget:` of `retry:`.
+    Budget,
     /// `cache: {…}` of a call.
     CallCache,
     /// A call with `compose:`.
@@ -33,6 +37,8 @@ pub enum Place {
     CallGrpc,
     /// A call with `http:`.
     CallHttp,
+    /// `retry:` of a call.
+    CallRetry,
     /// A call with `value:`.
     CallValue,
     /// An entry of `cookies:`.
@@ -55,8 +61,12 @@ pub enum Place {
     Fragment,
     /// The root of weft.yaml.
     Gateway,
+    /// `hedge:`.
+    Hedge,
     /// `json:`.
     Json,
+    /// `limit:` of a backend.
+    Limit,
     /// `limits:` of weft.yaml.
     Limits,
     /// `telemetry: { log: {…} }`.
@@ -65,8 +75,12 @@ pub enum Place {
     Param,
     /// An entry of `require:`.
     Require,
+    /// `retry:` of a backend.
+    Retry,
     /// `shutdown:` of weft.yaml.
     Shutdown,
+    /// `slow:` of a breaker.
+    Slow,
     /// `cache:` of weft.yaml.
     Storage,
     /// `telemetry:` of weft.yaml.
@@ -106,6 +120,10 @@ pub enum Form {
     Object(Place),
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// `20%`.
+    Percent,
+    /// `10/s`.
+    Rate,
     /// A scalar that is not null.
     Scalar,
     /// `64KiB`.
@@ -163,11 +181,14 @@ impl Place {
             Admin => "`admin`",
             Backend => "a backend",
             Body => "`body`",
+            Breaker => "`breaker`",
+            Budget => "`budget`",
             CallCache => "the `cache` of a call",
             CallCompose => "a `compose:` call",
             CallFor => "a `for:` call with nested `calls:`",
             CallGrpc => "a `grpc:` call",
             CallHttp => "an `http:` call",
+            CallRetry => "the `retry` of a call",
             CallValue => "a `value:` call",
             Cookie => "a cookie",
             Defaults => "`defaults`",
@@ -179,12 +200,16 @@ impl Place {
             Expose => "`expose`",
             Fragment => "a fragment",
             Gateway => "the gateway file",
+            Hedge => "`hedge`",
             Json => "`json`",
+            Limit => "`limit`",
             Limits => "`limits`",
             Log => "`log`",
             Param => "a param",
             Require => "an entry of `require`",
+            Retry => "the `retry` of a backend",
             Shutdown => "`shutdown`",
+            Slow => "`slow`",
             Storage => "`cache`",
             Telemetry => "`telemetry`",
         }
@@ -272,8 +297,8 @@ pub const KEYS: &[Key] = &[
     key("safe", &[CallGrpc, CallHttp], Bool, "This call changes nothing, or does, whatever its name says."),
     key("errors", &[CallGrpc, CallHttp], Map(&Object(ErrorRule)), "A failure of this call in other words."),
     later("schema", &[CallHttp, Body], Text, "A JSON Schema or OpenAPI operation that types it."),
-    later("retry", &[CallCompose, CallGrpc, CallHttp, CallFor, Backend], ANY, "Attempts after a failure."),
-    later("hedge", &[CallCompose, CallGrpc, CallHttp, CallFor, Backend], ANY, "A second attempt where the first is slow."),
+    key("retry", &[CallGrpc, CallHttp], Either(&[OneOf(&["false"]), Object(CallRetry)]), "Attempts after a failure; the backend's, unless said."),
+    key("hedge", &[CallGrpc, CallHttp, Backend], Either(&[OneOf(&["false"]), Object(Hedge)]), "A second attempt where the first is slow; `false` turns it off."),
     later("defer", &[CallCompose, CallGrpc, CallHttp, CallFor, CallValue], Bool, "Comes after the rest, as an event."),
     later("stream", &[CallGrpc], Bool, "Reads a server-streaming method."),
 
@@ -352,8 +377,29 @@ pub const KEYS: &[Key] = &[
     key("headers", &[Backend], Map(&Text), "Sent with each call."),
     key("max_message", &[Backend], Size, "The largest reply; 4MiB."),
     later("balance", &[Backend], ANY, "How targets are chosen."),
-    later("breaker", &[Backend], ANY, "When to stop asking."),
-    later("limit", &[Backend], ANY, "How many calls at once."),
+    key("retry", &[Backend], Either(&[OneOf(&["false"]), Object(Retry)]), "Attempts after a failure of an idempotent call; `false` turns them off."),
+    key("breaker", &[Backend], Either(&[OneOf(&["false"]), Object(Breaker)]), "When to stop asking, for each method; `false` turns it off."),
+    key("limit", &[Backend], Either(&[OneOf(&["false"]), Object(Limit)]), "How many calls at once; `false` turns it off."),
+    key("attempts", &[Retry, CallRetry], Integer(2, 10), "At most, the first included; 2."),
+    key("codes", &[Retry, CallRetry], List(&Text), "gRPC codes worth another attempt; [UNAVAILABLE]."),
+    key("backoff", &[Retry, CallRetry], Duration, "The longest pause before the second attempt, doubled before each further one; 25ms."),
+    key("budget", &[Retry], Either(&[Percent, Object(Budget)]), "How many calls may be made twice, hedges included; 20%."),
+    key("unsafe", &[CallRetry], Bool, "Retries although it is not known that twice does no harm."),
+    key("share", &[Budget], Percent, "This part of the calls; 20%."),
+    key("min", &[Budget], Rate, "And so many a second, whatever is called; 10/s."),
+    key("ttl", &[Budget], Duration, "How long a call pays for a retry; 10s."),
+    key("after", &[Hedge], Either(&[Duration, Text]), "When the second attempt begins: `30ms`, or `p95` of the method's last replies."),
+    key("failures", &[Breaker], Percent, "It opens where this part of the calls failed; 50%."),
+    key("slow", &[Breaker], Object(Slow), "It opens where many calls are slow, too."),
+    key("window", &[Breaker], Duration, "The calls of so long ago at most count; 10s."),
+    key("min_calls", &[Breaker], Integer(1, 1_000_000), "Fewer calls say nothing; 20."),
+    key("open_for", &[Breaker], Duration, "How long nothing is asked; 5s."),
+    key("probes", &[Breaker], Integer(1, 1_000), "Calls that are made then; 3. It closes when all went well."),
+    key("calls", &[Slow], Percent, "This part of the calls; 50%."),
+    key("over", &[Slow], Duration, "A slow call takes longer."),
+    key("concurrency", &[Limit], Integer(1, 1_000_000), "Calls at once, over all workers; 512."),
+    key("queue", &[Limit], Integer(0, 1_000_000), "Calls that wait for a place; 128."),
+    key("adaptive", &[Limit], Bool, "Fewer at once where replies become slower; `concurrency` is the most."),
     later("health", &[Backend], ANY, "How targets are watched."),
     later("schema", &[Backend], Text, "An OpenAPI file that types the results of its calls."),
     key("json", &[Defaults], Object(Json), "How protobuf values are written as JSON."),

@@ -13,7 +13,7 @@ use crate::language::source::{Node, NodeKind, Spanned};
 use crate::schema::suggest::did_you_mean;
 
 /// google.rpc.Code, without OK.
-const CODES: [&str; 16] = [
+pub(super) const CODES: [&str; 16] = [
     "ABORTED",
     "ALREADY_EXISTS",
     "CANCELLED",

@@ -267,7 +267,7 @@ impl Reader<'_> {
         self.text_as(key, node, "text")
     }
 
-    fn text_as(&mut self, key: &str, node: &Node, wanted: &str) -> Option<Name> {
+    pub(super) fn text_as(&mut self, key: &str, node: &Node, wanted: &str) -> Option<Name> {
         match self.scalar(key, node)? {
             Scalar::Text { value, .. } => Some(Spanned::new(value, node.span)),
             Scalar::Number(_) | Scalar::Bool(_) if wanted == "text" => {

@@ -146,6 +146,18 @@ pub fn size(text: &str) -> Result<u64, &'static str> {
     }
 }
 
+/// `20%`, from 0 to 100.
+pub fn percent(text: &str) -> Option<u64> {
+    let (number, unit) = split(text).ok()?;
+    (unit == "%" && number <= 100).then_some(number)
+}
+
+/// `10/s`, a second.
+pub fn per_second(text: &str) -> Option<u64> {
+    let (number, unit) = split(text).ok()?;
+    (unit == "/s" && number <= 1_000_000).then_some(number)
+}
+
 /// Digits, and what follows them.
 fn split(text: &str) -> Result<(u64, &str), &'static str> {
     let unit = text.trim_start_matches(|it: char| it.is_ascii_digit());

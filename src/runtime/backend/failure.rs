@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -42,6 +43,8 @@ pub struct Facts {
     pub details: Bytes,
     /// The bad inputs of [`FailureKind::BadInput`].
     pub inputs: Vec<BindError>,
+    /// What the backend says of trying again.
+    pub pushback: Option<Pushback>,
     /// Where in the composition; only for the log.
     pub origin: Option<Origin>,
     /// Only for the log.
@@ -65,6 +68,8 @@ pub enum FailureKind {
     Connect,
     /// The connection was lost before the reply was complete.
     Connection,
+    /// As many calls as may be are under way at the backend, and as many wait; nothing was sent.
+    Crowded,
     /// Out of time.
     Deadline,
     /// An expression failed.
@@ -73,6 +78,10 @@ pub enum FailureKind {
     HttpStatus,
     /// More calls, or more elements of a `for`, than a request may have.
     Limit,
+    /// Its usual time does not fit into what is left; nothing was sent.
+    NotBegun,
+    /// The breaker is open; nothing was sent.
+    Open,
     /// A redirect, which is never followed.
     Redirect,
     /// The backend refused the request without looking at it.
@@ -109,6 +118,15 @@ pub enum Retry {
     Never,
 }
 
+/// What a backend says of trying again: `grpc-retry-pushback-ms`, google.rpc.RetryInfo, `Retry-After`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushback {
+    /// Not before this long.
+    After(Duration),
+    /// Not at all.
+    Never,
+}
+
 impl Failure {
     fn facts(kind: FailureKind, fault: Fault, retry: Retry, code: Code) -> Facts {
         Facts {
@@ -121,6 +139,7 @@ impl Failure {
             detail: None,
             details: Bytes::new(),
             inputs: Vec::new(),
+            pushback: None,
             origin: None,
             source: None,
         }
@@ -232,6 +251,11 @@ impl Failure {
         .into()
     }
 
+    /// The backend has as many calls as it may have, and as many wait.
+    pub fn crowded() -> Self {
+        Self::facts(FailureKind::Crowded, Fault::Backend, Retry::Never, Code::Unavailable).into()
+    }
+
     /// Out of time.
     pub fn deadline() -> Self {
         Self::facts(
@@ -278,6 +302,26 @@ impl Failure {
         Facts {
             source: Some(Arc::new(Note(what))),
             ..Self::facts(FailureKind::Limit, Fault::Gateway, Retry::Never, Code::Internal)
+        }
+        .into()
+    }
+
+    /// The call usually takes longer than what is left.
+    pub fn not_begun() -> Self {
+        Self::facts(
+            FailureKind::NotBegun,
+            Fault::Backend,
+            Retry::Never,
+            Code::DeadlineExceeded,
+        )
+        .into()
+    }
+
+    /// The breaker is open, for this long at least.
+    pub fn open(left: Duration) -> Self {
+        Facts {
+            pushback: Some(Pushback::After(left)),
+            ..Self::facts(FailureKind::Open, Fault::Backend, Retry::Never, Code::Unavailable)
         }
         .into()
     }
@@ -355,6 +399,60 @@ impl Failure {
         let mut facts = Arc::unwrap_or_clone(self.0);
         facts.origin = Some(origin.clone());
         facts.into()
+    }
+
+    /// The same failure with what the backend says of trying again.
+    #[must_use]
+    pub fn pushed_back(self, pushback: Option<Pushback>) -> Self {
+        if pushback.is_none() {
+            return self;
+        }
+        let mut facts = Arc::unwrap_or_clone(self.0);
+        facts.pushback = pushback;
+        facts.into()
+    }
+
+    /// Whether it says that the backend is in trouble, and not only that it did not like the request.
+    pub fn is_trouble(&self) -> bool {
+        match self.kind {
+            FailureKind::BadReply | FailureKind::Connect | FailureKind::Connection | FailureKind::Deadline => true,
+            FailureKind::HttpStatus => self.http_status.is_some_and(|it| it.is_server_error()),
+            FailureKind::Status => matches!(
+                self.code,
+                Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss
+            ),
+            _ => false,
+        }
+    }
+
+    /// Why the gateway did not even ask, in a word; `None` where it did.
+    pub fn kept_back(&self) -> Option<&'static str> {
+        match self.kind {
+            FailureKind::Crowded => Some("crowded"),
+            FailureKind::NotBegun => Some("not_begun"),
+            FailureKind::Open => Some("breaker_open"),
+            _ => None,
+        }
+    }
+
+    /// Whether the backend, asked once more, may answer: it failed itself, and is not kept from us by our own limits.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self.kind,
+            FailureKind::Connect
+                | FailureKind::Connection
+                | FailureKind::HttpStatus
+                | FailureKind::Refused
+                | FailureKind::Status
+        )
+    }
+
+    /// Whether the backend never looked at the request.
+    pub fn is_unseen(&self) -> bool {
+        matches!(
+            self.kind,
+            FailureKind::Crowded | FailureKind::Open | FailureKind::Refused
+        )
     }
 
     /// The status that stands for this failure before anybody rewords it: an HTTP backend's own, else the code's.

@@ -123,14 +123,14 @@ struct Outgoing {
 }
 
 impl Backend for GrpcBackend {
-    fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>> {
+    fn call<'c>(&'c self, request: &'c Request, attempt: Attempt) -> LocalBoxFuture<'c, Result<Reply, Failure>> {
         async move {
             match request {
                 Request::Grpc {
                     path,
                     message,
                     metadata,
-                } => self.unary(path, &message, metadata, attempt).await,
+                } => self.unary(path.clone(), message, metadata.clone(), attempt).await,
                 Request::Http { .. } => Err(Failure::bug("an HTTP request for a gRPC backend")),
             }
         }

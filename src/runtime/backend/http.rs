@@ -160,7 +160,7 @@ impl HttpBackend {
         Err(failure.unwrap_or_else(|| Failure::bug("a backend without targets")))
     }
 
-    fn prepare(&self, request: Request) -> Result<(http::Request<Full<Bytes>>, Accept), Failure> {
+    fn prepare(&self, request: &Request) -> Result<(http::Request<Full<Bytes>>, Accept), Failure> {
         let Request::Http {
             method,
             path_and_query,
@@ -171,20 +171,20 @@ impl HttpBackend {
         else {
             return Err(Failure::bug("a gRPC call for an HTTP backend"));
         };
-        let uri = Uri::try_from(path_and_query).map_err(|_| Failure::bad_path(None))?;
-        let mut request = http::Request::new(Full::new(body.unwrap_or_default()));
-        *request.method_mut() = method;
+        let uri = Uri::try_from(path_and_query.as_str()).map_err(|_| Failure::bad_path(None))?;
+        let mut request = http::Request::new(Full::new(body.clone().unwrap_or_default()));
+        *request.method_mut() = method.clone();
         *request.uri_mut() = uri;
         let all = request.headers_mut();
         *all = self.headers.clone();
-        all.insert(ACCEPT, HeaderValue::from_static(media_types(accept)));
-        all.extend(headers);
-        Ok((request, accept))
+        all.insert(ACCEPT, HeaderValue::from_static(media_types(*accept)));
+        all.extend(headers.clone());
+        Ok((request, *accept))
     }
 }
 
 impl Backend for HttpBackend {
-    fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>> {
+    fn call<'c>(&'c self, request: &'c Request, attempt: Attempt) -> LocalBoxFuture<'c, Result<Reply, Failure>> {
         async move {
             let (request, accept) = self.prepare(request)?;
             self.exchange(request, accept, attempt).await

@@ -22,7 +22,7 @@ use super::each::Sharing;
 use super::scope::Scope;
 use super::{CallReport, ReplySource, Run};
 use crate::plan::{BackendIndex, Call};
-use crate::runtime::backend::{Attempt, Backend, Failure, Reply, Request, Sent, code};
+use crate::runtime::backend::{Attempt, Failure, Guarded, Reply, Request, Sent, code};
 use crate::runtime::cache::{Joined, Key, KeyWriter, Landing};
 use crate::runtime::watch::Event;
 use crate::time::{Deadline, Instant};
@@ -79,29 +79,27 @@ pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<Reply, 
 }
 
 /// A safe call: dropped with whoever wants it.
-async fn plain(scope: &Scope<'_>, backend: &Rc<dyn Backend>, wanted: Wanted<'_>) -> Answer {
+async fn plain(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) -> Answer {
     let _permit = permit(scope).await?;
+    fits(scope, backend, &wanted)?;
     count(scope.run)?;
     let request = traced(wanted.request, scope.run.context.trace);
-    let reply = backend.call(request, Attempt::new(wanted.deadline)).await?;
+    let attempt = Attempt::new(wanted.deadline);
+    let reply = backend.call(&request, attempt, wanted.call.policy).await?;
     Ok((reply, ReplySource::Backend))
 }
 
 /// A safe call within a `for`: of equal ones under way or done, one is made (semantics.md 4.5).
-async fn shared(
-    scope: &Scope<'_>,
-    backend: &Rc<dyn Backend>,
-    wanted: Wanted<'_>,
-    key: Key,
-    sharing: &Sharing,
-) -> Answer {
+async fn shared(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, key: Key, sharing: &Sharing) -> Answer {
     let identity = (std::ptr::from_ref(wanted.call).addr(), key);
     let known = sharing.equal.borrow().get(&identity).cloned();
     if let Some(known) = known {
         return Ok((known.await?, ReplySource::Shared));
     }
+    fits(scope, backend, &wanted)?;
     count(scope.run)?;
     let (backend, in_flight, deadline) = (backend.clone(), sharing.in_flight.clone(), wanted.deadline);
+    let policy = wanted.call.policy;
     let request = traced(wanted.request, scope.run.context.trace);
     // It keeps its own time, since the first who wants it may be dropped while others wait.
     let made = async move {
@@ -110,7 +108,7 @@ async fn shared(
                 .acquire_owned()
                 .await
                 .map_err(|_| Failure::bug("a closed semaphore"))?;
-            backend.call(request, Attempt::new(deadline)).await
+            backend.call(&request, Attempt::new(deadline), policy).await
         };
         timeout_at(deadline.instant(), exchange)
             .await
@@ -124,7 +122,7 @@ async fn shared(
 /// A safe call whose reply is kept: from the cache, from somebody who is fetching it, or from the backend.
 ///
 /// Cancel safety: a fetch goes on without those who wanted it, to the call's own timeout, and stores what it gets.
-async fn cached(scope: &Scope<'_>, backend: &Rc<dyn Backend>, wanted: Wanted<'_>, key: Key, ttl: Duration) -> Answer {
+async fn cached(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, key: Key, ttl: Duration) -> Answer {
     let cache = scope.run.context.cache;
     loop {
         if let Some(reply) = cache.reply(key) {
@@ -144,8 +142,9 @@ async fn cached(scope: &Scope<'_>, backend: &Rc<dyn Backend>, wanted: Wanted<'_>
         let request = traced(wanted.request, scope.run.context.trace);
         let (backend, cache) = (backend.clone(), cache.clone());
         let (sender, receiver) = oneshot::channel();
+        let policy = wanted.call.policy;
         scope.run.context.detached.adopt(async move {
-            let exchange = backend.call(request, Attempt::new(own));
+            let exchange = backend.call(&request, Attempt::new(own), policy);
             let fetched = timeout_at(own.instant(), exchange)
                 .await
                 .unwrap_or_else(|_| Err(Failure::deadline()));
@@ -170,7 +169,7 @@ async fn cached(scope: &Scope<'_>, backend: &Rc<dyn Backend>, wanted: Wanted<'_>
 }
 
 /// A call that may change something: once sent it goes on without whoever wanted it.
-async fn unsafely(scope: &Scope<'_>, backend: &Rc<dyn Backend>, wanted: Wanted<'_>) -> Answer {
+async fn unsafely(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) -> Answer {
     let _permit = permit(scope).await?;
     if scope.is_over() {
         std::future::pending::<()>().await;
@@ -181,15 +180,26 @@ async fn unsafely(scope: &Scope<'_>, backend: &Rc<dyn Backend>, wanted: Wanted<'
     let attempt = Attempt::new(own);
     let sent = attempt.sent.clone();
     let request = traced(wanted.request, scope.run.context.trace);
-    let backend = backend.clone();
+    let (backend, policy) = (backend.clone(), wanted.call.policy);
     let going = Going {
-        call: Some(async move { backend.call(request, attempt).await }.boxed_local()),
+        call: Some(async move { backend.call(&request, attempt, policy).await }.boxed_local()),
         name: wanted.call.name.clone(),
         sent,
         own,
         detached: scope.run.context.detached.clone(),
     };
     Ok((going.await?, ReplySource::Backend))
+}
+
+/// Fails with `NotBegun` where the page can do without the call, and half of its replies come later than the page has time.
+fn fits(scope: &Scope<'_>, backend: &Guarded, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    let call = wanted.call;
+    let left = scope.deadline.left();
+    let spared = (call.optional || call.fallback.is_some()) && call.timeout.is_none_or(|it| left < it);
+    if spared && backend.guard().is_usually_longer(call.policy.method, left) {
+        return Err(Failure::not_begun());
+    }
+    Ok(())
 }
 
 /// The time that a call has whatever becomes of its request.

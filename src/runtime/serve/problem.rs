@@ -11,7 +11,7 @@ use super::details;
 use super::trace::Trace;
 use crate::codec::BindError;
 use crate::plan::{ErrorMatch, ErrorRule, Errors};
-use crate::runtime::backend::{Failure, FailureKind, code};
+use crate::runtime::backend::{Failure, FailureKind, Pushback, code};
 use crate::runtime::execute::Failed;
 
 /// Why a request gets no response of its endpoint's own.
@@ -159,10 +159,13 @@ pub fn failure_kind(kind: FailureKind) -> &'static str {
         FailureKind::Bug => "bug",
         FailureKind::Connect => "connect",
         FailureKind::Connection => "connection",
+        FailureKind::Crowded => "crowded",
         FailureKind::Deadline => "deadline",
         FailureKind::Expression => "expression",
         FailureKind::HttpStatus => "http_status",
         FailureKind::Limit => "limit",
+        FailureKind::NotBegun => "not_begun",
+        FailureKind::Open => "breaker_open",
         FailureKind::Redirect => "redirect",
         FailureKind::Refused => "refused",
         FailureKind::ReplyTooLarge => "reply_too_large",
@@ -186,12 +189,16 @@ fn of_failure(failed: &Failed, errors: &Errors) -> Problem {
         FailureKind::Bug | FailureKind::Expression | FailureKind::Limit | FailureKind::ResponseTooLarge => {
             (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
         }
-        FailureKind::Connect | FailureKind::Connection | FailureKind::Refused => (
+        FailureKind::Connect
+        | FailureKind::Connection
+        | FailureKind::Crowded
+        | FailureKind::Open
+        | FailureKind::Refused => (
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
             "A backend is unavailable",
         ),
-        FailureKind::Deadline => (
+        FailureKind::Deadline | FailureKind::NotBegun => (
             StatusCode::GATEWAY_TIMEOUT,
             "timeout",
             "A backend did not answer in time",
@@ -202,6 +209,9 @@ fn of_failure(failed: &Failed, errors: &Errors) -> Problem {
     };
     let mut problem = Problem::new(status, kind, title);
     problem.detail.clone_from(&failure.detail);
+    if let Some(seconds) = retry_after(failure) {
+        problem.headers.insert(header::RETRY_AFTER, seconds.into());
+    }
     if let Some(call) = &failed.call {
         problem.extensions.insert("call".to_owned(), json!(**call));
     }
@@ -229,6 +239,15 @@ fn of_failure(failed: &Failed, errors: &Errors) -> Problem {
         }
     }
     problem
+}
+
+/// When the client may try again, seconds; `None` where nobody knows.
+fn retry_after(failure: &Failure) -> Option<u64> {
+    match (failure.kind, failure.pushback) {
+        (FailureKind::Crowded, _) => Some(1),
+        (_, Some(Pushback::After(left))) => Some(u64::try_from(left.as_millis().div_ceil(1_000)).ok()?.max(1)),
+        _ => None,
+    }
 }
 
 fn is_about(rule: &ErrorRule, failure: &Failure) -> bool {

@@ -45,7 +45,13 @@ fn of_answer(answer: Answer) -> Response {
 fn degrade(response: &mut Response, degraded: &[Degraded], recipe: &Recipe) {
     let listed: Vec<String> = degraded
         .iter()
-        .map(|it| format!("{};code={}", it.call, code::name(it.failure.code)))
+        .map(|it| {
+            let reason = it
+                .failure
+                .kept_back()
+                .map_or_else(String::new, |it| format!(";reason={it}"));
+            format!("{};code={}{reason}", it.call, code::name(it.failure.code))
+        })
         .collect();
     if let Ok(value) = HeaderValue::from_str(&listed.join(", ")) {
         response.headers_mut().insert(DEGRADED, value);

@@ -16,7 +16,7 @@ use crate::language::diagnostic::{Diagnostic, Diagnostics, render};
 use crate::language::source::{Document, Node, NodeKind, SourceMap};
 use crate::language::spec::{self, BackendDescriptors, Outside};
 use crate::plan::Plan;
-use crate::runtime::backend::{Backend, Backends};
+use crate::runtime::backend::{Backend, Backends, Dice};
 use crate::runtime::select::Selections;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::schema::build::build;
@@ -130,14 +130,22 @@ impl Stage {
         check::check(&self.gateway, &compositions, &self.schemas, &self.sources, diagnostics)
     }
 
-    pub(super) fn run(&self, plan: Plan, generation: u64, hall: &Arc<Hall>, script: &Rc<Script>) -> Rc<Running> {
+    pub(super) fn run(
+        &self,
+        plan: Plan,
+        previous: Option<&Snapshot>,
+        hall: &Arc<Hall>,
+        script: &Rc<Script>,
+    ) -> Rc<Running> {
         let backends = plan.backends.iter().zip(&self.pools).map(|(backend, pool)| {
             let (name, max) = (backend.name.clone(), backend.max_message);
             Rc::new(ScriptedBackend::new(name, pool.clone(), script.clone(), max)) as Rc<dyn Backend>
         });
-        let backends = Backends::new(backends.collect());
+        let backends = backends.collect();
+        let snapshot = Snapshot::new(plan, previous);
+        let backends = Backends::new(backends, &snapshot.guards, &Dice::longest());
         Rc::new(Running {
-            snapshot: Arc::new(Snapshot { plan, generation }),
+            snapshot: Arc::new(snapshot),
             backends,
             hall: hall.clone(),
             selections: Selections::default(),

@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use percent_encoding::percent_decode;
 use tonic::Code;
 
-use super::super::{Directives, Failure, Reply};
+use super::super::{Directives, Failure, Reply, pushback};
 use super::{PREFIX, channel};
 use crate::codec::base64;
 
@@ -125,7 +125,7 @@ fn failed(status: &[u8], headers: &HeaderMap) -> Option<Failure> {
         .get("grpc-status-details-bin")
         // Padded or not; what is malformed is as if it were not there.
         .and_then(|it| base64::decode(it.as_bytes()))
-        .unwrap_or_default()
-        .into();
-    Some(Failure::status(code, message, details))
+        .unwrap_or_default();
+    let pushback = pushback::of_grpc(headers, &details);
+    Some(Failure::status(code, message, details.into()).pushed_back(pushback))
 }

@@ -81,6 +81,8 @@ fn backend(ports: &[u16]) -> GrpcBackend {
         timeout: Duration::from_secs(1),
         max_message: 1_000,
         schema: None,
+        protection: plan::Protection::default(),
+        methods: Vec::new(),
     })
 }
 
@@ -93,7 +95,7 @@ async fn call(backend: &GrpcBackend, timeout: Duration) -> Result<Bytes, Failure
         metadata,
     };
     backend
-        .call(request, Attempt::new(Deadline::after(timeout)))
+        .call(&request, Attempt::new(Deadline::after(timeout)))
         .await
         .map(|it| it.body)
 }

@@ -6,7 +6,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http_body::Body;
 use http_body_util::BodyExt;
 
-use super::super::{Failure, Reply, xml};
+use super::super::{Failure, Reply, pushback, xml};
 use super::directives;
 use crate::codec::json;
 use crate::plan::Accept;
@@ -29,7 +29,8 @@ where
     let (parts, body) = response.into_parts();
     let status = parts.status;
     if status.is_client_error() || status.is_server_error() {
-        return Err(failure(status, body).await);
+        let pushback = pushback::of_http(&parts.headers);
+        return Err(failure(status, body).await.pushed_back(pushback));
     }
     if !status.is_success() {
         return Err(Failure::redirect(status));

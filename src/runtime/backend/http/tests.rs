@@ -66,7 +66,7 @@ impl Server {
             accept,
         };
         self.backend
-            .call(request, Attempt::new(Deadline::after(Duration::from_secs(5))))
+            .call(&request, Attempt::new(Deadline::after(Duration::from_secs(5))))
             .await
     }
 }
@@ -84,6 +84,8 @@ fn backend(port: u16) -> HttpBackend {
         timeout: Duration::from_secs(1),
         max_message: 100,
         schema: None,
+        protection: plan::Protection::default(),
+        methods: Vec::new(),
     })
 }
 
@@ -296,7 +298,7 @@ fn nobody_there_is_a_failure_that_was_not_sent() {
             body,
             accept: Accept::Json,
         };
-        let failure = backend(down).call(request, attempt.clone()).await.unwrap_err();
+        let failure = backend(down).call(&request, attempt.clone()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Connect);
         assert!(!attempt.sent.is_marked());
     });

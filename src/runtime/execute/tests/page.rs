@@ -20,10 +20,10 @@ use crate::expr::{
 };
 use crate::plan::{
     self, Accept, AccessLog, Call, CallIndex, Condition, Dependency, Errors, Fallback, For, Fragment, FragmentIndex,
-    Graph, HttpCall, Inputs, Origin, Otherwise, PathPart, Require, Response, ResponseBody, Settings, Start, Status,
-    Template,
+    Graph, HttpCall, Inputs, Origin, Otherwise, PathPart, Policy, Require, Response, ResponseBody, Settings, Start,
+    Status, Template,
 };
-use crate::runtime::backend::{Attempt, Backend, Reply, Request};
+use crate::runtime::backend::{Attempt, Backend, Dice, Guards, Reply, Request};
 use crate::schema::path_template::RouteTable;
 
 pub(super) fn ms(number: u64) -> Duration {
@@ -74,7 +74,7 @@ impl Scripted {
 }
 
 impl Backend for Scripted {
-    fn call(&self, request: Request, attempt: Attempt) -> LocalBoxFuture<'_, Result<Reply, Failure>> {
+    fn call<'c>(&'c self, request: &'c Request, attempt: Attempt) -> LocalBoxFuture<'c, Result<Reply, Failure>> {
         async move {
             let Request::Http {
                 path_and_query: path, ..
@@ -86,12 +86,12 @@ impl Backend for Scripted {
                 let script = self.0.borrow();
                 *script
                     .acts
-                    .get(&path)
+                    .get(path)
                     .or(script.acts.get("*"))
                     .unwrap_or_else(|| panic!("unexpected {path}"))
             };
             attempt.sent.mark();
-            self.note(&path);
+            self.note(path);
             let mut ongoing = Ongoing {
                 script: self.clone(),
                 path: path.clone(),
@@ -327,6 +327,7 @@ impl Calls {
             fallback: None,
             cache: None,
             safe: true,
+            policy: Policy::default(),
             effect: false,
             mentions: Vec::new(),
             index_by: None,
@@ -551,7 +552,7 @@ impl Page {
         };
         let plan = plan(std::mem::take(&mut self.fragments));
         let cache = Cache::new(1 << 20);
-        let backends = Backends::new(vec![Rc::new(self.backend.clone())]);
+        let backends = Backends::new(vec![Rc::new(self.backend.clone())], &guards(), &Dice::longest());
         let (incoming, trace) = (Incoming::default(), HeaderMap::new());
         let context = Context {
             plan: &plan,
@@ -585,6 +586,22 @@ impl Page {
     pub(super) fn settle(&mut self) {
         self.local.block_on(&self.runtime, self.detached.idle());
     }
+}
+
+/// Nothing is kept from the one backend.
+fn guards() -> Guards {
+    let backend = plan::Backend {
+        name: "shop".into(),
+        protocol: plan::Protocol::Http,
+        targets: Vec::new(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(1),
+        max_message: 1_000,
+        protection: plan::Protection::default(),
+        methods: Vec::new(),
+        schema: None,
+    };
+    Guards::build(&[backend], None)
 }
 
 fn plan(fragments: Vec<Fragment>) -> Plan {

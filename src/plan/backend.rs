@@ -1,0 +1,204 @@
+//! Backends: where they are, and how much is asked of them when they are in trouble.
+//!
+//! Owns settings only; what is done with them is `runtime::backend`'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use tonic::Code;
+
+use super::MethodIndex;
+use crate::schema::Schema;
+
+/// Whom we call.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Where it is.
+    pub targets: Vec<Target>,
+    /// Sent with each call.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// For one call, where the call does not say.
+    pub timeout: Duration,
+    /// Largest reply, bytes.
+    pub max_message: usize,
+    /// How it is kept from trouble, and trouble from us.
+    pub protection: Protection,
+    /// What is called there, by [`MethodIndex`]: `shop.v1.Catalog/GetProduct`, `GET /v2/products/{}`.
+    pub methods: Vec<Arc<str>>,
+    /// Its types; `None` for HTTP backends, and where descriptors are still missing.
+    pub schema: Option<Arc<Schema>>,
+}
+
+/// What a backend speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// HTTP/1.1.
+    Http,
+}
+
+/// One address of a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// `host:port`, as sent in `:authority`.
+    pub authority: Arc<str>,
+    /// Host or address.
+    pub host: Arc<str>,
+    /// Port.
+    pub port: u16,
+}
+
+/// What is shared by all calls of one backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Protection {
+    /// When it is not asked any more, for each method; `None` where it is always asked.
+    pub breaker: Option<Breaker>,
+    /// How many calls at once; `None` is any number.
+    pub limit: Option<Limit>,
+    /// How many calls may be made twice.
+    pub budget: Budget,
+}
+
+/// `breaker:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// It opens where this part of the calls failed, percent.
+    pub failures: u32,
+    /// Where calls that are slow count too.
+    pub slow: Option<Slow>,
+    /// The calls that count: those that ended so long ago at most.
+    pub window: Duration,
+    /// Fewer calls say nothing.
+    pub min_calls: u32,
+    /// How long nothing is asked.
+    pub open_for: Duration,
+    /// Calls that are made then; it closes when all of them went well.
+    pub probes: u32,
+}
+
+/// `slow:` of a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slow {
+    /// It opens where this part of the calls was slow, percent.
+    pub calls: u32,
+    /// A slow call takes longer.
+    pub over: Duration,
+}
+
+/// `limit:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Calls at once, over all workers.
+    pub concurrency: u32,
+    /// Calls that wait for a place.
+    pub queue: u32,
+    /// `concurrency` is the most; how many there are follows from how long they take.
+    pub adaptive: bool,
+}
+
+/// `budget:` of retries and hedges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// This part of the calls may be made twice, percent.
+    pub percent: u32,
+    /// And so many a second, whatever is called.
+    pub min_per_second: u32,
+    /// How long a call pays for a retry.
+    pub ttl: Duration,
+}
+
+/// How one call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Its method, for breaker and usual time.
+    pub method: MethodIndex,
+    /// `None` where the call may change something twice, or nobody wants it repeated.
+    pub retry: Option<Retry>,
+    /// `None` where the call may change something twice, or nobody wants it hedged.
+    pub hedge: Option<Hedge>,
+}
+
+/// `retry:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// At most, the first included.
+    pub attempts: u32,
+    /// What is worth another attempt.
+    pub codes: Codes,
+    /// The longest pause before the second attempt; before each further one it is twice as long.
+    pub backoff: Duration,
+}
+
+/// A set of gRPC codes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Codes(u32);
+
+/// `hedge:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hedge {
+    /// When the second attempt begins.
+    pub after: HedgeAfter,
+}
+
+/// When a hedge begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HedgeAfter {
+    /// After the time within which this part of the method's replies came lately, percent.
+    Percentile(u32),
+    /// After this long.
+    Time(Duration),
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            percent: 20,
+            min_per_second: 10,
+            ttl: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            method: MethodIndex(0),
+            retry: None,
+            hedge: None,
+        }
+    }
+}
+
+// === impl Retry ===
+
+impl Retry {
+    /// The longest pause behind the attempt of this number, from 1.
+    pub fn pause(&self, attempt: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.backoff.saturating_mul(doubled)
+    }
+}
+
+// === impl Codes ===
+
+impl Codes {
+    /// Only UNAVAILABLE.
+    pub const UNAVAILABLE: Self = Self(1 << Code::Unavailable as u32);
+
+    /// With one more code.
+    #[must_use]
+    pub fn with(self, code: Code) -> Self {
+        Self(self.0 | 1 << code as u32)
+    }
+
+    /// Whether it has the code.
+    pub fn contains(self, code: Code) -> bool {
+        self.0 & 1 << code as u32 != 0
+    }
+}

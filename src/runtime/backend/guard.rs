@@ -1,0 +1,237 @@
+//! What all workers know of one backend: who may call, how often again, how long it usually takes.
+//!
+//! Its parts are pure state machines over atomics, in files of their own; time is passed in. A guard outlives reloads as far
+//! as its settings stay the same.
+//! Invariant: every call that a breaker let in is recorded or forgotten, also where its future is dropped.
+
+mod breaker;
+mod budget;
+mod latency;
+mod limit;
+mod report;
+mod window;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use self::breaker::{Admission, Breaker, State, Ticket, Verdict};
+pub use self::budget::Budget;
+pub use self::latency::Latency;
+pub use self::limit::{Full, Limiter, Taken};
+pub use self::report::{describe, publish};
+use super::{Failure, Reply};
+use crate::plan::{self, BackendIndex, MethodIndex};
+use crate::time::{Deadline, Instant};
+
+/// The guards of all backends of a plan, by [`BackendIndex`].
+#[derive(Clone, Debug, Default)]
+pub struct Guards(Vec<Arc<Guard>>);
+
+/// What all workers know of one backend.
+#[derive(Debug)]
+pub struct Guard {
+    /// The backend's name.
+    pub name: Arc<str>,
+    /// Pays for retries and hedges.
+    pub budget: Arc<Budget>,
+    /// Its places; `None` where there is any number.
+    pub limiter: Option<Arc<Limiter>>,
+    /// By [`MethodIndex`].
+    pub methods: Vec<Arc<Method>>,
+    /// What happened.
+    pub counts: Arc<Counts>,
+}
+
+/// What all workers know of one method.
+#[derive(Debug)]
+pub struct Method {
+    /// Its name.
+    pub name: Arc<str>,
+    /// `None` where it is always asked.
+    pub breaker: Option<Breaker>,
+    /// Its usual time.
+    pub latency: Latency,
+}
+
+/// How often what happened at one backend.
+#[derive(Debug, Default)]
+#[expect(missing_docs, reason = "each has its help text where it is published")]
+pub struct Counts {
+    pub retries: AtomicU64,
+    pub hedges: AtomicU64,
+    pub hedges_won: AtomicU64,
+    pub over_budget: AtomicU64,
+    pub refused_open: AtomicU64,
+    pub refused_full: AtomicU64,
+    pub not_begun: AtomicU64,
+}
+
+/// A call that a breaker let in. Dropped without [`Going::end`], it was out of time or nobody wanted it any more.
+#[derive(Debug)]
+pub struct Going<'g> {
+    guard: &'g Guard,
+    method: Option<&'g Method>,
+    ticket: Option<Ticket>,
+    started: Instant,
+    deadline: Deadline,
+}
+
+/// Adds one.
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+// === impl Guards ===
+
+impl Guards {
+    /// The guards of a plan's backends. What `previous` knows is kept where the settings are the same.
+    pub fn build(backends: &[plan::Backend], previous: Option<&Self>) -> Self {
+        let now = Instant::now();
+        let guard = |backend: &plan::Backend| {
+            let known = previous
+                .into_iter()
+                .flat_map(|it| &it.0)
+                .find(|it| it.name == backend.name);
+            Arc::new(Guard::new(backend, known.map(|it| &**it), now))
+        };
+        Self(backends.iter().map(guard).collect())
+    }
+
+    /// The guard of a backend; `None` where it belongs to another plan.
+    pub fn get(&self, index: BackendIndex) -> Option<&Arc<Guard>> {
+        self.0.get(index.0)
+    }
+
+    /// All of them, in the order of the plan.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Guard>> {
+        self.0.iter()
+    }
+}
+
+// === impl Guard ===
+
+impl Guard {
+    /// The guard of a backend, with what `known` knows as far as the settings are the same.
+    pub fn new(backend: &plan::Backend, known: Option<&Self>, now: Instant) -> Self {
+        let protection = &backend.protection;
+        let budget = known
+            .map(|it| &it.budget)
+            .filter(|it| it.settings() == protection.budget);
+        let limiter = known.and_then(|it| it.limiter.as_ref());
+        let limiter = limiter.filter(|it| Some(it.settings()) == protection.limit);
+        let methods = backend.methods.iter().map(|name| {
+            let known = known.into_iter().flat_map(|it| &it.methods).find(|it| it.name == *name);
+            let same = known.filter(|it| it.breaker.as_ref().map(Breaker::settings) == protection.breaker);
+            same.cloned().unwrap_or_else(|| {
+                Arc::new(Method {
+                    name: name.clone(),
+                    breaker: protection.breaker.map(|it| Breaker::new(it, now)),
+                    latency: Latency::new(now),
+                })
+            })
+        });
+        Self {
+            name: backend.name.clone(),
+            budget: budget
+                .cloned()
+                .unwrap_or_else(|| Arc::new(Budget::new(protection.budget, now))),
+            limiter: match (limiter, protection.limit) {
+                (Some(same), _) => Some(same.clone()),
+                (None, settings) => settings.map(|it| Arc::new(Limiter::new(it, now))),
+            },
+            methods: methods.collect(),
+            counts: known.map(|it| it.counts.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// What is known of a method.
+    pub fn method(&self, index: MethodIndex) -> Option<&Method> {
+        self.methods.get(index.0).map(|it| &**it)
+    }
+
+    /// Whether half of a method's replies take longer than this. Counts where it is so: the call is not begun then.
+    pub fn is_usually_longer(&self, method: MethodIndex, left: Duration) -> bool {
+        let usual = self
+            .method(method)
+            .and_then(|it| it.latency.quantile(Instant::now(), 50));
+        let longer = usual.is_some_and(|it| it > left);
+        if longer {
+            count(&self.counts.not_begun);
+        }
+        longer
+    }
+
+    /// Takes a place for a call. Fails with `Crowded` where none will be free soon.
+    pub async fn enter(&self) -> Result<Option<Taken<'_>>, Failure> {
+        let Some(limiter) = &self.limiter else { return Ok(None) };
+        limiter.enter().await.map(Some).map_err(|Full| {
+            count(&self.counts.refused_full);
+            Failure::crowded()
+        })
+    }
+
+    /// Asks the breaker of a method. Fails with `Open`.
+    pub fn admit(&self, method: MethodIndex, deadline: Deadline) -> Result<Going<'_>, Failure> {
+        let started = Instant::now();
+        let method = self.method(method);
+        let ticket = match method.and_then(|it| it.breaker.as_ref()) {
+            None => None,
+            Some(breaker) => match breaker.admit(started) {
+                Admission::Allow(ticket) => Some(ticket),
+                Admission::Refuse(left) => {
+                    count(&self.counts.refused_open);
+                    return Err(Failure::open(left));
+                }
+            },
+        };
+        Ok(Going {
+            guard: self,
+            method,
+            ticket,
+            started,
+            deadline,
+        })
+    }
+}
+
+// === impl Going ===
+
+impl Going<'_> {
+    /// It has ended.
+    pub fn end(mut self, result: &Result<Reply, Failure>) {
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.started);
+        if result.is_ok() {
+            if let Some(method) = self.method {
+                method.latency.record(now, took);
+            }
+            if let Some(limiter) = &self.guard.limiter {
+                limiter.record(now, took);
+            }
+        }
+        match result {
+            // The backend has not looked at it: that says nothing about the method.
+            Err(failure) if failure.is_unseen() => {}
+            _ => self.record(now, result.as_ref().is_err_and(Failure::is_trouble), took),
+        }
+    }
+
+    fn record(&mut self, now: Instant, failed: bool, took: Duration) {
+        if let (Some(breaker), Some(ticket)) = (self.method.and_then(|it| it.breaker.as_ref()), self.ticket.take()) {
+            breaker.record(ticket, Verdict { failed, took }, now);
+        }
+    }
+}
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket else { return };
+        let now = Instant::now();
+        if now >= self.deadline.instant() {
+            self.record(now, true, now.saturating_duration_since(self.started));
+        } else if let Some(breaker) = self.method.and_then(|it| it.breaker.as_ref()) {
+            breaker.forget(ticket);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What guards know, for metrics and the admin pages.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{Breaker, Guard, Guards, Method, State};
+use crate::telemetry::{BackendLabels, HedgeLabels, MethodLabels, Metrics, PlaceLabels, RefusedLabels};
+
+/// Writes what is known into the metrics. The guards count for themselves; here their numbers are copied.
+pub fn publish(guards: &Guards, metrics: &Metrics) {
+    // What a reload took away is not shown any more.
+    metrics.places.clear();
+    metrics.breaker_state.clear();
+    for guard in guards.iter() {
+        publish_one(guard, metrics);
+    }
+}
+
+fn publish_one(guard: &Guard, metrics: &Metrics) {
+    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let store = |counter: &AtomicU64, value: u64| counter.store(value, Ordering::Relaxed);
+    let counts = &guard.counts;
+    let backend = BackendLabels {
+        backend: guard.name.clone(),
+    };
+    store(metrics.retries.get_or_create(&backend).inner(), of(&counts.retries));
+    store(
+        metrics.over_budget.get_or_create(&backend).inner(),
+        of(&counts.over_budget),
+    );
+    for (result, counter) in [("made", &counts.hedges), ("won", &counts.hedges_won)] {
+        let labels = HedgeLabels {
+            backend: guard.name.clone(),
+            result,
+        };
+        store(metrics.hedges.get_or_create(&labels).inner(), of(counter));
+    }
+    for (reason, counter) in [
+        ("breaker_open", &counts.refused_open),
+        ("crowded", &counts.refused_full),
+        ("not_begun", &counts.not_begun),
+    ] {
+        let labels = RefusedLabels {
+            backend: guard.name.clone(),
+            reason,
+        };
+        store(metrics.refused.get_or_create(&labels).inner(), of(counter));
+    }
+    if let Some(limiter) = &guard.limiter {
+        for (state, n) in [
+            ("all", limiter.n_places()),
+            ("taken", limiter.n_taken()),
+            ("waiting", limiter.n_waiting()),
+        ] {
+            let labels = PlaceLabels {
+                backend: guard.name.clone(),
+                state,
+            };
+            metrics.places.get_or_create(&labels).set(i64::from(n));
+        }
+    }
+    for (method, breaker) in breakers(guard) {
+        let labels = MethodLabels {
+            backend: guard.name.clone(),
+            method: method.name.clone(),
+        };
+        let state = match breaker.state() {
+            State::Closed => 0,
+            State::HalfOpen => 1,
+            State::Open => 2,
+        };
+        metrics.breaker_state.get_or_create(&labels).set(state);
+        store(
+            metrics.breaker_opened.get_or_create(&labels).inner(),
+            breaker.n_opened(),
+        );
+    }
+}
+
+/// What is known, as JSON for people and scripts.
+pub fn describe(guards: &Guards) -> Value {
+    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let backend = |guard: &Guard| {
+        let methods = guard.methods.iter().map(|method| {
+            let breaker = method.breaker.as_ref();
+            let word = breaker.map_or("off", |it| match it.state() {
+                State::Closed => "closed",
+                State::HalfOpen => "half_open",
+                State::Open => "open",
+            });
+            let opened = breaker.map_or(0, Breaker::n_opened);
+            json!({ "name": *method.name, "breaker": word, "opened": opened })
+        });
+        let places = guard
+            .limiter
+            .as_ref()
+            .map(|it| json!({ "all": it.n_places(), "taken": it.n_taken(), "waiting": it.n_waiting() }));
+        let counts = &guard.counts;
+        json!({
+            "name": *guard.name,
+            "methods": methods.collect::<Vec<_>>(),
+            "places": places,
+            "retries": of(&counts.retries),
+            "over_budget": of(&counts.over_budget),
+            "hedges": { "made": of(&counts.hedges), "won": of(&counts.hedges_won) },
+            "refused": {
+                "breaker_open": of(&counts.refused_open),
+                "crowded": of(&counts.refused_full),
+                "not_begun": of(&counts.not_begun),
+            },
+        })
+    };
+    Value::Array(guards.iter().map(|it| backend(it)).collect())
+}
+
+fn breakers(guard: &Guard) -> impl Iterator<Item = (&Method, &Breaker)> {
+    guard
+        .methods
+        .iter()
+        .filter_map(|it| Some((&**it, it.breaker.as_ref()?)))
+}
