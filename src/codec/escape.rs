@@ -4,7 +4,10 @@
 //! Invariant: what is appended is always one whole JSON string in valid UTF-8, or nothing.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use wide::u8x16;
+
 use super::DecodeError;
+use super::wire::{bits_of, short_word};
 
 /// Appends text as a JSON string.
 ///
@@ -29,17 +32,32 @@ pub fn write_string_part(text: &str, out: &mut Vec<u8>) {
 /// Appends bytes that must be UTF-8 as a JSON string; [`DecodeError::Utf8`] where they are not, and `out` is as it was.
 #[inline]
 pub fn write_utf8(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    write_utf8_first(bytes, bytes.len(), out)
-}
-
-/// Like [`write_utf8`], for the first `length` of the bytes; faster where more of them follow.
-#[inline]
-pub(super) fn write_utf8_first(bytes: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     let start = out.len();
     out.push(b'"');
+    let result = end_utf8(bytes, bytes.len(), out);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// Appends what stands behind the opening quote of a JSON string: the first `length` of the bytes, which must be UTF-8, and
+/// the closing quote. Faster where more bytes follow. Where they are not UTF-8, `out` has grown all the same.
+#[inline]
+pub(super) fn end_utf8(bytes: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    // Most texts are short and plain.
+    if length <= WIDTH
+        && let Some(chunk) = bytes.first_chunk::<WIDTH>()
+    {
+        let marks = Marks::of(chunk);
+        if (marks.special | marks.high) & first_bits(length) == 0 {
+            put_first(out, chunk, length);
+            out.push(b'"');
+            return Ok(());
+        }
+    }
     let ascii = write_first(bytes, length, out);
     if !ascii && !is_utf8(bytes.get(..length).unwrap_or_default()) {
-        out.truncate(start);
         return Err(DecodeError::Utf8);
     }
     out.push(b'"');
@@ -86,101 +104,104 @@ fn write_first(bytes: &[u8], length: usize, out: &mut Vec<u8>) -> bool {
     while left >= WIDTH
         && let Some((chunk, after)) = rest.split_first_chunk::<WIDTH>()
     {
-        let words = words(chunk);
-        high |= words[0] | words[1];
+        let marks = Marks::of(chunk);
+        high |= marks.high;
         out.extend_from_slice(chunk);
-        let n_plain = n_plain(words);
-        if n_plain < WIDTH {
+        if marks.special == 0 {
+            rest = after;
+            left = left.saturating_sub(WIDTH);
+        } else {
+            let n_plain = marks.special.trailing_zeros() as usize;
             out.truncate(out.len().saturating_sub(WIDTH.saturating_sub(n_plain)));
             write_escape(chunk.get(n_plain).copied().unwrap_or_default(), out);
             let n_taken = n_plain.saturating_add(1);
             rest = rest.get(n_taken..).unwrap_or_default();
             left = left.saturating_sub(n_taken);
-        } else {
-            rest = after;
-            left = left.saturating_sub(WIDTH);
         }
     }
     if left > 0 {
-        let last = last_words(rest, left);
-        high |= last[0] | last[1];
-        let text: [u8; WIDTH] = (u128::from(last[0]) | u128::from(last[1]) << 64).to_le_bytes();
-        if n_plain(last) < WIDTH {
-            write_slowly(text.get(..left).unwrap_or_default(), out);
+        let short;
+        let chunk = if let Some(chunk) = rest.first_chunk::<WIDTH>() {
+            chunk
         } else {
-            out.extend_from_slice(&text);
-            out.truncate(out.len().saturating_sub(WIDTH.saturating_sub(left)));
+            short = filled_up(rest);
+            &short
+        };
+        let marks = Marks::of(chunk);
+        let counting = first_bits(left);
+        high |= marks.high & counting;
+        if marks.special & counting == 0 {
+            put_first(out, chunk, left);
+        } else {
+            write_slowly(chunk.get(..left).unwrap_or_default(), out);
         }
     }
-    high & HIGH_BITS == 0
+    high == 0
 }
 
-/// A chunk as two words, the first byte lowest.
+/// Appends the first `length` bytes of a block. One copy of a fixed width, the end of which is taken back, costs less than
+/// a copy of the right length.
 #[inline]
-fn words(chunk: &[u8; WIDTH]) -> [u64; 2] {
-    let [low, high] = [chunk.first_chunk::<8>(), chunk.last_chunk::<8>()];
-    [low, high].map(|it| it.map_or(0, |it| u64::from_le_bytes(*it)))
+pub(super) fn put_first<const N: usize>(out: &mut Vec<u8>, block: &[u8; N], length: usize) {
+    let end = out.len().saturating_add(length);
+    out.extend_from_slice(block);
+    out.truncate(end);
 }
 
-/// Fewer than [`WIDTH`] bytes, filled up with blanks.
+/// The marks of the first bytes of a chunk.
 #[inline]
-fn last_words(bytes: &[u8], length: usize) -> [u64; 2] {
-    const BLANKS: u64 = every_byte(b' ');
-    let Some(chunk) = bytes.first_chunk::<WIDTH>() else {
-        let mut chunk = [b' '; WIDTH];
-        for (to, from) in chunk.iter_mut().zip(bytes).take(length) {
-            *to = *from;
+fn first_bits(n_bytes: usize) -> u32 {
+    u32::MAX.unbounded_shr(32_u32.saturating_sub(u32::try_from(n_bytes).unwrap_or(u32::MAX)))
+}
+
+/// Fewer than [`WIDTH`] bytes, filled up with zeros.
+#[inline]
+fn filled_up(bytes: &[u8]) -> [u8; WIDTH] {
+    let bits = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            // The last eight bytes begin within the first eight.
+            let n_twice = WIDTH.saturating_sub(bytes.len());
+            let last = u64::from_le_bytes(*last).unbounded_shr(bits_of(n_twice));
+            u128::from(u64::from_le_bytes(*first)) | u128::from(last) << 64
         }
-        return words(&chunk);
+        _ => u128::from(short_word(bytes)),
     };
-    let [low, high] = words(chunk);
-    // The shift is by the bits of the bytes that count, of which there are fewer than eight in the word that is cut.
-    let behind = u64::MAX.wrapping_shl(u32::try_from(length).unwrap_or(0).wrapping_mul(8));
-    if length < 8 {
-        [low & !behind | BLANKS & behind, BLANKS]
-    } else {
-        [low, high & !behind | BLANKS & behind]
+    bits.to_le_bytes()
+}
+
+/// What stands where in a chunk: one bit for each byte, the first lowest.
+struct Marks {
+    /// Quotes, backslashes and control characters.
+    special: u32,
+    /// Bytes of characters that are not ASCII.
+    high: u32,
+}
+
+impl Marks {
+    #[expect(clippy::inline_always, reason = "a dozen instructions, in the innermost loops")]
+    #[inline(always)]
+    fn of(chunk: &[u8; WIDTH]) -> Self {
+        let bytes = u8x16::new(*chunk);
+        let control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+        let special = control | bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'));
+        Self {
+            special: special.to_bitmask(),
+            high: bytes.to_bitmask(),
+        }
     }
 }
 
-const fn every_byte(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
+/// How many bytes of a chunk stand before the first that is a quote, a backslash or a control character; `None` where there
+/// is no such byte.
+#[inline]
+pub(super) fn n_plain_of(chunk: &[u8; WIDTH]) -> Option<usize> {
+    let special = Marks::of(chunk).special;
+    (special != 0).then(|| special.trailing_zeros() as usize)
 }
-
-const HIGH_BITS: u64 = every_byte(0x80);
 
 #[inline]
 fn is_special(byte: u8) -> bool {
     matches!(byte, ..0x20 | b'"' | b'\\')
-}
-
-/// Sets the high bit of each byte that must be escaped, and possibly of bytes behind the first one.
-#[inline]
-fn special_bits(word: u64) -> u64 {
-    let quote = word ^ every_byte(b'"');
-    let backslash = word ^ every_byte(b'\\');
-    let control = word.wrapping_sub(every_byte(0x20)) & !word;
-    let quote = quote.wrapping_sub(every_byte(1)) & !quote;
-    let backslash = backslash.wrapping_sub(every_byte(1)) & !backslash;
-    (control | quote | backslash) & HIGH_BITS
-}
-
-/// How many bytes of a chunk stand before the first that is a quote, a backslash or a control character.
-#[inline]
-pub(super) fn n_plain_of(chunk: &[u8; WIDTH]) -> usize {
-    n_plain(words(chunk))
-}
-
-#[inline]
-fn n_plain([low, high]: [u64; 2]) -> usize {
-    let [low, high] = [special_bits(low), special_bits(high)];
-    if low | high == 0 {
-        WIDTH
-    } else if low != 0 {
-        low.trailing_zeros() as usize / 8
-    } else {
-        (high.trailing_zeros() as usize / 8).saturating_add(8)
-    }
 }
 
 /// Byte by byte.

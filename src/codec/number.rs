@@ -5,16 +5,60 @@
 //! Invariant: no reader rounds an integer or turns an overflow into infinity.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use super::escape;
+
 /// Appends a signed integer.
 #[inline]
 pub fn write_i64(value: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    if value < 0 {
+        out.push(b'-');
+    }
+    write_u64(value.unsigned_abs(), out);
 }
 
 /// Appends an unsigned integer.
 #[inline]
 pub fn write_u64(value: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    match u8::try_from(value) {
+        Ok(digit @ 0..10) => out.push(b'0' | digit),
+        _ => write_digits(value, out),
+    }
+}
+
+/// Eight digits at a time, without a table: the halves of a number are divided side by side in one register.
+fn write_digits(value: u64, out: &mut Vec<u8>) {
+    const BLOCK: u64 = 100_000_000;
+    if value < BLOCK {
+        let digits = eight_digits(value);
+        // At least one digit is written; each zero before the first other is one byte.
+        let n_zeros = (digits.trailing_zeros() / 8).min(7);
+        let text = ((digits | DIGITS) >> n_zeros.wrapping_mul(8)).to_le_bytes();
+        escape::put_first(out, &text, 8_usize.saturating_sub(n_zeros as usize));
+    } else {
+        write_digits(value / BLOCK, out);
+        out.extend_from_slice(&eight_digits_of(value % BLOCK));
+    }
+}
+
+/// A number below 100,000,000 as text, filled up with zeros.
+#[inline]
+pub(super) const fn eight_digits_of(value: u64) -> [u8; 8] {
+    (eight_digits(value) | DIGITS).to_le_bytes()
+}
+
+/// Eight zeros as text.
+const DIGITS: u64 = u64::from_ne_bytes([b'0'; 8]);
+
+/// The digits of a number below 100,000,000, the first in the lowest byte.
+#[inline]
+const fn eight_digits(value: u64) -> u64 {
+    // Two numbers of four digits, four of two, eight of one. The factors are 2²⁰/100 and 2¹⁰/10, rounded up, which are exact
+    // for as many digits; no product reaches the number above it.
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
+    let hundreds = (fours.wrapping_mul(10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours.wrapping_sub(hundreds.wrapping_mul(100)) << 16);
+    let tens = (twos.wrapping_mul(103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (twos.wrapping_sub(tens.wrapping_mul(10)) << 8)
 }
 
 /// Appends a double as JSON: shortest digits, or `"NaN"`, `"Infinity"`, `"-Infinity"` with quotes.
@@ -107,7 +151,50 @@ pub fn parse_integral<T: TryFrom<i128>>(text: &str) -> Option<T> {
 }
 
 /// Reads a JSON number as a double. `None` for anything else and where it is too large for a double.
+#[inline]
 pub fn parse_double(text: &str) -> Option<f64> {
+    short_double(text.as_bytes()).or_else(|| long_double(text))
+}
+
+/// Reads what most doubles are: a few digits, with or without a point. Both the digits and the power of ten are exact as
+/// doubles, so that one division rounds as it must.
+fn short_double(text: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ];
+    let (negative, unsigned) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    // Fifteen digits and a point.
+    if unsigned.len() > 16 || !matches!(unsigned, [b'1'..=b'9', ..] | [b'0'] | [b'0', b'.', ..]) {
+        return None;
+    }
+    let mut digits = 0_u64;
+    let mut point = None;
+    for (&byte, at) in unsigned.iter().zip(1_usize..) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
+        } else if byte == b'.' && point.is_none() {
+            point = Some(at);
+        } else {
+            return None;
+        }
+    }
+    let n_decimals = match point {
+        Some(at) if at < unsigned.len() => unsigned.len().saturating_sub(at),
+        // A point must have digits behind it, and without one there is room for a sixteenth.
+        Some(_) => return None,
+        None if unsigned.len() > 15 => return None,
+        None => 0,
+    };
+    #[expect(clippy::cast_precision_loss, reason = "fifteen digits are fewer than 2⁵³")]
+    let value = digits as f64 / POWERS.get(n_decimals)?;
+    Some(if negative { -value } else { value })
+}
+
+fn long_double(text: &str) -> Option<f64> {
     Decimal::parse(text.strip_prefix('-').unwrap_or(text))?;
     text.parse().ok().filter(|it: &f64| it.is_finite())
 }
@@ -206,6 +293,21 @@ mod tests {
     }
 
     #[test]
+    fn integers_of_every_length_are_their_digits() {
+        let powers = (0..20).map(|it| 10_u64.pow(it));
+        let near = powers.flat_map(|it| [it - 1, it, it + 1, it.wrapping_mul(7), it.wrapping_mul(9) / 4]);
+        let small = (0..100_000).chain((0..2000).map(|it| it * 49_999));
+        for value in near.chain(small).chain([u64::MAX, i64::MAX.unsigned_abs(), 1 << 63]) {
+            let mut out = Vec::new();
+            write_u64(value, &mut out);
+            assert_eq!(out, value.to_string().as_bytes());
+            out.clear();
+            write_i64(value.cast_signed(), &mut out);
+            assert_eq!(out, value.cast_signed().to_string().as_bytes());
+        }
+    }
+
+    #[test]
     fn doubles_are_valid_json_and_read_back() {
         for value in [
             f64::MAX,
@@ -230,6 +332,54 @@ mod tests {
         for value in [f32::MAX, f32::MIN_POSITIVE, 1e30, 1.5e-7, 16_777_216.0] {
             assert_eq!(parse_float(&float(value)), Some(value));
         }
+    }
+
+    #[test]
+    fn short_doubles_are_the_same_as_any() {
+        let mut state = 1_u64;
+        let mut below = |limit: u64| {
+            // Knuth's MMIX generator.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % limit
+        };
+        let mut n_short = 0;
+        for _ in 0..50_000 {
+            let length = below(19);
+            let text: String = (0..length)
+                .filter_map(|_| {
+                    "0123456789012345678900.-"
+                        .chars()
+                        .nth(usize::try_from(below(24)).unwrap())
+                })
+                .collect();
+            if let Some(value) = short_double(text.as_bytes()) {
+                n_short += 1;
+                assert_eq!(long_double(&text).map(f64::to_bits), Some(value.to_bits()), "{text}");
+            }
+        }
+        assert!(n_short > 10_000, "{n_short}");
+        for text in [
+            "",
+            "-",
+            ".",
+            "1.",
+            ".1",
+            "00",
+            "01.5",
+            "1.2.3",
+            "--1",
+            "+1",
+            "1e3",
+            "9007199254740993",
+        ] {
+            assert_eq!(short_double(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(short_double(b"-0").map(f64::to_bits), Some((-0.0_f64).to_bits()));
+        assert_eq!(short_double(b"0.000000000000001"), None);
+        assert_eq!(short_double(b"0.00000000000001"), Some(1e-14));
+        assert_eq!(short_double(b"999999999999999"), Some(999_999_999_999_999.0));
     }
 
     #[test]

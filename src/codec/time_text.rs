@@ -6,7 +6,8 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::DecodeError;
-use super::number::write_u64;
+use super::escape::put_first;
+use super::number::{eight_digits_of, write_u64};
 
 /// 0001-01-01T00:00:00Z.
 pub const MIN_TIMESTAMP_SECONDS: i64 = -62_135_596_800;
@@ -35,38 +36,43 @@ pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<()
     let days = u32::try_from(since / 86_400).unwrap_or(0);
     let second = u32::try_from(since % 86_400).unwrap_or(0);
     let (year, month, day) = civil_since_year_1(days);
-    // A whole number of registers, the end of which is taken back.
-    let mut text = *b"0000-00-00T00:00:00.000000000Z  ";
-    two_digits(&mut text, 0, year / 100);
-    two_digits(&mut text, 2, year % 100);
-    two_digits(&mut text, 5, month);
-    two_digits(&mut text, 8, day);
-    two_digits(&mut text, 11, second / 3600);
-    two_digits(&mut text, 14, second / 60 % 60);
-    two_digits(&mut text, 17, second % 60);
+    let date = eight_digits(year, month, day);
+    let time = eight_digits(second / 3600, second / 60 % 60, second % 60);
     let nanos = nanos.unsigned_abs();
-    let length: usize = if nanos == 0 {
-        text[19] = b'Z';
-        20
+    let (fraction, length) = if nanos == 0 {
+        (u128::from(b'Z'), 4)
     } else {
-        two_digits(&mut text, 20, nanos / 10_000_000);
-        two_digits(&mut text, 22, nanos / 100_000 % 100);
-        two_digits(&mut text, 24, nanos / 1000 % 100);
-        two_digits(&mut text, 26, nanos / 10 % 100);
-        text[28] = digit(nanos);
-        if nanos.is_multiple_of(1_000_000) {
-            text[23] = b'Z';
-            24
+        let digits = u128::from(u64::from_le_bytes(eight_digits_of(u64::from(nanos / 10))));
+        let digits = digits << 8 | u128::from(digit(nanos)) << 72 | u128::from(b'.');
+        let (zulu, length) = if nanos.is_multiple_of(1_000_000) {
+            (32, 8)
         } else if nanos.is_multiple_of(1000) {
-            text[26] = b'Z';
-            27
+            (56, 11)
         } else {
-            30
-        }
+            (80, 14)
+        };
+        // The `Z` stands behind the point and the digits that count.
+        (digits & !(u128::MAX << zulu) | u128::from(b'Z') << zulu, length)
     };
-    out.extend_from_slice(&text);
-    out.truncate(out.len().saturating_sub(text.len().saturating_sub(length)));
+    // Put together in registers; the first character is the lowest byte.
+    let start = date & 0xffff_ffff
+        | (date >> 32 & 0xffff) << 40
+        | (date >> 48) << 64
+        | (time >> 16 & 0xffff) << 88
+        | (time >> 32 & 0xffff) << 112
+        | u128::from_le_bytes(*b"\0\0\0\0-\0\0-\0\0T\0\0:\0\0");
+    let end = u128::from(b':') | (time >> 48) << 8 | fraction << 24;
+    out.extend_from_slice(&start.to_le_bytes());
+    put_first(out, &end.to_le_bytes(), length);
     Ok(())
+}
+
+/// Three numbers, the last two of which have two digits, as eight digits, the first lowest.
+#[inline]
+fn eight_digits(first: u32, second: u32, third: u32) -> u128 {
+    let above = u64::from(first).wrapping_mul(100).wrapping_add(u64::from(second));
+    let all = above.wrapping_mul(100).wrapping_add(u64::from(third));
+    u128::from(u64::from_le_bytes(eight_digits_of(all)))
 }
 
 /// Reads a timestamp: RFC 3339 with any offset, at most nine digits of a second, within the years 1 to 9999 in UTC.
@@ -213,31 +219,6 @@ fn seconds_of_day(hour: u32, minute: u32, second: u32) -> i64 {
     i64::from(hour * 3600 + minute * 60 + second)
 }
 
-/// Writes a number below 100 at a place of a fixed text.
-#[inline]
-fn two_digits(text: &mut [u8; 32], at: usize, number: u32) {
-    let digits = TWO_DIGITS.get(number as usize).copied().unwrap_or_default();
-    if let Some(place) = text.get_mut(at..).and_then(|it| it.first_chunk_mut::<2>()) {
-        *place = digits;
-    }
-}
-
-/// The digits of every number below 100.
-#[expect(clippy::indexing_slicing, reason = "computed by the compiler, which would say so")]
-const TWO_DIGITS: [[u8; 2]; 100] = {
-    let mut table = [[b'0'; 2]; 100];
-    let mut tens = 0;
-    while tens < 10 {
-        let mut ones = 0;
-        while ones < 10 {
-            table[tens * 10 + ones] = [b"0123456789"[tens], b"0123456789"[ones]];
-            ones += 1;
-        }
-        tens += 1;
-    }
-    table
-};
-
 /// The last digit of a number.
 fn digit(number: u32) -> u8 {
     b'0' | u8::try_from(number % 10).unwrap_or(0)
@@ -270,23 +251,29 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
+    #[inline]
     fn expect(&mut self, byte: u8) -> Option<()> {
         let (&first, rest) = self.rest.split_first()?;
         (first == byte).then(|| self.rest = rest)
     }
 
+    #[inline]
     fn digit(&mut self) -> Option<u32> {
         let (&first, rest) = self.rest.split_first()?;
-        let digit = char::from(first).to_digit(10)?;
+        let digit = first.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
         self.rest = rest;
-        Some(digit)
+        Some(u32::from(digit))
     }
 
     /// Exactly `n_digits` digits, at most four.
+    #[inline]
     fn number(&mut self, n_digits: usize) -> Option<u32> {
         let mut number: u32 = 0;
         for _ in 0..n_digits {
-            number = number.checked_mul(10)?.checked_add(self.digit()?)?;
+            number = number.wrapping_mul(10).wrapping_add(self.digit()?);
         }
         Some(number)
     }

@@ -6,10 +6,14 @@
 //! Invariant: nothing here panics or reads out of bounds, whatever the bytes are.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use std::borrow::Cow;
+mod lookup;
+mod write;
 
 use super::DecodeError;
-use crate::schema::{Cardinality, Field, Kind, MessageRef};
+use crate::schema::Kind;
+
+pub use self::lookup::{Elements, FieldLookup};
+pub use self::write::{put_bytes, put_group, put_tag, put_value, put_varint, varint_length};
 
 /// Messages and groups nested deeper than this are refused.
 pub const DEPTH_LIMIT: u32 = 100;
@@ -189,19 +193,21 @@ impl<'a> Reader<'a> {
             return Ok(u64::from(low & 0x7f) | u64::from(high) << 7);
         }
         // Up to eight bytes at once.
-        if let Some(chunk) = self.rest.first_chunk::<8>() {
-            let word = u64::from_le_bytes(*chunk);
-            let stops = !word & STOPS;
-            if stops != 0 {
-                // All bits up to that of the byte without a continuation bit; then sevens are pushed together.
-                let value = word & (stops ^ stops.wrapping_sub(1)) & !STOPS;
-                let value = value & 0x007f_007f_007f_007f | (value & 0x7f00_7f00_7f00_7f00) >> 1;
-                let value = value & 0x0000_3fff_0000_3fff | (value & 0x3fff_0000_3fff_0000) >> 2;
-                let value = value & 0x0fff_ffff | (value & 0x0fff_ffff_0000_0000) >> 4;
-                let length = (stops.trailing_zeros() / 8).saturating_add(1) as usize;
-                self.rest = self.rest.get(length..).unwrap_or_default();
-                return Ok(value);
-            }
+        let word = match self.rest.first_chunk::<8>() {
+            Some(chunk) => u64::from_le_bytes(*chunk),
+            // What is not there counts as bytes with which a varint goes on.
+            None => short_word(self.rest) | u64::MAX.unbounded_shl(bits_of(self.rest.len())),
+        };
+        let stops = !word & STOPS;
+        if stops != 0 {
+            // All bits up to that of the byte without a continuation bit; then sevens are pushed together.
+            let value = word & (stops ^ stops.wrapping_sub(1)) & !STOPS;
+            let value = value & 0x007f_007f_007f_007f | (value & 0x7f00_7f00_7f00_7f00) >> 1;
+            let value = value & 0x0000_3fff_0000_3fff | (value & 0x3fff_0000_3fff_0000) >> 2;
+            let value = value & 0x0fff_ffff | (value & 0x0fff_ffff_0000_0000) >> 4;
+            let length = (stops.trailing_zeros() / 8).saturating_add(1) as usize;
+            self.rest = self.rest.get(length..).unwrap_or_default();
+            return Ok(value);
         }
         self.longest_varint()
     }
@@ -231,6 +237,47 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub fn tag(&mut self) -> Result<Tag, DecodeError> {
         Tag::parse(self.varint()?)
+    }
+
+    /// The next byte, which stays.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// Moves over bytes that the caller has seen.
+    #[inline]
+    pub(super) fn advance(&mut self, n_bytes: usize) {
+        self.rest = self.rest.get(n_bytes..).unwrap_or_default();
+    }
+
+    /// Skips a whole field, the tag of which is this byte.
+    #[expect(clippy::inline_always, reason = "what projections do most")]
+    #[inline(always)]
+    pub(super) fn skip_small(&mut self, tag: u8) -> Result<(), DecodeError> {
+        match (tag & 7, self.rest) {
+            // Nearly all: a short text, or a number of one byte.
+            (2, &[_, length, ref rest @ ..]) if length < 0x80 => {
+                self.rest = rest.get(usize::from(length)..).ok_or(DecodeError::Malformed)?;
+                Ok(())
+            }
+            (0, &[_, value, ref rest @ ..]) if value < 0x80 => {
+                self.rest = rest;
+                Ok(())
+            }
+            (2, &[_, low, high, ref rest @ ..]) if high < 0x80 => {
+                let length = usize::from(low & 0x7f) | usize::from(high) << 7;
+                self.rest = rest.get(length..).ok_or(DecodeError::Malformed)?;
+                Ok(())
+            }
+            _ => {
+                let mut behind = *self;
+                let tag = behind.tag()?;
+                behind.skip(tag)?;
+                *self = behind;
+                Ok(())
+            }
+        }
     }
 
     /// Moves over a tag of one byte if it is next.
@@ -356,172 +403,27 @@ impl<'a> Reader<'a> {
     }
 }
 
-// === Reading one field in place ===
-
-/// Recognises the occurrences of one field.
-#[derive(Clone, Debug)]
-struct Occurrence {
-    number: u32,
-    wire_type: WireType,
-    /// A list of numbers, which may stand packed or not, however it was declared.
-    packable: bool,
-    /// The numbers of a closed enum, sorted: any other is an unknown field.
-    closed: Option<Box<[i32]>>,
+/// Fewer than eight bytes as a word, filled up with zeros. Read as two words that overlap, not one by one.
+#[inline]
+pub(super) fn short_word(bytes: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // The last four bytes begin within the first four.
+        let n_twice = 8_usize.saturating_sub(bytes.len());
+        let last = u32::from_le_bytes(*last).unbounded_shr(bits_of(n_twice));
+        return u64::from(u32::from_le_bytes(*first)) | u64::from(last) << 32;
+    }
+    u64::from(match *bytes {
+        [one, two, three] => u32::from_le_bytes([one, two, three, 0]),
+        [one, two] => u32::from_le_bytes([one, two, 0, 0]),
+        [one] => u32::from(one),
+        _ => 0,
+    })
 }
 
-impl Occurrence {
-    fn new(message: &MessageRef, field: &Field) -> Self {
-        let wire_type = WireType::of(field.kind, field.delimited);
-        let closed = match field.kind {
-            Kind::Enum(index) if message.schema().enumeration(index).closed => {
-                let mut numbers: Vec<i32> = message
-                    .schema()
-                    .enumeration(index)
-                    .values
-                    .iter()
-                    .map(|it| it.number)
-                    .collect();
-                numbers.sort_unstable();
-                Some(numbers.into_boxed_slice())
-            }
-            _ => None,
-        };
-        let packable = field.cardinality == Cardinality::Repeated && wire_type.packable();
-        Self {
-            number: field.number,
-            wire_type,
-            packable,
-            closed,
-        }
-    }
-
-    /// True where the tag is this field's and the value is one that the field can hold.
-    fn holds(&self, tag: Tag, value: RawValue<'_>) -> bool {
-        tag.number() == self.number && tag.wire_type() == self.wire_type && self.knows(value)
-    }
-
-    fn knows(&self, value: RawValue<'_>) -> bool {
-        self.closed
-            .as_ref()
-            .is_none_or(|numbers| numbers.binary_search(&int32(value.bits())).is_ok())
-    }
-}
-
-/// Reads one field of a message in place, again and again, without decoding the rest.
-#[derive(Clone, Debug)]
-pub struct FieldLookup {
-    field: Occurrence,
-    /// The other members of the field's oneof.
-    siblings: Box<[Occurrence]>,
-}
-
-impl FieldLookup {
-    /// Prepares the reading of `field`, which is a field of `message`.
-    pub fn new(message: &MessageRef, field: &Field) -> Self {
-        let siblings = message
-            .fields
-            .iter()
-            .filter(|it| field.oneof.is_some() && it.oneof == field.oneof && it.number != field.number)
-            .map(|it| Occurrence::new(message, it))
-            .collect();
-        Self {
-            field: Occurrence::new(message, field),
-            siblings,
-        }
-    }
-
-    /// The value of a singular scalar, string, bytes or enum field: the last one. `None` where the field is unset.
-    pub fn scalar<'a>(&self, wire: &'a [u8]) -> Result<Option<RawValue<'a>>, DecodeError> {
-        let mut reader = Reader::new(wire);
-        let mut found = None;
-        while let Some((tag, value)) = reader.field()? {
-            if self.field.holds(tag, value) {
-                found = Some(value);
-            } else if self.replaced_by(tag, value) {
-                found = None;
-            }
-        }
-        Ok(found)
-    }
-
-    /// The content of a singular message field; where the message was split, its parts one behind the other, which
-    /// means the same. `None` where the field is unset.
-    pub fn message<'a>(&self, wire: &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, DecodeError> {
-        let mut reader = Reader::new(wire);
-        let mut found: Option<Cow<'a, [u8]>> = None;
-        while let Some((tag, value)) = reader.field()? {
-            if self.field.holds(tag, value) {
-                found = Some(match found {
-                    None => Cow::Borrowed(value.bytes()),
-                    Some(mut parts) => {
-                        parts.to_mut().extend_from_slice(value.bytes());
-                        parts
-                    }
-                });
-            } else if self.replaced_by(tag, value) {
-                found = None;
-            }
-        }
-        Ok(found)
-    }
-
-    /// The elements of a repeated field, or the entries of a map, in wire order; packed and unpacked ones alike.
-    /// Elements of a closed enum that have no name are left out, as they are unknown fields.
-    pub fn elements<'a, 'l>(&'l self, wire: &'a [u8]) -> Elements<'a, 'l> {
-        Elements {
-            field: &self.field,
-            reader: Reader::new(wire),
-            packed: Reader::new(&[]),
-        }
-    }
-
-    fn replaced_by(&self, tag: Tag, value: RawValue<'_>) -> bool {
-        self.siblings.iter().any(|it| it.holds(tag, value))
-    }
-}
-
-/// Iterates over the elements of a repeated field. Ends after the first error.
-#[derive(Clone, Debug)]
-pub struct Elements<'a, 'l> {
-    field: &'l Occurrence,
-    reader: Reader<'a>,
-    /// What is left of the packed run that was met last.
-    packed: Reader<'a>,
-}
-
-impl<'a> Elements<'a, '_> {
-    fn advance(&mut self) -> Result<Option<RawValue<'a>>, DecodeError> {
-        loop {
-            while !self.packed.is_empty() {
-                let value = self.packed.element(self.field.wire_type)?;
-                if self.field.knows(value) {
-                    return Ok(Some(value));
-                }
-            }
-            let Some((tag, value)) = self.reader.field()? else {
-                return Ok(None);
-            };
-            if self.field.holds(tag, value) {
-                return Ok(Some(value));
-            }
-            if self.field.packable && tag == Tag::new(self.field.number, WireType::Len) {
-                self.packed = Reader::new(value.bytes());
-            }
-        }
-    }
-}
-
-impl<'a> Iterator for Elements<'a, '_> {
-    type Item = Result<RawValue<'a>, DecodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.advance();
-        if next.is_err() {
-            self.reader = Reader::new(&[]);
-            self.packed = Reader::new(&[]);
-        }
-        next.transpose()
-    }
+/// How many bits a few bytes have.
+#[inline]
+pub(super) fn bits_of(n_bytes: usize) -> u32 {
+    u32::try_from(n_bytes).unwrap_or(u32::MAX).saturating_mul(8)
 }
 
 // === Numbers ===
@@ -583,215 +485,5 @@ pub const fn extend32(value: i32) -> u64 {
     (value as i64).cast_unsigned()
 }
 
-// === Writing ===
-
-/// Appends a varint.
-#[inline]
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(low_bits(value) | 0x80);
-        value >>= 7;
-    }
-    out.push(low_bits(value));
-}
-
-#[inline]
-const fn low_bits(value: u64) -> u8 {
-    (value & 0x7f) as u8
-}
-
-/// The number of bytes that [`put_varint`] appends.
-#[inline]
-pub const fn varint_length(value: u64) -> usize {
-    // Each byte carries seven bits; zero needs one byte too.
-    ((value | 1).ilog2() / 7).saturating_add(1) as usize
-}
-
-/// Appends a tag.
-#[inline]
-pub fn put_tag(out: &mut Vec<u8>, number: u32, wire_type: WireType) {
-    put_varint(out, u64::from(Tag::new(number, wire_type).bits()));
-}
-
-/// Appends tag, length and content of a string, bytes, message or packed list.
-pub fn put_bytes(out: &mut Vec<u8>, number: u32, content: &[u8]) {
-    put_tag(out, number, WireType::Len);
-    put_varint(out, content.len() as u64);
-    out.extend_from_slice(content);
-}
-
-/// Appends tag, content and end tag of a group.
-pub fn put_group(out: &mut Vec<u8>, number: u32, content: &[u8]) {
-    put_tag(out, number, WireType::StartGroup);
-    out.extend_from_slice(content);
-    put_tag(out, number, WireType::EndGroup);
-}
-
-/// Appends a tag and a raw value, so that a value of one message can be copied into another.
-pub fn put_value(out: &mut Vec<u8>, number: u32, value: RawValue<'_>) {
-    match value {
-        RawValue::Bytes(content) => put_bytes(out, number, content),
-        RawValue::Fixed32(bits) => {
-            put_tag(out, number, WireType::Fixed32);
-            out.extend_from_slice(&bits.to_le_bytes());
-        }
-        RawValue::Fixed64(bits) => {
-            put_tag(out, number, WireType::Fixed64);
-            out.extend_from_slice(&bits.to_le_bytes());
-        }
-        RawValue::Group(content) => put_group(out, number, content),
-        RawValue::Varint(bits) => {
-            put_tag(out, number, WireType::Varint);
-            put_varint(out, bits);
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn varints_come_back_as_they_were_put() {
-        for value in [
-            0,
-            1,
-            127,
-            128,
-            300,
-            16_383,
-            16_384,
-            u64::from(u32::MAX),
-            u64::MAX >> 1,
-            u64::MAX,
-        ] {
-            let mut wire = Vec::new();
-            put_varint(&mut wire, value);
-            assert_eq!(wire.len(), varint_length(value), "{value}");
-            let mut reader = Reader::new(&wire);
-            assert_eq!(reader.varint(), Ok(value));
-            assert!(reader.is_empty());
-        }
-    }
-
-    #[test]
-    fn bad_varints_are_malformed() {
-        let eleven = [0x80; 11];
-        let too_big = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
-        for wire in [&[][..], &[0x80], &[0xff, 0xff], &eleven, &too_big] {
-            assert_eq!(Reader::new(wire).varint(), Err(DecodeError::Malformed), "{wire:x?}");
-        }
-        // Longer than need be is legal.
-        assert_eq!(Reader::new(&[0x81, 0x80, 0x00]).varint(), Ok(1));
-    }
-
-    #[test]
-    fn zigzag_keeps_every_sign() {
-        for value in [0, 1, -1, 2, i32::MAX, i32::MIN] {
-            assert_eq!(sint32(zigzag32(value)), value);
-            assert_eq!(sint64(zigzag64(i64::from(value))), i64::from(value));
-            assert_eq!(int32(extend32(value)), value);
-        }
-        assert_eq!(sint64(zigzag64(i64::MIN)), i64::MIN);
-        assert_eq!(zigzag32(-1), 1);
-    }
-
-    #[test]
-    fn tags_out_of_range_are_malformed() {
-        // Number 0, wire types 6 and 7, more than 32 bits.
-        for bits in [0_u64, 7, 8 | 6, 8 | 7, 1 << 32] {
-            let mut wire = Vec::new();
-            put_varint(&mut wire, bits);
-            assert_eq!(Reader::new(&wire).tag(), Err(DecodeError::Malformed), "{bits}");
-        }
-    }
-
-    #[test]
-    fn groups_are_skipped_with_all_that_they_hold() {
-        let mut inner = Vec::new();
-        put_bytes(&mut inner, 3, b"abc");
-        put_group(&mut inner, 2, &[0x08, 0x01]);
-        let mut wire = Vec::new();
-        put_group(&mut wire, 7, &inner);
-        wire.extend_from_slice(&[0x08, 0x05]);
-        let mut reader = Reader::new(&wire);
-        assert_eq!(
-            reader.field(),
-            Ok(Some((Tag::new(7, WireType::StartGroup), RawValue::Group(&inner))))
-        );
-        assert_eq!(
-            reader.field(),
-            Ok(Some((Tag::new(1, WireType::Varint), RawValue::Varint(5))))
-        );
-        assert_eq!(reader.field(), Ok(None));
-    }
-
-    #[test]
-    fn groups_that_do_not_close_are_malformed_and_deep_ones_are_refused() {
-        for wire in [&[0x0b][..], &[0x0b, 0x14], &[0x0b, 0x13, 0x0c, 0x14], &[0x0c]] {
-            assert_eq!(Reader::new(wire).field(), Err(DecodeError::Malformed), "{wire:x?}");
-        }
-        let deep = vec![0x0b; 1000];
-        assert_eq!(Reader::new(&deep).field(), Err(DecodeError::Depth));
-    }
-
-    #[test]
-    fn lengths_beyond_the_end_are_malformed() {
-        for wire in [&[0x0a, 0x02, 0x00][..], &[0x0a], &[0x09, 0, 0, 0], &[0x0d, 0]] {
-            assert_eq!(Reader::new(wire).field(), Err(DecodeError::Malformed), "{wire:x?}");
-        }
-        let mut huge = vec![0x0a];
-        put_varint(&mut huge, u64::MAX);
-        assert_eq!(Reader::new(&huge).field(), Err(DecodeError::Malformed));
-    }
-
-    fn lookup(number: u32, wire_type: WireType, packable: bool, siblings: &[u32]) -> FieldLookup {
-        let occurrence = |number| Occurrence {
-            number,
-            wire_type,
-            packable,
-            closed: None,
-        };
-        FieldLookup {
-            field: occurrence(number),
-            siblings: siblings.iter().map(|&it| occurrence(it)).collect(),
-        }
-    }
-
-    #[test]
-    fn the_last_scalar_wins_and_a_wrong_wire_type_is_unknown() {
-        let wire = [0x08, 1, 0x08, 2, 0x0a, 1, b'x'];
-        assert_eq!(
-            lookup(1, WireType::Varint, false, &[]).scalar(&wire),
-            Ok(Some(RawValue::Varint(2)))
-        );
-        assert_eq!(lookup(3, WireType::Varint, false, &[]).scalar(&wire), Ok(None));
-    }
-
-    #[test]
-    fn the_last_member_of_a_oneof_wins() {
-        let wire = [0x08, 1, 0x10, 2];
-        assert_eq!(lookup(1, WireType::Varint, false, &[2]).scalar(&wire), Ok(None));
-        assert_eq!(
-            lookup(2, WireType::Varint, false, &[1]).scalar(&wire),
-            Ok(Some(RawValue::Varint(2)))
-        );
-    }
-
-    #[test]
-    fn split_messages_are_joined() {
-        let wire = [0x0a, 2, 0x08, 1, 0x10, 9, 0x0a, 2, 0x10, 2];
-        let found = lookup(1, WireType::Len, false, &[]).message(&wire).unwrap();
-        assert_eq!(found.as_deref(), Some(&[0x08, 1, 0x10, 2][..]));
-    }
-
-    #[test]
-    fn packed_and_unpacked_elements_are_one_list() {
-        let wire = [0x08, 1, 0x0a, 2, 2, 3, 0x10, 9, 0x08, 4];
-        let field = lookup(1, WireType::Varint, true, &[]);
-        let values: Vec<u64> = field.elements(&wire).map(|it| it.unwrap().bits()).collect();
-        assert_eq!(values, [1, 2, 3, 4]);
-        let broken = [0x08, 1, 0x0a, 2, 2, 0x80, 0x08, 4];
-        assert_eq!(field.elements(&broken).filter(Result::is_err).count(), 1);
-    }
-}
+mod tests;

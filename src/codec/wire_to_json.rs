@@ -13,6 +13,7 @@ mod message_set;
 mod narrow;
 mod program;
 mod run;
+mod scalar;
 mod validate;
 mod well_known;
 

@@ -25,7 +25,7 @@ pub(crate) struct RawString<'j> {
 }
 
 /// A position in JSON text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'j> {
     bytes: &'j [u8],
     at: usize,
@@ -68,7 +68,8 @@ impl<'j> Reader<'j> {
     /// Moves over bytes that the caller has seen.
     #[inline]
     pub(crate) fn advance(&mut self, n_bytes: usize) {
-        self.at = self.at.saturating_add(n_bytes);
+        // Never beyond the end by more than an escape that is cut short.
+        self.at = self.at.wrapping_add(n_bytes);
     }
 
     /// Moves over `byte` if it is next.
@@ -95,6 +96,10 @@ impl<'j> Reader<'j> {
     /// Moves over blanks.
     #[inline]
     pub(crate) fn skip_blanks(&mut self) {
+        // Mostly there are none.
+        if self.peek().is_some_and(|it| it > b' ') {
+            return;
+        }
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.advance(1);
         }
@@ -102,7 +107,7 @@ impl<'j> Reader<'j> {
 
     /// Fails at the current position.
     #[cold]
-    pub(crate) fn fail<T>(&self, reason: &'static str) -> Result<T, SyntaxError> {
+    pub(crate) fn fail<T>(self, reason: &'static str) -> Result<T, SyntaxError> {
         let reason = if self.at >= self.bytes.len() {
             "unexpected end of the document"
         } else {
@@ -134,7 +139,10 @@ impl<'j> Reader<'j> {
         self.advance(text::plain_length(self.rest()));
         let escaped = self.peek() != Some(b'"');
         if escaped {
-            self.rest_of_string()?;
+            // A copy is lent, so that the reader itself stays in registers.
+            let mut behind = *self;
+            behind.rest_of_string()?;
+            *self = behind;
         }
         let raw = self.bytes.get(start..self.at).unwrap_or_default();
         self.advance(1);
@@ -142,7 +150,6 @@ impl<'j> Reader<'j> {
     }
 
     /// Moves up to the closing quote of a string in which something other than plain text was found.
-    #[cold]
     fn rest_of_string(&mut self) -> Result<(), SyntaxError> {
         loop {
             match self.peek() {
@@ -181,7 +188,9 @@ impl<'j> Reader<'j> {
             self.digits()?;
         }
         if matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
-            self.rest_of_number()?;
+            let mut behind = *self;
+            behind.rest_of_number()?;
+            *self = behind;
         }
         Ok(self.bytes.get(start..self.at).unwrap_or_default())
     }
@@ -225,6 +234,11 @@ impl<'j> Reader<'j> {
 
     /// Moves over one value that may be nested `depth` levels deep, at most [`super::MAX_DEPTH`].
     pub(crate) fn skip_value(&mut self, depth: u32) -> Result<(), SyntaxError> {
+        *self = self.behind_value(depth)?;
+        Ok(())
+    }
+
+    fn behind_value(mut self, depth: u32) -> Result<Self, SyntaxError> {
         let depth = depth.min(super::MAX_DEPTH);
         // One bit for each open container, the innermost lowest: 1 for an object.
         let mut objects = 0_u128;
@@ -263,7 +277,7 @@ impl<'j> Reader<'j> {
             }
             loop {
                 if level == 0 {
-                    return Ok(());
+                    return Ok(self);
                 }
                 self.skip_blanks();
                 let is_object = objects & 1 == 1;

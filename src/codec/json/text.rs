@@ -24,10 +24,10 @@ pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), SyntaxError> {
 pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     let mut at = 0_usize;
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<{ escape::WIDTH }>) {
-        let n_plain = escape::n_plain_of(chunk);
-        at = at.saturating_add(n_plain);
-        if n_plain < escape::WIDTH {
-            return at;
+        // Jumps, not sums: so the processor reads on before it knows.
+        match escape::n_plain_of(chunk) {
+            Some(n_plain) => return at.wrapping_add(n_plain),
+            None => at = at.wrapping_add(escape::WIDTH),
         }
     }
     let tail = bytes.get(at..).unwrap_or_default();

@@ -4,13 +4,16 @@
 //! order, once, at its end; maps likewise. What says which fields were met lies on stacks that all messages of a run share.
 //! Recursion is as deep as messages may be nested, [`wire::DEPTH_LIMIT`].
 
+mod lists;
 mod map;
 mod scalar;
 mod well_known;
 
 use std::borrow::Cow;
+use std::mem;
 
-use self::map::{Entry, MapType};
+use self::lists::{Lists, Span};
+use self::map::MapType;
 use super::UnknownMembers;
 use super::failure::Failure;
 use super::program::{FieldPlan, Framing, Plan, Program, Registry, Scalar, Shape, ValueType};
@@ -34,21 +37,15 @@ pub(super) struct Writer<'r> {
     out: &'r mut Vec<u8>,
     /// The value that was just read is to be left out: an enum value of an unknown name that is ignored.
     dropped: bool,
-    /// A bit for each field and each oneof of every message that is open.
-    seen: Vec<u64>,
-    spans: Vec<Span>,
-    entries: Vec<Entry>,
-    spare: Vec<u8>,
+    lists: Lists,
     /// Bytes read in search of `@type`.
     n_rescanned: usize,
 }
 
-/// What was written of one field.
-#[derive(Clone, Copy)]
-struct Span {
-    number: u32,
-    start: usize,
-    end: usize,
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.lists.keep();
+    }
 }
 
 /// Whether `@type` may stand among the members.
@@ -71,10 +68,7 @@ impl<'r> Writer<'r> {
             unknown,
             out,
             dropped: false,
-            seen: Vec::new(),
-            spans: Vec::new(),
-            entries: Vec::new(),
-            spare: Vec::new(),
+            lists: Lists::take(),
             n_rescanned: 0,
         }
     }
@@ -142,7 +136,8 @@ impl<'r> Writer<'r> {
     /// Fails because the next value is of another type, or because it is none.
     #[cold]
     fn mismatch<T>(&self, reason: Reason) -> Result<T, Failure> {
-        self.reader.clone().skip_value(json::MAX_DEPTH)?;
+        let mut reader = self.reader;
+        reader.skip_value(json::MAX_DEPTH)?;
         self.fail(reason)
     }
 
@@ -173,9 +168,9 @@ impl<'r> Writer<'r> {
         let n_moved = wire::varint_length(length as u64).saturating_sub(1);
         self.out.resize(end.saturating_add(n_moved), 0);
         self.out.copy_within(start..end, start.saturating_add(n_moved));
-        self.spare.clear();
-        wire::put_varint(&mut self.spare, length as u64);
-        for (to, from) in self.out.iter_mut().skip(start.saturating_sub(1)).zip(&self.spare) {
+        self.lists.spare.clear();
+        wire::put_varint(&mut self.lists.spare, length as u64);
+        for (to, from) in self.out.iter_mut().skip(start.saturating_sub(1)).zip(&self.lists.spare) {
             *to = *from;
         }
         n_moved
@@ -231,11 +226,11 @@ impl<'r> Writer<'r> {
 
     /// Reads members, the first of which is next, up to and with the closing brace.
     fn members(&mut self, program: &Program, plan: &Plan, depth: u32, within: Within) -> Outcome {
-        let seen_base = self.seen.len();
-        let spans_base = self.spans.len();
+        let seen_base = self.lists.seen.len();
+        let spans_base = self.lists.spans.len();
         let n_fields = plan.fields.len();
         let n_words = n_fields.saturating_add(plan.oneofs.len()).div_ceil(64);
-        self.seen.resize(seen_base.saturating_add(n_words), 0);
+        self.lists.seen.resize(seen_base.saturating_add(n_words), 0);
         let mut ascending = true;
         let mut highest = 0;
         let mut has_type = false;
@@ -271,7 +266,7 @@ impl<'r> Writer<'r> {
                     let end = self.out.len();
                     ascending &= field.number >= highest;
                     highest = highest.max(field.number);
-                    self.spans.push(Span {
+                    self.lists.spans.push(Span {
                         number: field.number,
                         start,
                         end,
@@ -280,7 +275,7 @@ impl<'r> Writer<'r> {
             } else {
                 let key = self.key_at(offset);
                 if within == Within::Any && key == "@type" {
-                    if std::mem::replace(&mut has_type, true) {
+                    if mem::replace(&mut has_type, true) {
                         return Err(Failure::new(offset, DUPLICATE).in_member(key));
                     }
                 } else if self.unknown == UnknownMembers::Refuse {
@@ -295,8 +290,8 @@ impl<'r> Writer<'r> {
         if !ascending {
             self.sort_fields(spans_base);
         }
-        self.seen.truncate(seen_base);
-        self.spans.truncate(spans_base);
+        self.lists.seen.truncate(seen_base);
+        self.lists.spans.truncate(spans_base);
         Ok(())
     }
 
@@ -312,9 +307,9 @@ impl<'r> Writer<'r> {
     #[inline]
     fn find_field<'p>(&mut self, plan: &'p Plan, key: RawString<'_>) -> Option<(usize, &'p FieldPlan)> {
         let key = if key.escaped {
-            self.spare.clear();
-            text::unescape_into(key.raw, &mut self.spare);
-            &self.spare
+            self.lists.spare.clear();
+            text::unescape_into(key.raw, &mut self.lists.spare);
+            &self.lists.spare
         } else {
             key.raw
         };
@@ -325,7 +320,7 @@ impl<'r> Writer<'r> {
     /// Sets a bit of the innermost message; true where it was set.
     #[inline]
     fn mark(&mut self, base: usize, bit: usize) -> bool {
-        let Some(word) = self.seen.get_mut(base.saturating_add(bit / 64)) else {
+        let Some(word) = self.lists.seen.get_mut(base.saturating_add(bit / 64)) else {
             return false;
         };
         let mask = 1 << (bit % 64);
@@ -345,20 +340,21 @@ impl<'r> Writer<'r> {
     /// Puts the fields of the innermost message in order of their numbers.
     #[cold]
     fn sort_fields(&mut self, base: usize) {
-        let Some(spans) = self.spans.get_mut(base..) else {
+        let Some(spans) = self.lists.spans.get_mut(base..) else {
             return;
         };
         let Some(start) = spans.first().map(|it| it.start) else {
             return;
         };
         spans.sort_by_key(|it| it.number);
-        self.spare.clear();
+        self.lists.spare.clear();
         for span in spans.iter() {
-            self.spare
+            self.lists
+                .spare
                 .extend_from_slice(self.out.get(span.start..span.end).unwrap_or_default());
         }
         self.out.truncate(start);
-        self.out.extend_from_slice(&self.spare);
+        self.out.extend_from_slice(&self.lists.spare);
     }
 
     fn field(&mut self, program: &Program, field: &FieldPlan, depth: u32) -> Outcome {
@@ -430,7 +426,7 @@ impl<'r> Writer<'r> {
     /// True where the value that was just read must be left out, with all that stands before it.
     #[inline]
     fn take_dropped(&mut self) -> bool {
-        std::mem::take(&mut self.dropped)
+        mem::take(&mut self.dropped)
     }
 
     /// Reads one value and writes it with all that stands around it.

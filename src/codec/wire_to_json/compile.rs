@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Selection;
 use super::enum_names::EnumNames;
-use super::program::{Count, Form, MapOp, NO_OP, Op, Plan, Program, Scalar, wide_key};
+use super::program::{Count, Form, MapOp, NO_OP, Op, Plan, Program, RARE, SKIPPED, Scalar, Wide};
 use crate::codec::wire::{Tag, WireType};
 use crate::codec::{Defaults, Int64, JsonOptions, Names, escape};
 use crate::schema::{
@@ -117,6 +117,7 @@ impl<'s> Compiler<'s> {
             ops.push(op);
         }
         Plan {
+            by_tag: by_tag(&ops),
             by_number: by_number(&ops),
             ops: ops.into(),
             keys: keys.into(),
@@ -165,6 +166,7 @@ impl<'s> Compiler<'s> {
                 && field.presence == Presence::Implicit
                 && self.options.defaults == Defaults::Omit,
             plain_text: chosen.is_some()
+                && self.options.defaults == Defaults::Omit
                 && oneof.is_none()
                 && matches!((count, form), (Count::One, Form::Scalar(Scalar::String))),
             hidden: chosen.is_none(),
@@ -172,9 +174,7 @@ impl<'s> Compiler<'s> {
             oneof_bit: oneof.map_or(0, |it| 1_u64.rotate_left(u32::from(it))),
             key_start,
             key_end: key_start.saturating_add(offset(key.len())),
-            key: wide_key(key).0,
-            first_key: wide_key(key.get(1..).unwrap_or_default()).0,
-            key_length: wide_key(key).1,
+            key: Wide::new(key),
         }
     }
 
@@ -326,6 +326,26 @@ fn scalar(kind: Kind, utf8: bool) -> Option<Scalar> {
         Kind::Uint32 => Scalar::Uint32,
         Kind::Uint64 => Scalar::Uint64,
     })
+}
+
+/// The table that finds an op by a tag of one byte.
+fn by_tag(ops: &[Op]) -> [u8; 128] {
+    let mut table = [SKIPPED; 128];
+    // No tag has the number 0, nor one of the last two wire types.
+    for (place, bits) in table.iter_mut().zip(0_u8..) {
+        if bits < 8 || bits & 7 > 5 {
+            *place = RARE;
+        }
+    }
+    for (at, op) in ops.iter().enumerate() {
+        let at = u8::try_from(at).unwrap_or(RARE).min(RARE);
+        for tag in [op.tag, op.packed_tag] {
+            if let Some(place) = table.get_mut(tag.bits() as usize) {
+                *place = at;
+            }
+        }
+    }
+    table
 }
 
 /// The table that finds an op by a small field number.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::program::Wide;
 use crate::codec::{EnumPrefix, Enums, JsonOptions, escape, number};
 use crate::schema::Enum;
 
@@ -69,7 +70,7 @@ fn is_name(text: &str) -> bool {
 /// The JSON texts of an enum's values by number, quotes included.
 pub(super) struct EnumNames {
     /// Those of 0, 1, 2, … as far as they go without a gap.
-    dense: Box<[Box<[u8]>]>,
+    dense: Box<[(Wide, Box<[u8]>)]>,
     /// All others, by ascending number.
     sparse: Box<[(i32, Box<[u8]>)]>,
     /// Any other number is an unknown field.
@@ -101,7 +102,7 @@ impl EnumNames {
             .count();
         let sparse = negative.into_iter().chain(texts.drain(n_dense..)).collect();
         Self {
-            dense: texts.into_iter().map(|it| it.1).collect(),
+            dense: texts.into_iter().map(|(_, text)| (Wide::new(&text), text)).collect(),
             sparse,
             closed: enumeration.closed,
             default: enumeration.values.first().map_or(0, |it| it.number),
@@ -110,8 +111,12 @@ impl EnumNames {
     }
 
     #[inline]
+    fn find_dense(&self, number: i32) -> Option<&(Wide, Box<[u8]>)> {
+        usize::try_from(number).ok().and_then(|at| self.dense.get(at))
+    }
+
     fn find(&self, number: i32) -> Option<&[u8]> {
-        if let Some(text) = usize::try_from(number).ok().and_then(|at| self.dense.get(at)) {
+        if let Some((_, text)) = self.find_dense(number) {
             return Some(text);
         }
         let at = self.sparse.binary_search_by_key(&number, |it| it.0).ok()?;
@@ -127,6 +132,13 @@ impl EnumNames {
     /// Appends the value as JSON; false, and nothing, where it is an unknown field.
     #[inline]
     pub(super) fn write(&self, number: i32, out: &mut Vec<u8>) -> bool {
+        match self.find_dense(number) {
+            Some((wide, _)) if wide.put(out, 0) => true,
+            _ => self.write_rare(number, out),
+        }
+    }
+
+    fn write_rare(&self, number: i32, out: &mut Vec<u8>) -> bool {
         match self.find(number) {
             Some(text) => out.extend_from_slice(text),
             None if self.closed => return false,

@@ -6,7 +6,7 @@
 
 use super::map::Entries;
 use super::program::{Count, Op, Plan};
-use super::run::{Frame, List, Writer};
+use super::run::{Frame, Writer};
 use crate::codec::DecodeError;
 use crate::codec::wire::Reader;
 
@@ -41,7 +41,7 @@ impl<'p> Writer<'p> {
             }
             if slots.is_empty() {
                 if self.program.emit {
-                    self.defaults(frame, at..at.saturating_add(1));
+                    self.defaults(frame.plan, at..at.saturating_add(1));
                 }
             } else {
                 self.indexed_field(frame, op, wire, slots)?;
@@ -96,7 +96,7 @@ impl<'p> Writer<'p> {
                     let tag = reader.tag()?;
                     merged.extend_from_slice(reader.value(tag)?.bytes());
                 }
-                self.key(frame, op);
+                self.key(frame.plan, op);
                 self.body(op.form, &merged, frame.depth)
             }
             Count::One => {
@@ -107,17 +107,13 @@ impl<'p> Writer<'p> {
                 self.occurrence(frame, op, tag, &mut reader).map(drop)
             }
             Count::Many => {
-                self.key(frame, op);
-                self.out.push(b'[');
-                let list = List {
-                    start: self.out.len(),
-                    depth: frame.depth,
-                };
+                self.key(frame.plan, op);
+                let start = self.out.len();
                 for mut reader in readers {
                     let tag = reader.tag()?;
-                    self.elements(op, tag, &mut reader, list)?;
+                    self.elements(op, tag, &mut reader, frame.depth)?;
                 }
-                self.end_list(before, list.start, b']');
+                self.end_list(before, start, *b"[]");
                 Ok(())
             }
             Count::Map(map) => {
@@ -129,11 +125,10 @@ impl<'p> Writer<'p> {
                         entries.push(entry);
                     }
                 }
-                self.key(frame, op);
-                self.out.push(b'{');
-                let first = self.out.len();
+                self.key(frame.plan, op);
+                let start = self.out.len();
                 self.write_entries(map, entries, frame.depth)?;
-                self.end_list(before, first, b'}');
+                self.end_list(before, start, *b"{}");
                 Ok(())
             }
         }

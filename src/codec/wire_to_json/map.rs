@@ -4,7 +4,7 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::program::{Form, MapOp, Op, Scalar};
-use super::run::{Frame, Writer, next_tag};
+use super::run::{Frame, Writer, Written, next_tag};
 use crate::codec::wire::{self, Reader};
 use crate::codec::{DecodeError, escape};
 
@@ -118,21 +118,66 @@ impl Writer<'_> {
         reader: &mut Reader<'_>,
     ) -> Result<(), DecodeError> {
         let before = self.out.len();
-        self.key(frame, op);
-        self.out.push(b'{');
-        let first = self.out.len();
-        let mut entries = Entries::default();
-        loop {
-            if let Some(entry) = self.entry(map, reader.bytes()?)? {
-                entries.push(entry);
+        self.key(frame.plan, op);
+        let start = self.out.len();
+        if !self.sorted_entries(op, map, reader, frame.depth)? {
+            self.out.truncate(start);
+            let mut entries = Entries::default();
+            loop {
+                if let Some(entry) = self.entry(map, reader.bytes()?)? {
+                    entries.push(entry);
+                }
+                if next_tag(op, reader)?.is_none() {
+                    break;
+                }
             }
-            if next_tag(op, reader)?.is_none() {
+            self.write_entries(map, entries, frame.depth)?;
+        }
+        self.end_list(before, start, *b"{}");
+        Ok(())
+    }
+
+    /// Writes the entries as they come, if they are plain: key, then value, and nothing else, by ascending key. False, the
+    /// reader where it was and something written in vain, where they are not.
+    #[inline]
+    fn sorted_entries(
+        &mut self,
+        op: &Op,
+        map: &MapOp,
+        reader: &mut Reader<'_>,
+        depth: u32,
+    ) -> Result<bool, DecodeError> {
+        if !self.may_try() {
+            return Ok(false);
+        }
+        let mut ahead = *reader;
+        let mut last = None;
+        loop {
+            let mut entry = Reader::new(ahead.bytes()?);
+            if !entry.accept_small_tag(map.key_tag) {
                 break;
             }
+            let key = read_key(map.key, &mut entry)?;
+            if last.is_some_and(|it| it >= key) || !entry.accept_small_tag(map.value_tag) {
+                break;
+            }
+            last = Some(key);
+            self.out.push(b',');
+            self.map_key(map, key)?;
+            let mut value = entry;
+            if self.value(map.value, map.value_tag, &mut value, depth)? == Written::Unknown || !value.is_empty() {
+                break;
+            }
+            let mut behind = ahead;
+            let more = next_tag(op, &mut behind)?.is_some();
+            ahead = behind;
+            if !more {
+                *reader = ahead;
+                return Ok(true);
+            }
         }
-        self.write_entries(map, entries, frame.depth)?;
-        self.end_list(before, first, b'}');
-        Ok(())
+        self.tried(reader.rest().len().saturating_sub(ahead.rest().len()));
+        Ok(false)
     }
 
     /// Writes the entries by ascending key; of several with one key the last.
@@ -147,25 +192,26 @@ impl Writer<'_> {
             // The sort is stable, so that of equal keys the last on the wire stays last.
             entries.sort_by(|one, other| key(one).cmp(&key(other)));
         }
-        let mut is_first = true;
         let mut rest = entries;
         while let Some((entry, behind)) = rest.split_first_mut() {
             let replaced = behind.first().is_some_and(|it| key(it) == key(entry));
             rest = behind;
             if let Some(entry) = entry.take().filter(|_| !replaced) {
-                if !is_first {
-                    self.out.push(b',');
-                }
-                is_first = false;
+                self.out.push(b',');
                 self.write_entry(map, entry, depth)?;
             }
         }
         Ok(())
     }
 
-    pub(super) fn write_entry(&mut self, map: &MapOp, entry: Entry<'_>, depth: u32) -> Result<(), DecodeError> {
-        match entry.key {
-            MapKey::Text(text) if map.key == Scalar::String => escape::write_utf8(text, &mut self.out)?,
+    /// Writes a key in quotes, and the colon.
+    #[inline]
+    fn map_key(&mut self, map: &MapOp, key: MapKey<'_>) -> Result<(), DecodeError> {
+        match key {
+            MapKey::Text(text) if map.key == Scalar::String => {
+                self.out.push(b'"');
+                escape::end_utf8(text, text.len(), &mut self.out)?;
+            }
             MapKey::Text(text) => escape::write_lossy(text, &mut self.out),
             MapKey::Bool(true) => self.out.extend_from_slice(b"\"true\""),
             MapKey::Bool(false) => self.out.extend_from_slice(b"\"false\""),
@@ -177,6 +223,11 @@ impl Writer<'_> {
             }
         }
         self.out.push(b':');
+        Ok(())
+    }
+
+    fn write_entry(&mut self, map: &MapOp, entry: Entry<'_>, depth: u32) -> Result<(), DecodeError> {
+        self.map_key(map, entry.key)?;
         match (entry.value, map.value) {
             (EntryValue::Wire(mut reader), form) => self.value(form, map.value_tag, &mut reader, depth).map(drop),
             (EntryValue::Merged(body), form) => self.body(form, &body, depth),

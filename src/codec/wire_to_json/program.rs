@@ -5,6 +5,7 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::enum_names::EnumNames;
+use crate::codec::escape;
 use crate::codec::wire::{Tag, WireType};
 
 /// A compiled program: one plan for each message type and selection that can be reached from the root.
@@ -25,6 +26,8 @@ pub(super) struct Program {
 pub(super) struct Plan {
     /// In ascending field number.
     pub(super) ops: Box<[Op]>,
+    /// Tag → index of its op, for tags of one byte; or [`SKIPPED`], or [`RARE`].
+    pub(super) by_tag: [u8; 128],
     /// Field number → index of its op, for numbers below its length; [`NO_OP`] for none.
     pub(super) by_number: Box<[u8]>,
     /// `,"name":` of each op, one behind the other.
@@ -41,6 +44,12 @@ pub(super) struct Plan {
 
 pub(super) const NO_OP: u8 = u8::MAX;
 
+/// No field that is written or followed has this tag.
+pub(super) const SKIPPED: u8 = u8::MAX;
+
+/// A tag that is looked up by its number, or none at all.
+pub(super) const RARE: u8 = u8::MAX - 1;
+
 /// What is done with one field.
 #[derive(Clone, Copy)]
 pub(super) struct Op {
@@ -51,7 +60,7 @@ pub(super) struct Op {
     pub(super) count: Count,
     /// The default, found on the wire, counts as absent.
     pub(super) skip_default: bool,
-    /// A string, one and in no oneof: the field that most fields are.
+    /// A string, one and in no oneof, before which no defaults are written: the field that most fields are.
     pub(super) plain_text: bool,
     /// Not selected, but a member of a oneof of which another member is: it is followed, not written.
     pub(super) hidden: bool,
@@ -62,28 +71,45 @@ pub(super) struct Op {
     /// Where `,"name":` stands in the plan's keys.
     pub(super) key_start: u32,
     pub(super) key_end: u32,
-    /// `,"name":`, filled up …
-    pub(super) key: [u8; KEY_WIDTH],
-    /// … and `"name":` …
-    pub(super) first_key: [u8; KEY_WIDTH],
-    /// … and the length of the former; [`LONG_KEY`] where it does not fit.
-    pub(super) key_length: u8,
+    /// `,"name":`, behind which a string's quote stands.
+    pub(super) key: Wide,
 }
 
-/// Keys up to this length are copied by whole registers.
-pub(super) const KEY_WIDTH: usize = 32;
+/// A short text that is copied by whole registers.
+#[derive(Clone, Copy)]
+pub(super) struct Wide {
+    /// Filled up with quotes.
+    bytes: [u8; WIDE],
+    /// [`TOO_LONG`] where the text does not fit.
+    length: u8,
+}
 
-pub(super) const LONG_KEY: u8 = u8::MAX;
+const WIDE: usize = 32;
 
-/// A key filled up to [`KEY_WIDTH`], and its length; [`LONG_KEY`] where it is longer.
-pub(super) fn wide_key(key: &[u8]) -> ([u8; KEY_WIDTH], u8) {
-    let mut wide = [b' '; KEY_WIDTH];
-    match wide.get_mut(..key.len()) {
-        Some(place) => {
-            place.copy_from_slice(key);
-            (wide, u8::try_from(key.len()).unwrap_or(LONG_KEY))
+const TOO_LONG: u8 = u8::MAX;
+
+impl Wide {
+    pub(super) fn new(text: &[u8]) -> Self {
+        let mut bytes = [b'"'; WIDE];
+        let mut length = TOO_LONG;
+        // One quote must be left.
+        if let Some(place) = bytes.get_mut(..text.len())
+            && text.len() < WIDE
+        {
+            place.copy_from_slice(text);
+            length = u8::try_from(text.len()).unwrap_or(TOO_LONG);
         }
-        None => (wide, LONG_KEY),
+        Self { bytes, length }
+    }
+
+    /// Appends the text and `n_quotes` quotes, at most one; false, and nothing, where the text is too long.
+    #[inline]
+    pub(super) fn put(&self, out: &mut Vec<u8>, n_quotes: usize) -> bool {
+        if self.length == TOO_LONG {
+            return false;
+        }
+        escape::put_first(out, &self.bytes, usize::from(self.length).saturating_add(n_quotes));
+        true
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Writer::members`] first tries the ordered path, which expects fields in ascending order. Where a message is not like
 //! that, its output is taken back and it is written by way of an index of its fields, in the same order and with the same
 //! result. Both share the code that writes one field.
+//! Every member and element is written with a comma before it; the first of them gives way to the opening bracket.
 //! Invariant: the work is linear in the input for each level of nesting. What the ordered path wrote in vain is counted, and
 //! once it exceeds the input, everything is indexed at once; so no input can make every level start twice.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
@@ -10,9 +11,9 @@
 use super::OUTPUT_LIMIT;
 use super::compile::AnyTypes;
 use super::message_set;
-use super::program::{Count, Form, KEY_WIDTH, LONG_KEY, Op, Plan, Program, Scalar};
+use super::program::{Count, Form, Op, Plan, Program, RARE, SKIPPED};
 use crate::codec::wire::{self, DEPTH_LIMIT, RawValue, Reader, Tag, WireType};
-use crate::codec::{DecodeError, escape, number};
+use crate::codec::{DecodeError, escape};
 
 /// The state of one run.
 pub(super) struct Writer<'p> {
@@ -32,18 +33,7 @@ pub(super) struct Writer<'p> {
 #[derive(Clone, Copy)]
 pub(super) struct Frame<'p> {
     pub(super) plan: &'p Plan,
-    /// The length of `out` at which a member is the first, so that no comma stands before it.
-    pub(super) start: usize,
     /// How many levels may be opened within the object.
-    pub(super) depth: u32,
-}
-
-/// The list whose elements are being written.
-#[derive(Clone, Copy)]
-pub(super) struct List {
-    /// The length of `out` at which an element is the first.
-    pub(super) start: usize,
-    /// How many levels may be opened within the list.
     pub(super) depth: u32,
 }
 
@@ -92,15 +82,24 @@ impl<'p> Writer<'p> {
 
     /// Writes the members of the root message, without braces.
     pub(super) fn root_members(&mut self, wire: &[u8]) -> Result<(), DecodeError> {
-        if let Form::Message(plan) = self.program.root {
-            let start = self.out.len();
-            let frame = Frame {
-                plan: self.program.plan(plan),
-                start,
-                depth: DEPTH_LIMIT,
-            };
-            self.members(frame, wire)?;
+        let Form::Message(plan) = self.program.root else {
+            return Ok(());
+        };
+        let frame = Frame {
+            plan: self.program.plan(plan),
+            depth: DEPTH_LIMIT,
+        };
+        // What stands before the members makes room for the first comma, and then takes its place again.
+        let before = self.out.pop();
+        let start = self.out.len();
+        let result = self.members(frame, wire);
+        match (before, self.out.get_mut(start)) {
+            (Some(before), Some(comma)) => *comma = before,
+            (Some(before), None) => self.out.push(before),
+            (None, Some(_)) => drop(self.out.remove(start)),
+            (None, None) => {}
         }
+        result?;
         self.check_limit()
     }
 
@@ -117,19 +116,41 @@ impl<'p> Writer<'p> {
         let depth = depth.checked_sub(1).ok_or(DecodeError::Depth)?;
         match form {
             Form::Message(plan) => {
-                self.out.push(b'{');
                 let start = self.out.len();
                 let frame = Frame {
                     plan: self.program.plan(plan),
-                    start,
                     depth,
                 };
                 self.members(frame, wire)?;
-                self.out.push(b'}');
+                self.close(start, *b"{}");
                 Ok(())
             }
             _ => self.well_known(form, wire, depth),
         }
+    }
+
+    /// Puts brackets around what was written from `start` on, the first where the first comma stands.
+    #[inline]
+    pub(super) fn close(&mut self, start: usize, brackets: [u8; 2]) {
+        match self.out.get_mut(start) {
+            Some(comma) => {
+                *comma = brackets[0];
+                self.out.push(brackets[1]);
+            }
+            None => self.out.extend_from_slice(&brackets),
+        }
+    }
+
+    /// True as long as there is something to be gained from trying the short way first.
+    #[inline]
+    pub(super) fn may_try(&self) -> bool {
+        self.wasted <= self.allowance
+    }
+
+    /// Notes that the short way led nowhere.
+    #[cold]
+    pub(super) fn tried(&mut self, n_bytes: usize) {
+        self.wasted = self.wasted.saturating_add(n_bytes);
     }
 
     /// Writes the members of a message.
@@ -149,7 +170,7 @@ impl<'p> Writer<'p> {
 
     #[inline]
     fn fields(&mut self, frame: Frame<'p>, wire: &[u8]) -> Result<(), DecodeError> {
-        if self.wasted <= self.allowance {
+        if self.may_try() {
             let before = self.out.len();
             match self.ordered(frame, wire) {
                 Ok(()) => return Ok(()),
@@ -157,7 +178,7 @@ impl<'p> Writer<'p> {
                 // What failed may be overridden or completed by what comes later (an Any, a Timestamp in two parts):
                 // only the index can tell.
                 Err(Stop::Disorder | Stop::Failed(_)) => {
-                    self.wasted = self.wasted.saturating_add(wire.len());
+                    self.tried(wire.len());
                     self.out.truncate(before);
                 }
             }
@@ -170,61 +191,81 @@ impl<'p> Writer<'p> {
     fn ordered(&mut self, frame: Frame<'p>, wire: &[u8]) -> Result<(), Stop> {
         let plan = frame.plan;
         let emit = self.program.emit;
+        // Only copies of it are lent to functions, so that it stays in registers.
         let mut reader = Reader::new(wire);
         let mut next = 0;
         let mut oneofs = 0;
-        while !reader.is_empty() {
-            let (at, op, tag) = match plan.ops.get(next) {
-                // Nearly always the field that is expected, with a tag of one byte.
-                Some(op) if reader.accept_small_tag(op.tag) => (next, op, op.tag),
-                _ => {
-                    let tag = reader.tag()?;
-                    match plan.op(tag, next) {
-                        Some((at, _)) if at < next => return Err(Stop::Disorder),
-                        Some((at, op)) => (at, op, tag),
-                        None => {
-                            // What projections do most is skipping texts and messages.
-                            if tag.wire_type() == WireType::Len {
-                                reader.bytes()?;
-                            } else {
-                                reader.skip(tag)?;
-                            }
-                            continue;
-                        }
+        while let Some(byte) = reader.peek() {
+            let (at, op, tag) = match plan.by_tag.get(usize::from(byte)).copied().unwrap_or(RARE) {
+                SKIPPED => {
+                    // What projections do most is skipping texts and messages.
+                    reader.skip_small(byte)?;
+                    continue;
+                }
+                RARE => {
+                    let (found, behind) = rare(plan, reader, next)?;
+                    reader = behind;
+                    match found {
+                        Some(found) => found,
+                        None => continue,
                     }
                 }
+                at => {
+                    let at = usize::from(at);
+                    let Some(op) = plan.ops.get(at) else { break };
+                    reader.advance(1);
+                    (
+                        at,
+                        op,
+                        if u32::from(byte) == op.tag.bits() {
+                            op.tag
+                        } else {
+                            op.packed_tag
+                        },
+                    )
+                }
             };
-            if op.oneof_bit & oneofs != 0 {
+            if at < next {
                 return Err(Stop::Disorder);
             }
-            let before = self.out.len();
-            if emit {
-                self.defaults(frame, next..at);
-            }
             if op.plain_text {
-                self.text_field(frame, op, &mut reader)?;
-            } else if self.occurrence(frame, op, tag, &mut reader)? == Written::Unknown {
-                self.out.truncate(before);
-                continue;
+                let (text, length) = reader.bytes_first()?;
+                if length != 0 || !op.skip_default {
+                    self.text_field(plan, op, text, length)?;
+                }
+            } else {
+                if op.oneof_bit & oneofs != 0 {
+                    return Err(Stop::Disorder);
+                }
+                let before = self.out.len();
+                if emit {
+                    self.defaults(plan, next..at);
+                }
+                let mut behind = reader;
+                let written = self.occurrence(frame, op, tag, &mut behind)?;
+                reader = behind;
+                if written == Written::Unknown {
+                    self.out.truncate(before);
+                    continue;
+                }
+                oneofs |= op.oneof_bit;
             }
-            oneofs |= op.oneof_bit;
-            next = at.saturating_add(1);
+            next = at.wrapping_add(1);
         }
         if emit {
-            self.defaults(frame, next..plan.ops.len());
+            self.defaults(plan, next..plan.ops.len());
         }
         Ok(())
     }
 
-    /// Writes a singular string of which the tag was read: what most fields are.
+    /// Writes a singular string: what most fields are.
     #[inline]
-    fn text_field(&mut self, frame: Frame<'p>, op: &Op, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        let (text, length) = reader.bytes_first()?;
-        if length == 0 && op.skip_default {
-            return Ok(());
+    fn text_field(&mut self, plan: &Plan, op: &Op, text: &[u8], length: usize) -> Result<(), DecodeError> {
+        if !op.key.put(&mut self.out, 1) {
+            self.long_key(plan, op);
+            self.out.push(b'"');
         }
-        self.key(frame, op);
-        escape::write_utf8_first(text, length, &mut self.out)
+        escape::end_utf8(text, length, &mut self.out)
     }
 
     /// Writes a field of which the first tag was read, with all occurrences that follow immediately where it can have many.
@@ -248,7 +289,7 @@ impl<'p> Writer<'p> {
         let before = self.out.len();
         match op.count {
             Count::One => {
-                self.key(frame, op);
+                self.key(frame.plan, op);
                 let written = self.value(op.form, tag, reader, frame.depth)?;
                 if written == Written::Default && op.skip_default {
                     self.out.truncate(before);
@@ -256,17 +297,17 @@ impl<'p> Writer<'p> {
                 Ok(written)
             }
             Count::Many => {
-                self.key(frame, op);
-                self.out.push(b'[');
-                let list = List {
-                    start: self.out.len(),
-                    depth: frame.depth,
-                };
-                self.elements(op, tag, reader, list)?;
-                while let Some(tag) = next_tag(op, reader)? {
-                    self.elements(op, tag, reader, list)?;
+                self.key(frame.plan, op);
+                let start = self.out.len();
+                let mut tag = tag;
+                loop {
+                    self.elements(op, tag, reader, frame.depth)?;
+                    match next_tag(op, reader)? {
+                        Some(next) => tag = next,
+                        None => break,
+                    }
                 }
-                self.end_list(before, list.start, b']');
+                self.end_list(before, start, *b"[]");
                 Ok(Written::Value)
             }
             Count::Map(map) => {
@@ -278,36 +319,21 @@ impl<'p> Writer<'p> {
 
     // === One field ===
 
+    /// Writes `,"name":`.
     #[inline]
-    pub(super) fn key(&mut self, frame: Frame<'_>, op: &Op) {
-        let is_first = self.out.len() == frame.start;
-        if op.key_length == LONG_KEY {
-            self.long_key(frame, op, is_first);
-            return;
+    pub(super) fn key(&mut self, plan: &Plan, op: &Op) {
+        if !op.key.put(&mut self.out, 0) {
+            self.long_key(plan, op);
         }
-        // One copy of a fixed length, the end of which is taken back, costs less than a copy of the right length.
-        let key = if is_first { &op.first_key } else { &op.key };
-        self.out.extend_from_slice(key);
-        let length = usize::from(op.key_length).saturating_sub(usize::from(is_first));
-        self.out
-            .truncate(self.out.len().saturating_sub(KEY_WIDTH.saturating_sub(length)));
     }
 
     #[cold]
-    fn long_key(&mut self, frame: Frame<'_>, op: &Op, is_first: bool) {
-        let key = frame.plan.key(op);
-        self.out
-            .extend_from_slice(key.get(usize::from(is_first)..).unwrap_or_default());
+    fn long_key(&mut self, plan: &Plan, op: &Op) {
+        self.out.extend_from_slice(plan.key(op));
     }
 
-    pub(super) fn defaults(&mut self, frame: Frame<'_>, ops: std::ops::Range<usize>) {
-        let text = frame.plan.defaults(ops.start, ops.end);
-        let without_comma = text.get(1..).unwrap_or_default();
-        self.out.extend_from_slice(if self.out.len() == frame.start {
-            without_comma
-        } else {
-            text
-        });
+    pub(super) fn defaults(&mut self, plan: &Plan, ops: std::ops::Range<usize>) {
+        self.out.extend_from_slice(plan.defaults(ops.start, ops.end));
     }
 
     /// True where a value is a number that the field's closed enum does not have.
@@ -326,39 +352,37 @@ impl<'p> Writer<'p> {
         op: &Op,
         tag: Tag,
         reader: &mut Reader<'_>,
-        list: List,
+        depth: u32,
     ) -> Result<(), DecodeError> {
         if tag == op.tag {
-            return self.element(op, reader, list);
+            return self.element(op, reader, depth);
         }
         let mut run = Reader::new(reader.bytes()?);
         while !run.is_empty() {
-            self.element(op, &mut run, list)?;
+            self.element(op, &mut run, depth)?;
         }
         Ok(())
     }
 
     #[expect(clippy::inline_always, reason = "the loop over fields is a tenth faster for it")]
     #[inline(always)]
-    fn element(&mut self, op: &Op, reader: &mut Reader<'_>, list: List) -> Result<(), DecodeError> {
+    fn element(&mut self, op: &Op, reader: &mut Reader<'_>, depth: u32) -> Result<(), DecodeError> {
         let before = self.out.len();
-        if before != list.start {
-            self.out.push(b',');
-        }
-        if self.value(op.form, op.tag, reader, list.depth)? == Written::Unknown {
+        self.out.push(b',');
+        if self.value(op.form, op.tag, reader, depth)? == Written::Unknown {
             self.out.truncate(before);
         }
         Ok(())
     }
 
-    /// Closes a list or map that began, with its key, at `before` and has its content from `first` on. An empty one is
-    /// taken back, unless defaults are written.
+    /// Puts brackets around a list or map that began, with its key, at `before` and has its content from `start` on. An
+    /// empty one is taken back, unless defaults are written.
     #[inline]
-    pub(super) fn end_list(&mut self, before: usize, first: usize, bracket: u8) {
-        if self.out.len() == first && !self.program.emit {
+    pub(super) fn end_list(&mut self, before: usize, start: usize, brackets: [u8; 2]) {
+        if self.out.len() == start && !self.program.emit {
             self.out.truncate(before);
         } else {
-            self.out.push(bracket);
+            self.close(start, brackets);
         }
     }
 
@@ -393,86 +417,20 @@ impl<'p> Writer<'p> {
             }
         }
     }
-
-    /// Writes one scalar.
-    #[expect(clippy::inline_always, reason = "the loop over fields is a tenth faster for it")]
-    #[inline(always)]
-    pub(super) fn scalar(&mut self, scalar: Scalar, reader: &mut Reader<'_>) -> Result<Written, DecodeError> {
-        let default = match scalar {
-            Scalar::String => {
-                let (text, length) = reader.bytes_first()?;
-                escape::write_utf8_first(text, length, &mut self.out)?;
-                length == 0
-            }
-            Scalar::LossyString => {
-                let text = reader.bytes()?;
-                escape::write_lossy(text, &mut self.out);
-                text.is_empty()
-            }
-            Scalar::Bytes => {
-                let bytes = reader.bytes()?;
-                escape::write_base64(bytes, &mut self.out);
-                bytes.is_empty()
-            }
-            Scalar::Bool => {
-                let value = reader.varint()? != 0;
-                self.out.extend_from_slice(if value { b"true" } else { b"false" });
-                !value
-            }
-            Scalar::Double => {
-                let value = f64::from_bits(reader.fixed64()?);
-                number::write_double(value, &mut self.out);
-                // Minus zero is not the default.
-                value.to_bits() == 0
-            }
-            Scalar::Float => {
-                let value = f32::from_bits(reader.fixed32()?);
-                number::write_float(value, &mut self.out);
-                value.to_bits() == 0
-            }
-            Scalar::Fixed32 => self.unsigned(u64::from(reader.fixed32()?), false),
-            Scalar::Uint32 => self.unsigned(u64::from(wire::uint32(reader.varint()?)), false),
-            Scalar::Int32 => self.signed(i64::from(wire::int32(reader.varint()?)), false),
-            Scalar::Sfixed32 => self.signed(i64::from(reader.fixed32()?.cast_signed()), false),
-            Scalar::Sint32 => self.signed(i64::from(wire::sint32(reader.varint()?)), false),
-            Scalar::Fixed64 => self.unsigned(reader.fixed64()?, self.program.quote_64),
-            Scalar::Uint64 => self.unsigned(reader.varint()?, self.program.quote_64),
-            Scalar::Int64 => self.signed(wire::int64(reader.varint()?), self.program.quote_64),
-            Scalar::Sfixed64 => self.signed(reader.fixed64()?.cast_signed(), self.program.quote_64),
-            Scalar::Sint64 => self.signed(wire::sint64(reader.varint()?), self.program.quote_64),
-        };
-        Ok(if default { Written::Default } else { Written::Value })
-    }
-
-    #[inline]
-    pub(super) fn signed(&mut self, value: i64, quoted: bool) -> bool {
-        if quoted {
-            self.out.push(b'"');
-        }
-        number::write_i64(value, &mut self.out);
-        if quoted {
-            self.out.push(b'"');
-        }
-        value == 0
-    }
-
-    #[inline]
-    pub(super) fn unsigned(&mut self, value: u64, quoted: bool) -> bool {
-        if quoted {
-            self.out.push(b'"');
-        }
-        number::write_u64(value, &mut self.out);
-        if quoted {
-            self.out.push(b'"');
-        }
-        value == 0
-    }
-
-    /// Writes the default of a scalar: what zero bytes mean as any of them.
-    pub(super) fn default_scalar(&mut self, scalar: Scalar) -> Result<(), DecodeError> {
-        self.scalar(scalar, &mut Reader::new(&[0; 8])).map(drop)
-    }
 }
+
+/// Reads a tag that is not of one byte, and finds its op; where it has none, the whole field is skipped. The reader is
+/// handed on, not lent, for the sake of the loop that calls.
+fn rare<'p, 'a>(plan: &'p Plan, mut reader: Reader<'a>, next: usize) -> Result<RareField<'p, 'a>, DecodeError> {
+    let tag = reader.tag()?;
+    let found = plan.op(tag, next).map(|(at, op)| (at, op, tag));
+    if found.is_none() {
+        reader.skip(tag)?;
+    }
+    Ok((found, reader))
+}
+
+type RareField<'p, 'a> = (Option<(usize, &'p Op, Tag)>, Reader<'a>);
 
 /// Reads the next tag if it continues the list or map.
 #[inline]

@@ -40,6 +40,13 @@ impl Writer<'_> {
         const NANOS: Tag = Tag::new(2, WireType::Varint);
         let (mut seconds, mut nanos) = (0, 0);
         let mut reader = Reader::new(wire);
+        // Nearly always these two, in this order.
+        if reader.accept_small_tag(SECONDS) {
+            seconds = wire::int64(reader.varint()?);
+        }
+        if reader.accept_small_tag(NANOS) {
+            nanos = wire::int32(reader.varint()?);
+        }
         while !reader.is_empty() {
             match reader.tag()? {
                 SECONDS => seconds = wire::int64(reader.varint()?),
@@ -230,10 +237,9 @@ impl Writer<'_> {
         match self.program.root {
             Form::Message(plan) if !self.program.special => {
                 let depth = depth.checked_sub(1).ok_or(DecodeError::Depth)?;
-                // `@type` stands before the members, so that the first of them has its comma.
+                // `@type` stands before the members, each of which has a comma before it.
                 let frame = Frame {
                     plan: self.program.plan(plan),
-                    start: 0,
                     depth,
                 };
                 self.members(frame, content)

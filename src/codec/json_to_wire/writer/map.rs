@@ -18,7 +18,7 @@ pub(super) struct MapType<'t> {
 }
 
 /// What was written of one map entry.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     start: usize,
     end: usize,
@@ -28,7 +28,7 @@ pub(super) struct Entry {
 }
 
 /// What entries are ordered by. Those of one map are all of one variant.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Key {
     /// Signed numbers and bools.
     Signed(i64),
@@ -47,7 +47,7 @@ impl Writer<'_> {
         if !self.enter(b'{', b'}', NOT_OBJECT)? {
             return Ok(());
         }
-        let base = self.entries.len();
+        let base = self.lists.entries.len();
         let mut ascending = true;
         loop {
             let offset = self.reader.offset();
@@ -87,10 +87,10 @@ impl Writer<'_> {
                 offset,
                 key: written,
             };
-            if let Some(before) = self.entries.get(base..).and_then(<[Entry]>::last) {
+            if let Some(before) = self.lists.entries.get(base..).and_then(<[Entry]>::last) {
                 ascending &= compare(self.out, before.key, entry.key).is_lt();
             }
-            self.entries.push(entry);
+            self.lists.entries.push(entry);
             if !self.has_next(b'}')? {
                 break;
             }
@@ -98,7 +98,7 @@ impl Writer<'_> {
         if !ascending {
             self.sort_entries(base)?;
         }
-        self.entries.truncate(base);
+        self.lists.entries.truncate(base);
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl Writer<'_> {
     #[cold]
     fn sort_entries(&mut self, base: usize) -> Outcome {
         let out = &*self.out;
-        let Some(entries) = self.entries.get_mut(base..) else {
+        let Some(entries) = self.lists.entries.get_mut(base..) else {
             return Ok(());
         };
         let Some(start) = entries.first().map(|it| it.start) else {
@@ -119,17 +119,25 @@ impl Writer<'_> {
                 return Err(Failure::new(offset, DUPLICATE).in_member(self.key_at(offset)));
             }
         }
-        self.spare.clear();
+        self.lists.spare.clear();
         for entry in entries.iter() {
-            self.spare
+            self.lists
+                .spare
                 .extend_from_slice(out.get(entry.start..entry.end).unwrap_or_default());
         }
         self.out.truncate(start);
-        self.out.extend_from_slice(&self.spare);
+        self.out.extend_from_slice(&self.lists.spare);
         Ok(())
     }
 
     fn map_key(&mut self, kind: Scalar, raw: RawString<'_>) -> Result<Key, Reason> {
+        if kind == Scalar::String && !raw.escaped {
+            self.plain_text(raw.raw);
+            return Ok(Key::Text {
+                start: self.out.len().saturating_sub(raw.raw.len()),
+                length: raw.raw.len(),
+            });
+        }
         let unescaped = text::unescape(raw.raw);
         let key = &*unescaped;
         match kind {

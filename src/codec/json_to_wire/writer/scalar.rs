@@ -4,7 +4,7 @@ use super::{Failure, Outcome, UnknownMembers, Writer};
 use crate::codec::json::text;
 use crate::codec::json_to_wire::program::{Program, Scalar};
 use crate::codec::json_to_wire::scalar::{self, Integers};
-use crate::codec::wire;
+use crate::codec::{escape, wire};
 
 impl Writer<'_> {
     /// Reads a scalar and writes it without its tag.
@@ -28,11 +28,11 @@ impl Writer<'_> {
                 }
                 let string = self.reader.string()?;
                 if string.escaped {
-                    self.spare.clear();
-                    text::unescape_into(string.raw, &mut self.spare);
-                    scalar::write_text(&self.spare, self.out);
+                    self.lists.spare.clear();
+                    text::unescape_into(string.raw, &mut self.lists.spare);
+                    scalar::write_text(&self.lists.spare, self.out);
                 } else {
-                    scalar::write_text(string.raw, self.out);
+                    self.plain_text(string.raw);
                 }
                 Ok(())
             }
@@ -57,6 +57,22 @@ impl Writer<'_> {
                 let text = text::unescape(raw);
                 scalar::write_number(kind, &text, Integers::Integral, self.out).map_err(|it| Failure::new(offset, it))
             }
+        }
+    }
+
+    /// Appends the string that was just read, in which nothing is escaped, with its length before it. A short one is copied
+    /// by a whole register.
+    #[inline]
+    pub(super) fn plain_text(&mut self, raw: &[u8]) {
+        // Behind the string stands its quote.
+        let start = self.reader.offset().saturating_sub(1).saturating_sub(raw.len());
+        let from = self.reader.bytes().get(start..).unwrap_or_default();
+        match (u8::try_from(raw.len()), from.first_chunk::<{ escape::WIDTH }>()) {
+            (Ok(length), Some(chunk)) if raw.len() <= escape::WIDTH => {
+                self.out.push(length);
+                escape::put_first(self.out, chunk, raw.len());
+            }
+            _ => scalar::write_text(raw, self.out),
         }
     }
 

@@ -120,7 +120,7 @@ impl<'r> Writer<'r> {
     /// Finds the `@type` of the object whose first member is next, which stays next.
     fn find_type(&mut self) -> Result<(Cow<'r, str>, usize), Failure> {
         let start = self.reader.offset();
-        let mut reader = self.reader.clone();
+        let mut reader = self.reader;
         loop {
             let key = reader.string()?;
             reader.colon()?;
