@@ -6,6 +6,7 @@
 
 pub mod base64;
 pub mod escape;
+pub mod field_mask;
 pub mod fields;
 pub mod http_binding;
 pub mod json;

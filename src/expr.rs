@@ -27,7 +27,7 @@ pub use decode::ReplyReader;
 pub use encode::{Encoder, FitError, PlaceType};
 pub use input::JsonReader;
 pub use parse::parse;
-pub use program::{Fault, Frame, Program, Slot};
+pub use program::{Fault, Frame, Program, ReadAs, Slot};
 pub use render::Renderer;
 pub use types::{IntRange, ObjectMember, Type, TypeKind};
 pub use value::{ListValue, MapValue, Str, Value};

@@ -6,6 +6,7 @@
 mod backend;
 mod call;
 mod input;
+mod mask;
 mod mention;
 mod response;
 mod template;
@@ -23,9 +24,10 @@ pub use backend::{
 };
 pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,
-    HttpCall, Otherwise, PathPart, ReplyCheck, Require, Start,
+    HttpCall, Mask, Otherwise, PathPart, ReplyCheck, Require, Start,
 };
-pub use input::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
+pub use input::{Absent, Body, BodyMember, Constraint, GivenFields, Inputs, Location, Param, RequestPart};
+pub use mask::Used;
 pub use mention::{Mention, Mentioned};
 pub use response::{Cookie, EndpointCache, ErrorMatch, ErrorRule, Errors, Response, ResponseBody, Status};
 pub use template::{Conversion, Item, Member, Spread, Template, TextPart};

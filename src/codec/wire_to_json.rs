@@ -44,6 +44,13 @@ pub enum Selection {
     Except(Vec<(Arc<str>, Self)>),
 }
 
+impl Selection {
+    /// What it says of a field: nothing where that is left out.
+    pub fn of(&self, name: &str) -> Option<&Self> {
+        compile::choose(self, name)
+    }
+}
+
 /// A compiled transcoder from the wire bytes of one message type to JSON.
 pub struct ToJson {
     message: MessageRef,

@@ -36,6 +36,17 @@ pub struct Program {
     code: Arc<Code>,
 }
 
+/// What a program reads a value for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadAs {
+    /// To make something of it.
+    Operand,
+    /// To know whether it is there.
+    Presence,
+    /// It is, or may be, what the program gives.
+    Result,
+}
+
 /// A failing expression (semantics.md 3.5): only for logs, never for a body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -380,6 +391,11 @@ impl Program {
         }
     }
 
+    /// What it reads of the values in slots: field numbers from the message inwards, as far as they are written out.
+    pub fn reads(&self, mut found: impl FnMut(Slot, &[u32], ReadAs)) {
+        self.code.reads(&mut Vec::new(), ReadAs::Result, &mut found);
+    }
+
     /// Evaluates over the values in scope.
     ///
     /// ```
@@ -432,6 +448,32 @@ impl Code {
             found(slot);
         }
         self.operands(&mut |it| it.slots(found));
+    }
+
+    /// `behind` are the fields that are read of its value, the innermost first.
+    fn reads(&self, behind: &mut Vec<u32>, read_as: ReadAs, found: &mut dyn FnMut(Slot, &[u32], ReadAs)) {
+        match &self.op {
+            Op::Slot(slot) => {
+                let path: Vec<u32> = behind.iter().rev().copied().collect();
+                found(*slot, &path, read_as);
+            }
+            Op::Field(of, reader) => {
+                behind.push(reader.number());
+                of.reads(behind, read_as, found);
+                behind.pop();
+            }
+            Op::HasField(of, reader) => of.reads(&mut vec![reader.number()], ReadAs::Presence, found),
+            Op::IsNull { of, .. } => of.reads(&mut Vec::new(), ReadAs::Presence, found),
+            Op::Conditional(three) => {
+                let [condition, yes, no] = &**three;
+                condition.reads(&mut Vec::new(), ReadAs::Operand, found);
+                yes.reads(behind, read_as, found);
+                no.reads(behind, read_as, found);
+            }
+            Op::Default(all) => all.iter().for_each(|it| it.reads(behind, read_as, found)),
+            Op::Pick(of, _) => of.reads(behind, read_as, found),
+            _ => self.operands(&mut |it| it.reads(&mut Vec::new(), ReadAs::Operand, found)),
+        }
     }
 
     /// Everything that it is made of.

@@ -12,7 +12,7 @@ use super::program::Fault;
 use super::types::{Type, TypeKind};
 use super::value::{Value, fault};
 use crate::codec::wire_to_json::enum_value_names;
-use crate::codec::{DecodeError, Enums, Fields, Int64, JsonOptions, ToJson, escape, number, time_text};
+use crate::codec::{DecodeError, Enums, Fields, Int64, JsonOptions, Selection, ToJson, escape, number, time_text};
 use crate::schema::Enum;
 
 pub use text::as_text;
@@ -76,6 +76,14 @@ impl Renderer {
     pub fn compile(ty: &Type, options: JsonOptions) -> Self {
         Self {
             writer: Arc::new(Writer::compile(ty, options)),
+        }
+    }
+
+    /// Which fields it writes of a message; `None` where it writes something else.
+    pub fn selection(&self) -> Option<&Selection> {
+        match &*self.writer {
+            Writer::Message(program) => Some(program.selection()),
+            _ => None,
         }
     }
 

@@ -16,6 +16,7 @@ mod endpoint;
 mod error_rule;
 mod expose;
 mod expression;
+mod field_mask;
 mod fit;
 mod fragment;
 mod graph;

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode};
 
 use super::{BackendIndex, CallIndex, ErrorRule, FragmentIndex, Mention, Origin, Policy, Template};
-use crate::codec::HttpBinding;
+use crate::codec::{HttpBinding, Selection};
 use crate::expr::{Encoder, Program, ReplyReader, Slot, Type};
 use crate::schema::MessageRef;
 
@@ -43,6 +44,19 @@ pub struct Graph {
     pub calls: Vec<Call>,
     /// `require:`, in written order.
     pub require: Vec<Require>,
+    /// `$used_fields()` of its calls.
+    pub masks: Vec<Mask>,
+}
+
+/// Where the request of a call names the fields of the reply that are used.
+#[derive(Clone, Debug)]
+pub struct Mask {
+    /// The call.
+    pub call: CallIndex,
+    /// Where the google.protobuf.FieldMask goes.
+    pub slot: Slot,
+    /// The mask, as its wire bytes.
+    pub wire: Bytes,
 }
 
 /// What something waits for: a call of this graph (level 0) or of one around it.
@@ -285,4 +299,37 @@ pub enum PathPart {
     Segment(Program),
     /// A list that fills several segments.
     Segments(Program),
+}
+
+impl Call {
+    /// Every expression of its keys but `index_by`, and of what is in it; see [`Template::programs`].
+    pub fn programs<'t>(&'t self, each: &mut dyn FnMut(&'t Program, Option<&'t Selection>)) {
+        self.when.iter().for_each(|it| each(&it.program, None));
+        self.fallback.iter().for_each(|it| it.template.programs(each));
+        match &self.kind {
+            CallKind::Compose { with, .. } => with.iter().for_each(|it| it.programs(each)),
+            CallKind::For(inner) => {
+                each(&inner.list, None);
+                inner.graph.calls.iter().for_each(|it| it.programs(each));
+                inner.result.programs(each);
+            }
+            CallKind::Grpc(call) => {
+                if let GrpcRequest::Template { template, .. } = &call.request {
+                    template.programs(each);
+                }
+                call.headers.iter().for_each(|it| it.value.programs(each));
+            }
+            CallKind::Http(call) => {
+                for part in &call.path {
+                    if let PathPart::Segment(program) | PathPart::Segments(program) = part {
+                        each(program, None);
+                    }
+                }
+                call.query.iter().for_each(|(_, it)| it.programs(each));
+                call.headers.iter().for_each(|it| it.value.programs(each));
+                call.body.iter().for_each(|it| it.programs(each));
+            }
+            CallKind::Value(template) => template.programs(each),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use regex::Regex;
 
 use super::Origin;
 use crate::expr::{JsonReader, Slot, Type, Value};
+use crate::schema::MessageRef;
 
 /// What is read from a request.
 #[derive(Debug, Default)]
@@ -19,8 +20,19 @@ pub struct Inputs {
     pub params: Vec<Param>,
     /// The body.
     pub body: Body,
+    /// `$given_fields(body)`.
+    pub given: Option<GivenFields>,
     /// Parts of the request that expressions mention.
     pub request: Vec<(RequestPart, Slot)>,
+}
+
+/// Which fields of the body were given, as a google.protobuf.FieldMask.
+#[derive(Debug)]
+pub struct GivenFields {
+    /// Where the mask goes.
+    pub slot: Slot,
+    /// What the body is read as.
+    pub message: MessageRef,
 }
 
 /// One declared input.

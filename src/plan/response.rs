@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{Condition, Dependency, Header, Mention, Template};
+use crate::codec::Selection;
 use crate::expr::{Program, Slot};
 
 /// What is said.
@@ -101,4 +102,25 @@ pub enum ErrorMatch {
     Code(tonic::Code),
     /// An HTTP backend's status.
     Status(StatusCode),
+}
+
+impl Response {
+    /// Every expression beside the body; see [`Template::programs`].
+    pub fn programs_beside<'t>(&'t self, each: &mut dyn FnMut(&'t Program, Option<&'t Selection>)) {
+        if let Status::Expression(condition) = &self.status {
+            each(&condition.program, None);
+        }
+        self.headers.iter().for_each(|it| it.value.programs(each));
+        self.cookies.iter().for_each(|it| it.value.programs(each));
+    }
+}
+
+impl ResponseBody {
+    /// Every expression in it; see [`Template::programs`].
+    pub fn programs<'t>(&'t self, each: &mut dyn FnMut(&'t Program, Option<&'t Selection>)) {
+        match self {
+            Self::Bytes(program) | Self::HttpBody(program) => each(program, None),
+            Self::Json(template) => template.programs(each),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Origin;
-use crate::codec::{Fields, ToJson};
+use crate::codec::{Fields, Selection, ToJson};
 use crate::expr::{Encoder, Program, Renderer, Slot, Value};
 
 /// Literal JSON, expressions and text, nested.
@@ -129,25 +129,30 @@ pub enum TextPart {
 }
 
 impl Template {
-    /// Every expression in it.
-    pub fn programs<'t>(&'t self, each: &mut dyn FnMut(&'t Program)) {
+    /// Every expression in it, with the fields that are written where it gives a message; `None` where more may be done with
+    /// its value.
+    pub fn programs<'t>(&'t self, each: &mut dyn FnMut(&'t Program, Option<&'t Selection>)) {
         match self {
             Self::Constant { .. } => {}
             Self::Convert { template, .. } => template.programs(each),
-            Self::Expression { program, .. } => each(program),
+            Self::Expression { program, renderer, .. } => each(program, renderer.selection()),
             Self::For {
                 list,
                 condition,
                 each: inner,
                 ..
             } => {
-                each(list);
-                condition.iter().for_each(&mut *each);
+                each(list, None);
+                if let Some(condition) = condition {
+                    each(condition, None);
+                }
                 inner.programs(each);
             }
             Self::List(items) => {
                 for item in items {
-                    item.condition.iter().for_each(&mut *each);
+                    if let Some(condition) = &item.condition {
+                        each(condition, None);
+                    }
                     item.template.programs(each);
                 }
             }
@@ -157,17 +162,22 @@ impl Template {
                         Member::Field {
                             condition, template, ..
                         } => {
-                            condition.iter().for_each(&mut *each);
+                            if let Some(condition) = condition {
+                                each(condition, None);
+                            }
                             template.programs(each);
                         }
-                        Member::Spread { program, .. } => each(program),
+                        Member::Spread { program, members, .. } => match members {
+                            Spread::Message(written) => each(program, Some(written.selection())),
+                            Spread::Chosen(_) | Spread::Json | Spread::Object(_) => each(program, None),
+                        },
                     }
                 }
             }
             Self::Text { parts, .. } => {
                 for part in parts {
                     if let TextPart::Hole(program) = part {
-                        each(program);
+                        each(program, None);
                     }
                 }
             }

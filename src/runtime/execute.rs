@@ -168,7 +168,7 @@ pub async fn run(
         directives: Cell::default(),
     };
     let answer = {
-        let scope = Scope::new(&run, &recipe.graph, inputs, Place::TOP, deadline).selecting(selected);
+        let scope = Scope::selecting(selected, &run, &recipe.graph, inputs, Place::TOP, deadline);
         match graph::run(&scope).await {
             Ok(()) => scope
                 .noted_end()

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::codec::{BindError, Descent, Fields, query};
-use crate::plan::{EndpointIndex, Recipe, ResponseBody, Start, Template};
+use crate::plan::{CallIndex, EndpointIndex, Mask, Recipe, ResponseBody, Start, Template, Used};
 
 /// The parameter that says what is wanted.
 const PARAMETER: &str = "fields";
@@ -23,6 +23,8 @@ pub struct Selected {
     pub body: Template,
     /// When each call of the composition starts now; `None` for those that are not made.
     pub starts: Vec<Option<Start>>,
+    /// Which fields of replies are used now.
+    pub masks: Vec<Mask>,
     /// The choice as it stands in keys: equal choices have equal text.
     pub canonical: String,
 }
@@ -104,8 +106,15 @@ impl Selected {
         if !wrong.is_empty() {
             return Err(wrong.into_iter().map(|it| it.reason).collect());
         }
+        let starts = need::starts(recipe, &body);
+        let made = |it: CallIndex| starts.get(it.0).is_some_and(Option::is_some);
+        let masks = match recipe.graph.masks.as_slice() {
+            [] => Vec::new(),
+            _ => Used::by(&recipe.graph, &recipe.response, Some(&body), made).masks(&recipe.graph),
+        };
         Ok(Some(Self {
-            starts: need::starts(recipe, &body),
+            starts,
+            masks,
             body,
             canonical: fields.to_string(),
         }))

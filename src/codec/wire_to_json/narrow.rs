@@ -27,6 +27,11 @@ impl ToJson {
         Arc::new(narrowed)
     }
 
+    /// Which fields it writes.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
     /// The names of the members that it may write.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         names(&self.message, &self.selection, self.options)

@@ -97,6 +97,11 @@ impl FieldReader {
         }
     }
 
+    /// The number of the field.
+    pub fn number(&self) -> u32 {
+        self.field.number
+    }
+
     /// The value of the field: null where it is unset and that can be told apart, else its default. Lists and maps are read
     /// in place later. Of what is malformed, which a reader of replies has refused, the default is read.
     pub fn read(&self, message: &Bytes) -> Value {

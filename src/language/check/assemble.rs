@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::field_mask;
 use super::fragment::FragmentState;
 use super::graph::{check_cycles, starts};
 use super::infer;
@@ -215,6 +216,7 @@ fn layout(
         ty: Type::unknown(),
         slot: Slot(0),
         error_slot: None,
+        mask_slot: None,
         options,
     };
     let mut calls = vec![unplaced; outline.calls.len()];
@@ -234,6 +236,7 @@ fn layout(
             let state = &mut calls[id.0];
             state.slot = slot();
             state.error_slot = node.asked.then(&mut slot);
+            state.mask_slot = field_mask::is_in(node.spec).then(&mut slot);
             let of_fragment = match &targets[id.0] {
                 Target::Fragment(info) => info.json,
                 _ => Json::default(),

@@ -42,12 +42,21 @@ impl Unit<'_, '_> {
             .filter_map(|it| Some((it, self.call(it, facts, bound)?)))
             .collect();
         calls.sort_by_key(|(id, _)| *id);
+        let masks = calls.iter().enumerate().filter_map(|(at, (id, _))| {
+            Some(plan::Mask {
+                call: plan::CallIndex(at),
+                slot: self.state(*id).mask_slot?,
+                wire: bytes::Bytes::new(),
+            })
+        });
+        let masks = masks.collect();
         let state = &self.graphs[graph.0];
         plan::Graph {
             base: state.base,
             n_slots: state.top - state.base.0,
             calls: calls.into_iter().map(|(_, it)| it).collect(),
             require: Vec::new(),
+            masks,
         }
     }
 
@@ -166,8 +175,8 @@ impl Unit<'_, '_> {
             (CallKind::Grpc { request, .. }, Target::Grpc { served, input, output }) => {
                 let request = match (request, bound) {
                     (None, Some(binding)) => Some(GrpcRequest::Bound(binding.clone())),
-                    (Some(request), _) => self.request(request, &input, scope),
-                    (None, None) => self.request(&empty_object(spec.span), &input, scope),
+                    (Some(request), _) => self.request(id, request, &input, scope),
+                    (None, None) => self.request(id, &empty_object(spec.span), &input, scope),
                 };
                 let headers = self.call_headers(&spec.headers, scope, true);
                 let call = plan::GrpcCall {
@@ -200,13 +209,15 @@ impl Unit<'_, '_> {
         }
     }
 
-    fn request(&mut self, request: &Template, input: &MessageRef, scope: &Scope) -> Option<GrpcRequest> {
+    fn request(&mut self, id: CallId, request: &Template, input: &MessageRef, scope: &Scope) -> Option<GrpcRequest> {
         let before = self.diagnostics.len();
+        let mut scope = scope.for_purpose(Purpose::Request);
+        scope.request_of = Some(id);
         let place = PlaceType {
             ty: Type::of_message(input),
             takes_null: false,
         };
-        let typed = self.template(request, Some(&place), &scope.for_purpose(Purpose::Request));
+        let typed = self.template(request, Some(&place), &scope);
         if is_poisoned(&typed.ty) {
             return None;
         }

@@ -10,6 +10,7 @@ use super::cache;
 use super::complete::{Hints, complete};
 use super::deferral;
 use super::error_rule;
+use super::field_mask;
 use super::lint;
 use super::outline::{Outline, ParamNode, ROOT};
 use super::param::Origin;
@@ -21,7 +22,7 @@ use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
 use crate::language::spec::scalar::{NameFault, check_name};
 use crate::language::spec::{Body, Composition, Location, Name};
-use crate::plan::{Endpoint, EndpointIndex, Recipe, Waiting};
+use crate::plan::{Endpoint, EndpointIndex, Recipe, Used, Waiting};
 use crate::schema::MessageRef;
 use crate::schema::http_rule::HttpRule;
 use crate::schema::path_template::{PathTemplate, RouteTable};
@@ -184,6 +185,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
         graph.require = unit.requires();
         let response = unit.response();
         deferral::defer_checks(&mut graph, &response);
+        field_mask::fill(&mut graph, |graph| Used::by(graph, &response, None, |_| true));
         let digest = cache::fingerprint(unit, written, format!("{} {}", method.value, path.value).as_bytes());
         let cache = written
             .cache

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::assemble::{Setting, Stop, assemble, request_of};
 use super::cache;
 use super::complete::{Hints, complete};
+use super::field_mask;
 use super::lint;
 use super::literal;
 use super::outline::{Outline, ROOT, name_taken};
@@ -157,6 +158,7 @@ fn check(
         let mut graph = unit.graph(ROOT, &Facts::new(), None);
         graph.require = unit.requires();
         let result = result(unit);
+        field_mask::fill(&mut graph, |graph| plan::Used::by_fragment(graph, &result.template));
         lint::check(unit, None);
         let fingerprint = cache::fingerprint(unit, written, b"");
         let info = FragmentInfo {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::field_mask::given_body;
 use super::outline::{CallId, GraphId, Meaning, Outline, ROOT};
 use super::unit::Target;
 use super::walk::{Role, Site, Walker, Want, Wants};
@@ -33,6 +34,8 @@ pub(super) struct Uses {
     pub(super) params: Vec<Vec<Use>>,
     /// By path into the body; the whole body has the empty path.
     pub(super) body: BTreeMap<Vec<Arc<str>>, Vec<Use>>,
+    /// Somebody asks which fields of the body were given.
+    pub(super) given: bool,
 }
 
 /// What each call's templates have to be.
@@ -76,8 +79,10 @@ pub(super) fn uses(outline: &Outline<'_>, targets: &[Target<'_>]) -> Uses {
     let mut uses = Uses {
         params: vec![Vec::new(); outline.params.len()],
         body: BTreeMap::new(),
+        given: false,
     };
     each_site(outline, targets, |graph, site| {
+        uses.given |= given_body(site.expression).is_some();
         let (place, required) = match &site.role {
             Role::Place(place, required) => (Some(place.clone()), *required),
             Role::Presence => (None, false),

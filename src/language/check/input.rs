@@ -12,7 +12,7 @@ use super::world::World;
 use crate::expr::{JsonReader, Slot, Type, TypeKind, Value};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::spec;
-use crate::plan::{Absent, Body, BodyMember, Inputs};
+use crate::plan::{Absent, Body, BodyMember, GivenFields, Inputs};
 
 /// What the inputs of a composition are checked against.
 pub(super) struct Sources<'i> {
@@ -43,6 +43,13 @@ pub(super) fn check(world: &World<'_>, sources: &Sources<'_>, diagnostics: &mut 
         inputs.params.push(param);
     }
     (inputs.body, state.body) = body(sources, &mut slot, diagnostics);
+    if let (true, BodyState::Whole(_, ty)) = (sources.uses.given, &state.body)
+        && let TypeKind::Message(message) = &ty.kind
+    {
+        let (slot, message) = (slot(), message.clone());
+        state.given = Some(slot);
+        inputs.given = Some(GivenFields { slot, message });
+    }
     let mentioned: BTreeSet<&Input> = all_inputs(outline).collect();
     for input in mentioned {
         if let Some(part) = input.request_part() {

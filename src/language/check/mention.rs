@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use super::field_mask::given_body;
 use super::outline::{CallId, GraphId, Meaning, Outline, Reads, name_taken};
 use super::walk::Site;
 use super::world::listed;
@@ -85,6 +86,14 @@ impl<'d> Mentioner<'d> {
     /// Every mention of an expression.
     pub(super) fn site(&mut self, outline: &Outline<'_>, graph: GraphId, site: &Site<'_, '_>, into: &mut Reads) {
         self.check_local(outline, graph, site);
+        if let Some(body) = given_body(site.expression)
+            && !outline.is_fragment()
+            && outline.meaning(graph, site.locals.iter().map(|it| &*it.value), &body) == Some(Meaning::Body)
+        {
+            // Which of its members are there is asked, not what is in them.
+            into.inputs.insert(Input::Body);
+            return;
+        }
         for mention in site.expression.ast.mentions() {
             self.mention((outline, graph), site, &mention, into);
         }

@@ -109,6 +109,9 @@ impl Unit<'_, '_> {
     }
 
     fn template_expression(&mut self, expression: &Expression, place: Option<&PlaceType>, scope: &Scope) -> Typed {
+        if let Some(mask) = self.field_mask(expression, place, scope) {
+            return mask;
+        }
         let Some(mut checked) = self.expression(expression, scope) else {
             return Typed::poison();
         };

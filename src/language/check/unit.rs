@@ -37,6 +37,8 @@ pub(super) struct CallState {
     pub(super) ty: Type,
     pub(super) slot: Slot,
     pub(super) error_slot: Option<Slot>,
+    /// Where the mask of the fields goes that are used of its reply, if its request has one.
+    pub(super) mask_slot: Option<Slot>,
     /// How its result is written as JSON.
     pub(super) options: JsonOptions,
 }
@@ -78,6 +80,8 @@ pub(super) struct InputState {
     /// By param.
     pub(super) params: Vec<(Slot, Type)>,
     pub(super) body: BodyState,
+    /// Which fields of the body were given.
+    pub(super) given: Option<Slot>,
     pub(super) request: Vec<(Input, Slot)>,
 }
 
@@ -114,6 +118,8 @@ pub(super) struct Scope {
     pub(super) purpose: Purpose,
     /// The result of this call has this type here: for what is made of the reply itself.
     pub(super) reply: Option<(CallId, Type)>,
+    /// The call whose `request:` this is.
+    pub(super) request_of: Option<CallId>,
 }
 
 /// A variable of `$for`.
@@ -172,6 +178,7 @@ impl Unit<'_, '_> {
             options: self.options,
             purpose,
             reply: None,
+            request_of: None,
         }
     }
 

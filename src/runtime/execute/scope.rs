@@ -108,8 +108,30 @@ impl<'s> Scope<'s> {
         place: Place<'s>,
         deadline: Deadline,
     ) -> Self {
+        Self::selecting(None, run, graph, inputs, place, deadline)
+    }
+
+    /// The same, for what a client chose of the response.
+    pub(super) fn selecting(
+        selected: Option<&'s Selected>,
+        run: &'s Run<'s>,
+        graph: &'s Graph,
+        inputs: Vec<Value>,
+        place: Place<'s>,
+        deadline: Deadline,
+    ) -> Self {
         let mut values = inputs;
         values.resize(graph.n_slots as usize, Value::Null);
+        for mask in selected.map_or(&graph.masks, |it| &it.masks) {
+            let at = mask
+                .slot
+                .0
+                .checked_sub(graph.base.0)
+                .map_or(usize::MAX, |it| it as usize);
+            if let Some(place) = values.get_mut(at) {
+                *place = Value::Message(mask.wire.clone());
+            }
+        }
         let parent = match place {
             Place {
                 outer: Some((outer, _)),
@@ -122,7 +144,7 @@ impl<'s> Scope<'s> {
             run,
             graph,
             place,
-            selected: None,
+            selected,
             deadline,
             parent,
             values: RefCell::new(values),
@@ -133,11 +155,6 @@ impl<'s> Scope<'s> {
             over: Cell::new(false),
             made_of: Cell::default(),
         }
-    }
-
-    /// The same, for a part of the response.
-    pub(super) fn selecting(self, selected: Option<&'s Selected>) -> Self {
-        Self { selected, ..self }
     }
 
     pub(super) fn is_selected(&self) -> bool {

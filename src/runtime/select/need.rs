@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::expr::{Program, Slot};
-use crate::plan::{Call, CallIndex, CallKind, Dependency, Graph, Recipe, Start, Status, Template};
+use crate::plan::{Call, CallIndex, CallKind, Dependency, Graph, Recipe, Start, Template};
 
 /// When each call starts; `None` for those that are not made.
 pub(super) fn starts(recipe: &Recipe, body: &Template) -> Vec<Option<Start>> {
@@ -44,13 +44,8 @@ fn roots(recipe: &Recipe, body: &Template) -> Vec<CallIndex> {
     let mut read = |program: &Program| {
         program.slots(|slot| all.extend(by_slot.get(&slot).copied()));
     };
-    body.programs(&mut read);
-    let response = &recipe.response;
-    if let Status::Expression(condition) = &response.status {
-        read(&condition.program);
-    }
-    response.headers.iter().for_each(|it| it.value.programs(&mut read));
-    response.cookies.iter().for_each(|it| it.value.programs(&mut read));
+    body.programs(&mut |it, _| read(it));
+    recipe.response.programs_beside(&mut |it, _| read(it));
     let requires = graph.require.iter().flat_map(|it| &it.needs);
     all.extend(requires.filter(|it| it.level == 0).map(|it| it.call));
     all

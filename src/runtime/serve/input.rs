@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 
 use crate::codec::wire::put_bytes;
-use crate::codec::{BindError, json, query};
+use crate::codec::{BindError, field_mask, json, query};
 use crate::expr::{ListValue, Slot, Str, Type, TypeKind, Value, input};
 use crate::plan::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
 
@@ -60,6 +60,10 @@ pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Va
             Ok(value) => set(&mut values, *slot, value),
             Err(all) => bad.extend(all),
         },
+    }
+    if let Some(given) = &inputs.given {
+        let mask = field_mask::given(&given.message, json::trim(around.body));
+        set(&mut values, given.slot, Value::Message(mask.into()));
     }
     if bad.is_empty() { Ok(values) } else { Err(bad) }
 }

@@ -286,6 +286,7 @@ impl Calls {
         let n_slots = u32::from(element.is_some());
         names.scopes.push(element.into_iter().collect());
         let graph = Graph {
+            masks: Vec::new(),
             base: Slot(base),
             n_slots,
             ..Graph::default()
