@@ -3,13 +3,17 @@
 //! A fixture is one file: gateway and compositions, what the backends are asked and answer, exchanges and what is expected.
 //! An unexpected backend call fails it, and so does a scripted line that nobody used.
 
+pub mod coverage;
+pub mod drill;
 pub mod fixture;
 pub mod run;
 pub mod script;
 
 use std::path::{Path, PathBuf};
 
-pub use run::{Answered, Expected, Played, play, run};
+pub use coverage::Coverage;
+pub use drill::Drill;
+pub use run::{Answered, Expected, Played, Tested, play, run, test};
 pub use script::{Asked, Responder};
 
 /// All fixture files below the paths, sorted. A file that is named counts whatever its ending.

@@ -3,7 +3,7 @@
 //! Where nobody watches this is one test of an `Option` at each turn of a call. Parts of the plan are named by their
 //! address, which stands as long as the plan is served. Invariant: nothing that runs reads what was noted.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::execute::CallReport;
 use crate::expr::{Frame, Slot, Value};
@@ -11,7 +11,10 @@ use crate::time::Instant;
 
 /// Notes of one worker, in the order in which things happened.
 #[derive(Debug, Default)]
-pub struct Watch(RefCell<Vec<Note>>);
+pub struct Watch {
+    notes: RefCell<Vec<Note>>,
+    failing: Cell<Option<Address>>,
+}
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -56,7 +59,7 @@ pub enum Event {
 impl Watch {
     /// Takes note of something.
     pub fn note<T>(&self, of: &T, element: usize, what: Event) {
-        self.0.borrow_mut().push(Note {
+        self.notes.borrow_mut().push(Note {
             at: Instant::now(),
             of: Address::of(of),
             element,
@@ -66,7 +69,17 @@ impl Watch {
 
     /// Takes out what was noted so far.
     pub fn take(&self) -> Vec<Note> {
-        self.0.take()
+        self.notes.take()
+    }
+
+    /// Has a call fail whenever it is made, to see whether the response stands without it.
+    pub fn fail(&self, call: Option<Address>) {
+        self.failing.set(call);
+    }
+
+    /// Whether a call is to fail.
+    pub fn fails<T>(&self, call: &T) -> bool {
+        self.failing.get() == Some(Address::of(call))
     }
 }
 

@@ -10,13 +10,16 @@ use std::sync::Arc;
 pub use self::answer::Answered;
 use self::answer::ask;
 use self::stage::{Stage, shown};
+use super::coverage::Coverage;
+use super::drill::{Drill, dispensable, drill};
 use super::fixture::{self, Exchange, Fixture, Step};
 use super::script::{Asked, Responder, Script};
 use crate::language::diagnostic::{Diagnostics, Severity, render};
 use crate::language::source::{Node, SourceMap, Span};
 use crate::language::spec;
 use crate::runtime::backend::guard;
-use crate::runtime::snapshot::{Hall, Running};
+use crate::runtime::snapshot::{Hall, Running, Snapshot};
+use crate::runtime::watch::{Note, Watch};
 
 /// What is done where an answer is not what the file expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,53 @@ pub fn run(path: &Path, expected: Expected) -> Result<(), Vec<String>> {
         trial.play().await;
         trial.end(expected)
     })
+}
+
+/// What a test of a fixture says.
+#[derive(Debug)]
+pub struct Tested {
+    /// What the fixture shows, in its own words.
+    pub about: String,
+    /// What went otherwise.
+    pub failures: Vec<String>,
+    /// Calls that failed on purpose; none where the fixture fails by itself, or they were not wanted.
+    pub drills: Vec<Drill>,
+    /// What it has seen.
+    pub coverage: Coverage,
+}
+
+/// Runs one fixture file as [`run`] does, with drills where they are wanted, and notes what it covers.
+pub fn test(path: &Path, expected: Expected, drills: bool) -> Tested {
+    let text = std::fs::read_to_string(path).map_err(|error| vec![format!("cannot be read: {error}")]);
+    let played = text.and_then(|text| {
+        in_simulated_time(async {
+            let mut trial = Trial::load(path, text.clone(), None)?;
+            let about = trial.fixture.about.clone();
+            trial.play().await;
+            let dispensable = dispensable(&trial.first, &trial.notes.concat());
+            let (coverage, answers) = (std::mem::take(&mut trial.coverage), trial.answers.clone());
+            Ok((about, trial.end(expected), coverage, (text, dispensable, answers)))
+        })
+    });
+    match played {
+        Err(failures) => Tested {
+            about: String::new(),
+            failures,
+            drills: Vec::new(),
+            coverage: Coverage::default(),
+        },
+        Ok((about, ended, coverage, (text, dispensable, answers))) => {
+            let failures = ended.err().unwrap_or_default();
+            let wanted = drills && failures.is_empty();
+            let drills = dispensable.iter().filter(|_| wanted);
+            Tested {
+                about,
+                failures,
+                drills: drills.map(|it| drill(path, &text, it, &answers)).collect(),
+                coverage,
+            }
+        }
+    }
 }
 
 /// Runs a fixture from memory, as if it lay in `folder`. What no backend line of it is about is answered by `responder`.
@@ -70,7 +120,7 @@ pub struct Played {
     pub metrics: String,
 }
 
-fn in_simulated_time<T>(work: impl Future<Output = Result<T, Vec<String>>>) -> Result<T, Vec<String>> {
+pub(super) fn in_simulated_time<T>(work: impl Future<Output = Result<T, Vec<String>>>) -> Result<T, Vec<String>> {
     let builder = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -80,21 +130,27 @@ fn in_simulated_time<T>(work: impl Future<Output = Result<T, Vec<String>>>) -> R
 }
 
 /// A fixture that is being run.
-struct Trial {
+pub(super) struct Trial {
     path: PathBuf,
     text: String,
     fixture: Fixture,
     stage: Stage,
-    script: Rc<Script>,
+    pub(super) script: Rc<Script>,
     hall: Arc<Hall>,
-    running: Rc<Running>,
-    answers: Vec<Option<Answered>>,
+    pub(super) running: Rc<Running>,
+    pub(super) watch: Rc<Watch>,
+    /// What was served before any reload.
+    first: Arc<Snapshot>,
+    pub(super) answers: Vec<Option<Answered>>,
+    /// What happened during each answer; of several at once, all of it with the last.
+    pub(super) notes: Vec<Vec<Note>>,
+    coverage: Coverage,
     failures: Vec<String>,
     rewrites: Vec<(Span, String)>,
 }
 
 impl Trial {
-    fn load(path: &Path, text: String, responder: Option<Responder>) -> Result<Self, Vec<String>> {
+    pub(super) fn load(path: &Path, text: String, responder: Option<Responder>) -> Result<Self, Vec<String>> {
         let mut sources = SourceMap::default();
         let mut diagnostics = Diagnostics::default();
         let file = sources.add(path.display().to_string(), text.as_str());
@@ -113,7 +169,8 @@ impl Trial {
         };
         let script = Script::new(fixture.backends.clone(), responder);
         let hall = Hall::new(plan.settings.cache_memory);
-        let running = stage.run(plan, None, &hall, &script);
+        let watch = Rc::new(Watch::default());
+        let running = stage.run(plan, None, &hall, &script, &watch);
         Ok(Self {
             path: path.to_owned(),
             text,
@@ -121,14 +178,18 @@ impl Trial {
             stage,
             script,
             hall,
+            first: running.snapshot.clone(),
             running,
+            watch,
             answers: Vec::new(),
+            notes: Vec::new(),
+            coverage: Coverage::default(),
             failures: Vec::new(),
             rewrites: Vec::new(),
         })
     }
 
-    async fn play(&mut self) {
+    pub(super) async fn play(&mut self) {
         let steps = std::mem::take(&mut self.fixture.steps);
         for step in &steps {
             self.script.begin_step();
@@ -166,7 +227,11 @@ impl Trial {
                 }
             }
             self.answers.push(answer);
+            self.notes.push(Vec::new());
         }
+        let notes = self.watch.take();
+        self.coverage.add(&self.running.snapshot.plan, &notes);
+        self.notes.last_mut().into_iter().for_each(|it| it.clone_from(&notes));
     }
 
     fn reload(&mut self, nodes: &[Node], refused: &[String]) {
@@ -175,7 +240,9 @@ impl Trial {
         match self.stage.check(nodes, &folder, &mut diagnostics) {
             Some(plan) if refused.is_empty() => {
                 let previous = self.running.snapshot.clone();
-                self.running = self.stage.run(plan, Some(&previous), &self.hall, &self.script);
+                self.running = self
+                    .stage
+                    .run(plan, Some(&previous), &self.hall, &self.script, &self.watch);
             }
             Some(_) => self
                 .failures

@@ -29,6 +29,10 @@ pub struct Script {
     began: Cell<Instant>,
     asked: RefCell<Vec<Asked>>,
     surprises: RefCell<Vec<String>>,
+    /// The first request that no line answers.
+    unanswered: RefCell<Option<String>>,
+    /// Lines answer as often as they are asked.
+    lenient: Cell<bool>,
 }
 
 /// A request that reached a backend.
@@ -66,6 +70,8 @@ impl Script {
             began: Cell::new(Instant::now()),
             asked: RefCell::default(),
             surprises: RefCell::default(),
+            unanswered: RefCell::default(),
+            lenient: Cell::new(false),
         })
     }
 
@@ -100,6 +106,21 @@ impl Script {
         all
     }
 
+    /// Lets lines answer as often as they are asked.
+    pub(super) fn be_lenient(&self) {
+        self.lenient.set(true);
+    }
+
+    /// The first request that no line answers.
+    pub(super) fn unanswered(&self) -> Option<String> {
+        self.unanswered.borrow().clone()
+    }
+
+    fn unexpected(&self, on: &On, sent: &str) {
+        self.unanswered.borrow_mut().get_or_insert_with(|| shown(on));
+        self.surprise(format!("unexpected call of {} with {sent}", shown(on)));
+    }
+
     fn surprise(&self, text: String) {
         self.surprises.borrow_mut().push(text);
     }
@@ -117,7 +138,11 @@ impl Script {
             .lines
             .iter()
             .find(|(line, used)| line.on == *on && used.get() < line.times && line.want.as_ref().is_none_or(&wants));
-        if let Some((line, used)) = found {
+        let again = || {
+            let fits = |line: &Line| line.on == *on && line.want.as_ref().is_none_or(&wants);
+            self.lines.iter().rfind(|(line, _)| self.lenient.get() && fits(line))
+        };
+        if let Some((line, used)) = found.or_else(again) {
             used.set(used.get() + 1);
             return Some(line.clone());
         }
@@ -212,8 +237,7 @@ impl ScriptedBackend {
         };
         let Some(line) = self.script.find(&on, metadata, message, wants) else {
             let sent = serde_json::to_string(&request).unwrap_or_default();
-            self.script
-                .surprise(format!("unexpected call of {} with {sent}", shown(&on)));
+            self.script.unexpected(&on, &sent);
             return Err(Failure::bug("a call that nobody scripted"));
         };
         self.arrive(&line, &attempt, metadata).await?;
@@ -271,8 +295,7 @@ impl ScriptedBackend {
             .find(&on, headers, &received, |want| sent.as_ref() == Some(want))
         else {
             let sent = sent.map(|it| it.to_string()).unwrap_or_default();
-            self.script
-                .surprise(format!("unexpected call of {} with {sent}", shown(&on)));
+            self.script.unexpected(&on, &sent);
             return Err(Failure::bug("a call that nobody scripted"));
         };
         self.arrive(&line, &attempt, headers).await?;

@@ -41,8 +41,23 @@ impl Session {
             .unwrap();
         let text = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
         let shown = text.concat().replace(&self.folder.display().to_string(), "/project");
-        (shown, output.status.code().unwrap_or(-1))
+        (without_ids(&shown), output.status.code().unwrap_or(-1))
     }
+}
+
+/// Trace ids are different each time: 32 hexadecimal digits become `TRACE`.
+fn without_ids(text: &str) -> String {
+    let is_hex = |it: char| it.is_ascii_digit() || ('a'..='f').contains(&it);
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(is_hex) {
+        let length = rest[at..].find(|it| !is_hex(it)).unwrap_or(rest.len() - at);
+        let run = &rest[at..at + length];
+        out.push_str(&rest[..at]);
+        out.push_str(if length == 32 { "TRACE" } else { run });
+        rest = &rest[at + length..];
+    }
+    out + rest
 }
 
 impl Drop for Session {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::{FutureExt, LocalBoxFuture};
 use tokio::time::timeout_at;
 
@@ -66,6 +67,10 @@ async fn attempt(scope: &Scope<'_>, index: CallIndex, call: &Call) -> Result<Val
             scope.note(call, Event::Skipped);
             return Ok(Value::Null);
         }
+    }
+    if scope.run.context.watch.is_some_and(|it| it.fails(call)) {
+        let failure = Failure::status(tonic::Code::Unavailable, String::new(), Bytes::new());
+        return Err(scope.failed(call, failure));
     }
     let deadline = call.timeout.map_or(scope.deadline, |it| scope.deadline.capped(it));
     let reply = match &call.kind {

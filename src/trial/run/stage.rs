@@ -19,6 +19,7 @@ use crate::plan::Plan;
 use crate::runtime::backend::{Backend, Backends, Dice};
 use crate::runtime::select::Selections;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
+use crate::runtime::watch::Watch;
 use crate::schema::build::build;
 use crate::schema::descriptor::FileDescriptorSet;
 use crate::schema::load as descriptors;
@@ -136,6 +137,7 @@ impl Stage {
         previous: Option<&Snapshot>,
         hall: &Arc<Hall>,
         script: &Rc<Script>,
+        watch: &Rc<Watch>,
     ) -> Rc<Running> {
         let backends = plan.backends.iter().zip(&self.pools).map(|(backend, pool)| {
             let (name, max) = (backend.name.clone(), backend.max_message);
@@ -149,7 +151,7 @@ impl Stage {
             backends,
             hall: hall.clone(),
             selections: Selections::default(),
-            watch: None,
+            watch: Some(watch.clone()),
         })
     }
 }
