@@ -194,12 +194,11 @@ impl<T> RouteTable<T> {
 
     /// The trie of the verb at the end of a path and what stands between the first slash and the verb.
     fn split_verb<'p>(&self, path: &'p str) -> Verb<'p> {
+        if self.verbs.is_empty() {
+            return Verb::None;
+        }
         let last = path.rfind('/').map_or(0, |it| it + 1);
-        let Some(colon) = path[last..]
-            .rfind(':')
-            .map(|it| last + it)
-            .filter(|_| !self.verbs.is_empty())
-        else {
+        let Some(colon) = path[last..].rfind(':').map(|it| last + it) else {
             return Verb::None;
         };
         let verb = decode(&path[colon + 1..]);
@@ -225,9 +224,7 @@ impl<T> RouteTable<T> {
     ) -> Option<RouteIndex> {
         let node = &self.nodes[node];
         if let Some(path) = rest {
-            let (segment, rest) = path
-                .split_once('/')
-                .map_or((path, None), |(segment, rest)| (segment, Some(rest)));
+            let (segment, rest) = first_segment(path);
             if !node.literals.is_empty() {
                 let text = decode(segment);
                 if let Ok(at) = node.literals.binary_search_by(|(it, _)| (**it).cmp(&text))
@@ -285,24 +282,33 @@ fn check(path: &str) -> Shape {
         return Shape::Bad;
     };
     let mut shape = Shape::Good;
-    for segment in segments.split('/') {
+    let mut rest = Some(segments).filter(|it| !it.is_empty());
+    while let Some(path) = rest {
+        let (segment, behind) = first_segment(path);
         if segment.is_empty() {
-            if !segments.is_empty() {
-                shape = Shape::EmptySegment;
-            }
+            shape = Shape::EmptySegment;
         } else if !is_well_formed(segment) {
             return Shape::Bad;
         }
+        rest = behind;
     }
     shape
 }
 
+/// What stands before the first slash, and what behind it. Segments are short: looking at each byte is the fastest.
+fn first_segment(path: &str) -> (&str, Option<&str>) {
+    match path.bytes().position(|it| it == b'/') {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
+    }
+}
+
 /// Whether a segment decodes to text without NUL and is no dot segment.
 fn is_well_formed(segment: &str) -> bool {
-    if segment.contains('\0') || is_dots(segment) {
+    if is_dots(segment) || segment.bytes().any(|it| it == 0) {
         return false;
     }
-    if !segment.contains('%') {
+    if !segment.bytes().any(|it| it == b'%') {
         return true;
     }
     let mut rest = segment.as_bytes();
@@ -327,7 +333,7 @@ fn is_dots(segment: &str) -> bool {
 
 /// Text that was found well formed, decoded.
 fn decode(text: &str) -> Cow<'_, str> {
-    if text.contains('%') {
+    if text.bytes().any(|it| it == b'%') {
         percent_decode_str(text).decode_utf8_lossy()
     } else {
         Cow::Borrowed(text)
@@ -349,9 +355,9 @@ fn capture(segments: &[Segment], range: Range<usize>, path: Option<&str>) -> Str
     };
     // Where the nth segment begins; one that is not there would begin behind a slash at the end.
     let start_of = |n: usize| {
-        n.checked_sub(1).map_or(0, |it| {
-            path.match_indices('/').nth(it).map_or(path.len(), |(at, _)| at) + 1
-        })
+        let mut slashes = (0..path.len()).filter(|it| path.as_bytes()[*it] == b'/');
+        n.checked_sub(1)
+            .map_or(0, |it| slashes.nth(it).unwrap_or(path.len()) + 1)
     };
     let rest = segments[range.clone()].last() == Some(&Segment::Rest);
     let start = start_of(range.start).min(path.len());
