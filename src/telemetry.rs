@@ -2,12 +2,15 @@
 //!
 //! Metrics count and time; they never carry a value of a request or reply, only names that the configuration knows.
 
+use std::cell::RefCell;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
@@ -234,6 +237,62 @@ impl Metrics {
             out.clear();
         }
         out
+    }
+}
+
+/// What one worker counts for one endpoint with every request: each metric is looked up in its family once, so that
+/// counting takes neither hash nor shared lock.
+#[derive(Debug, Default)]
+pub struct Meter {
+    requests: Known<RequestLabels, Counter>,
+    request_duration: Known<EndpointLabels, Histogram>,
+    calls: Known<CallLabels, Counter>,
+    call_duration: Known<BackendLabels, Histogram>,
+}
+
+/// The few metrics of a family that were asked for.
+#[derive(Debug)]
+struct Known<S, M>(RefCell<Vec<(S, M)>>);
+
+impl Meter {
+    /// Counts a request that was answered.
+    pub fn answered(&self, metrics: &Metrics, labels: RequestLabels, took: Duration) {
+        let endpoint = labels.endpoint.clone();
+        let duration = self
+            .request_duration
+            .get(&metrics.request_duration, EndpointLabels { endpoint });
+        duration.observe(took.as_secs_f64());
+        self.requests.get(&metrics.requests, labels).inc();
+    }
+
+    /// Counts a call, and times it where `took` says how long its backend needed.
+    pub fn called(&self, metrics: &Metrics, labels: CallLabels, took: Option<Duration>) {
+        if let Some(took) = took {
+            let backend = labels.backend.clone();
+            let duration = self
+                .call_duration
+                .get(&metrics.call_duration, BackendLabels { backend });
+            duration.observe(took.as_secs_f64());
+        }
+        self.calls.get(&metrics.calls, labels).inc();
+    }
+}
+
+impl<S, M> Default for Known<S, M> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<S: Clone + Eq + Hash, M: Clone> Known<S, M> {
+    fn get<C: MetricConstructor<M>>(&self, family: &Family<S, M, C>, labels: S) -> M {
+        let mut known = self.0.borrow_mut();
+        if let Some((_, metric)) = known.iter().find(|(it, _)| *it == labels) {
+            return metric.clone();
+        }
+        let metric = family.get_or_create_owned(&labels);
+        known.push((labels, metric.clone()));
+        metric
     }
 }
 

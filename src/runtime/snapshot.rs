@@ -13,8 +13,8 @@ use super::cache::Cache;
 use super::execute::Detached;
 use super::select::Selections;
 use super::watch::Watch;
-use crate::plan::Plan;
-use crate::telemetry::Metrics;
+use crate::plan::{EndpointIndex, Plan};
+use crate::telemetry::{Meter, Metrics};
 
 /// What is served, until the next reload.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ pub struct Running {
     pub selections: Selections,
     /// Somebody wants to see what the calls do.
     pub watch: Option<Rc<Watch>>,
+    /// By endpoint; the last counts what no endpoint answers.
+    pub(crate) meters: Vec<Meter>,
 }
 
 /// Counts one request as long as it lives.
@@ -104,12 +106,30 @@ impl Running {
             &snapshot.guards,
             previous.map(|it| &it.backends),
         );
+        Self::with_backends(snapshot, hall, backends, None)
+    }
+
+    /// A worker's view of a snapshot with backends that somebody else made, and may watch.
+    pub fn with_backends(
+        snapshot: Arc<Snapshot>,
+        hall: Arc<Hall>,
+        backends: Backends,
+        watch: Option<Rc<Watch>>,
+    ) -> Rc<Self> {
+        let meters = (0..=snapshot.plan.endpoints.len()).map(|_| Meter::default());
         Rc::new(Self {
-            snapshot,
             backends,
             hall,
             selections: Selections::default(),
-            watch: None,
+            watch,
+            meters: meters.collect(),
+            snapshot,
         })
+    }
+
+    /// What is counted for an endpoint, or for what none answers.
+    pub fn meter(&self, endpoint: Option<EndpointIndex>) -> &Meter {
+        let none = self.meters.len() - 1;
+        &self.meters[endpoint.map_or(none, |it| it.0.min(none))]
     }
 }

@@ -13,9 +13,7 @@ use crate::plan::{AccessLog, EndpointIndex, Recipe};
 use crate::runtime::backend::{Failure, code};
 use crate::runtime::execute::{Outcome, ReplySource};
 use crate::runtime::snapshot::Running;
-use crate::telemetry::{
-    BackendLabels, CacheLabels, CallLabels, DegradedLabels, EndpointLabels, FailureLabels, RequestLabels,
-};
+use crate::telemetry::{CacheLabels, CallLabels, DegradedLabels, FailureLabels, RequestLabels};
 use crate::time::Instant;
 
 /// The line of one request. Where it is dropped before its end, the client has left: status 499.
@@ -177,32 +175,16 @@ impl Line {
 
     fn count(&mut self, endpoint: &Arc<str>, status: u16, took: Duration) {
         let metrics = &self.running.hall.metrics;
-        metrics
-            .requests
-            .get_or_create(&RequestLabels {
-                endpoint: endpoint.clone(),
-                status,
-            })
-            .inc();
-        let labels = EndpointLabels {
+        let meter = self.running.meter(self.endpoint);
+        let labels = RequestLabels {
             endpoint: endpoint.clone(),
+            status,
         };
-        metrics
-            .request_duration
-            .get_or_create(&labels)
-            .observe(took.as_secs_f64());
+        meter.answered(metrics, labels, took);
         for (mut labels, took) in std::mem::take(&mut self.report.calls) {
             labels.endpoint = endpoint.clone();
-            let backend = BackendLabels {
-                backend: labels.backend.clone(),
-            };
-            if labels.source == "backend" {
-                metrics
-                    .call_duration
-                    .get_or_create(&backend)
-                    .observe(took.as_secs_f64());
-            }
-            metrics.calls.get_or_create(&labels).inc();
+            let by_backend = labels.source == "backend";
+            meter.called(metrics, labels, by_backend.then_some(took));
         }
         for (call, _) in &self.report.degraded {
             let labels = DegradedLabels {

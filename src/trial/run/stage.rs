@@ -17,7 +17,6 @@ use crate::language::source::{Document, Node, NodeKind, SourceMap};
 use crate::language::spec::{self, BackendDescriptors, Outside};
 use crate::plan::Plan;
 use crate::runtime::backend::{Backend, Backends, Dice};
-use crate::runtime::select::Selections;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::runtime::watch::Watch;
 use crate::schema::build::build;
@@ -146,13 +145,7 @@ impl Stage {
         let backends = backends.collect();
         let snapshot = Snapshot::new(plan, previous);
         let backends = Backends::new(backends, &snapshot.guards, &Dice::longest());
-        Rc::new(Running {
-            snapshot: Arc::new(snapshot),
-            backends,
-            hall: hall.clone(),
-            selections: Selections::default(),
-            watch: Some(watch.clone()),
-        })
+        Running::with_backends(Arc::new(snapshot), hall.clone(), backends, Some(watch.clone()))
     }
 }
 
