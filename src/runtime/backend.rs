@@ -109,6 +109,17 @@ struct Pool {
     backend: Rc<Guarded>,
 }
 
+/// What every request carries and what a call sends beside it, with room for `more`; of a name that both have, the call's
+/// values stand.
+fn merged(always: &HeaderMap, of_call: &HeaderMap, more: usize) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(always.len() + of_call.len() + more);
+    let kept = always.iter().filter(|(name, _)| !of_call.contains_key(*name));
+    for (name, value) in kept.chain(of_call) {
+        headers.append(name, value.clone());
+    }
+    headers
+}
+
 // === impl Sent ===
 
 impl Sent {

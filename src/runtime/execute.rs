@@ -21,7 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, StatusCode};
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
 
 pub use self::detach::Detached;
@@ -46,7 +46,7 @@ pub struct Context<'a> {
     /// Counts unsafe calls that outlive their request.
     pub detached: &'a Detached,
     /// Sent with every call: `traceparent` and `tracestate` of this request.
-    pub trace: &'a HeaderMap,
+    pub trace: &'a [(HeaderName, HeaderValue)],
     /// Takes note of what happens, where somebody wants to see it.
     pub watch: Option<&'a Watch>,
 }

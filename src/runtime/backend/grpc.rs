@@ -15,13 +15,14 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::{FutureExt, LocalBoxFuture};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE, USER_AGENT};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{Method, Version};
 
 use self::channel::{Channels, Link};
 use super::{Attempt, Backend, Failure, Reply, Request, Retry};
 use crate::plan;
 
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The bytes before a message: compressed or not, and its length.
 const PREFIX: usize = 5;
 
@@ -54,33 +55,20 @@ impl GrpcBackend {
         }
     }
 
-    async fn unary(
-        &self,
-        path: Arc<str>,
-        message: &[u8],
-        metadata: HeaderMap,
-        attempt: Attempt,
-    ) -> Result<Reply, Failure> {
-        let mut headers = self.headers.clone();
-        extend(&mut headers, metadata);
-        let outgoing = Outgoing {
-            path,
-            headers,
-            body: frame(message)?,
-        };
+    async fn unary(&self, outgoing: &Outgoing<'_>, attempt: &Attempt) -> Result<Reply, Failure> {
         let link = self.channels.link().await?;
-        match self.exchange(&link, outgoing.clone(), &attempt).await {
+        match self.exchange(&link, outgoing, attempt).await {
             // The connection had gone, or the backend was about to leave: another one may take it.
             Err(failure) if failure.retry == Retry::Always => {
                 attempt.sent.clear();
                 let link = self.channels.link().await?;
-                self.exchange(&link, outgoing, &attempt).await
+                self.exchange(&link, outgoing, attempt).await
             }
             first => first,
         }
     }
 
-    async fn exchange(&self, link: &Link, outgoing: Outgoing, attempt: &Attempt) -> Result<Reply, Failure> {
+    async fn exchange(&self, link: &Link, outgoing: &Outgoing<'_>, attempt: &Attempt) -> Result<Reply, Failure> {
         let mut sender = link.sender();
         if let Err(error) = poll_fn(|cx| sender.poll_ready(cx)).await {
             link.abandon();
@@ -89,18 +77,19 @@ impl GrpcBackend {
         let mut request = http::Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = link.uri(&outgoing.path)?;
-        *request.headers_mut() = outgoing.headers;
-        request
-            .headers_mut()
-            .insert("grpc-timeout", grpc_timeout(attempt.deadline.left()));
+        *request.uri_mut() = link.uri(outgoing.path)?;
+        let mut headers = super::merged(&self.headers, outgoing.metadata, 1);
+        headers.insert(GRPC_TIMEOUT, grpc_timeout(attempt.deadline.left()));
+        *request.headers_mut() = headers;
         attempt.sent.mark();
         let (response, mut stream) = sender.send_request(request, false).map_err(|error| {
             link.abandon();
             Failure::connect(error)
         })?;
         drop(sender);
-        stream.send_data(outgoing.body, true).map_err(channel::failure_of)?;
+        stream
+            .send_data(outgoing.body.clone(), true)
+            .map_err(channel::failure_of)?;
         // A call that is given up before anything came back leaves a doubt about the connection.
         let doubt = link.doubt();
         let response = response.await;
@@ -114,10 +103,10 @@ impl GrpcBackend {
 }
 
 /// A request as it goes out, but for its deadline.
-#[derive(Clone, Debug)]
-struct Outgoing {
-    path: Arc<str>,
-    headers: HeaderMap,
+#[derive(Debug)]
+struct Outgoing<'c> {
+    path: &'c Arc<str>,
+    metadata: &'c HeaderMap,
     /// The framed message.
     body: Bytes,
 }
@@ -130,7 +119,11 @@ impl Backend for GrpcBackend {
                     path,
                     message,
                     metadata,
-                } => self.unary(path.clone(), message, metadata.clone(), attempt).await,
+                } => {
+                    let body = frame(message)?;
+                    let outgoing = Outgoing { path, metadata, body };
+                    self.unary(&outgoing, &attempt).await
+                }
                 Request::Http { .. } => Err(Failure::bug("an HTTP request for a gRPC backend")),
             }
         }
@@ -148,12 +141,6 @@ fn frame(message: &[u8]) -> Result<Bytes, Failure> {
     Ok(framed.freeze())
 }
 
-/// Adds what a call sends; of a name that the backend's own settings have too, the call's values stand.
-fn extend(headers: &mut HeaderMap, more: HeaderMap) {
-    // `HeaderMap::extend` replaces on the first value of a name and appends the others.
-    headers.extend(more);
-}
-
 /// What is left, rounded up, in the smallest unit whose number has at most eight digits.
 fn grpc_timeout(left: Duration) -> HeaderValue {
     const MOST: u128 = 99_999_999;
@@ -164,13 +151,18 @@ fn grpc_timeout(left: Duration) -> HeaderValue {
         (60_000_000_000, 'M'),
     ];
     let nanos = left.as_nanos().max(1);
-    let text = units
+    let (number, unit) = units
         .iter()
         .map(|&(size, unit)| (nanos.div_ceil(size), unit))
         .find(|&(number, _)| number <= MOST)
-        .map_or_else(|| format!("{MOST}H"), |(number, unit)| format!("{number}{unit}"));
+        .unwrap_or((MOST, 'H'));
+    let mut text = itoa::Buffer::new().format(number).to_owned();
+    text.push(unit);
     // Digits and a letter are always visible ASCII.
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("0u"))
+    let mut value = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("0u"));
+    // Hardly ever the same again: it is not to push anything out of the tables of HPACK (RFC 7541 §2.3.2).
+    value.set_sensitive(true);
+    value
 }
 
 thread_local! {

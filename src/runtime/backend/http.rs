@@ -44,6 +44,8 @@ pub struct HttpBackend {
 #[derive(Debug)]
 struct Pool {
     target: Target,
+    /// What it is called in `host`.
+    host: Option<HeaderValue>,
     idle: RefCell<Vec<Idle>>,
     down_until: Cell<Option<Instant>>,
 }
@@ -84,6 +86,7 @@ impl HttpBackend {
         }
         headers.extend(own);
         let pool = |target: &Target| Pool {
+            host: HeaderValue::try_from(&*target.authority).ok(),
             target: target.clone(),
             idle: RefCell::default(),
             down_until: Cell::new(None),
@@ -96,48 +99,55 @@ impl HttpBackend {
         }
     }
 
-    async fn exchange(
-        &self,
-        mut request: http::Request<Full<Bytes>>,
-        accept: Accept,
-        attempt: Attempt,
-    ) -> Result<Reply, Failure> {
+    async fn exchange(&self, outgoing: &Outgoing<'_>, attempt: &Attempt) -> Result<Reply, Failure> {
         let repeatable = matches!(
-            *request.method(),
+            *outgoing.method,
             Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
         );
-        let head = request.method() == Method::HEAD;
-        let again = repeatable.then(|| request.clone());
+        let head = *outgoing.method == Method::HEAD;
         let mut wanted = Wanted::Any;
         loop {
             let mut taken = self.take(wanted).await?;
-            let host = HeaderValue::try_from(&*taken.pool.target.authority);
-            let host = host.map_err(|_| Failure::bug("an authority that is no header value"))?;
-            request.headers_mut().insert(HOST, host);
+            let request = self.request(outgoing, taken.pool)?;
             attempt.sent.mark();
             let mut error = match taken.sender.try_send_request(request).await {
                 Ok(response) => {
-                    let reply = reply::read(response, accept, head, self.max_message).await?;
+                    let reply = reply::read(response, outgoing.accept, head, self.max_message).await?;
                     taken.put_back();
                     return Ok(reply);
                 }
                 Err(error) => error,
             };
-            let unsent = error.take_message();
-            if unsent.is_some() {
+            let unsent = error.take_message().is_some();
+            if unsent {
                 attempt.sent.clear();
             }
             let error = error.into_error();
             let unanswered = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
-            request = match (unsent, &again) {
-                (Some(unsent), _) if wanted == Wanted::Any => unsent,
-                (Some(_), _) => return Err(Failure::connect(error)),
-                (None, Some(again)) if taken.used && unanswered => again.clone(),
-                (None, _) => return Err(Failure::connection(error)),
-            };
+            match unsent {
+                true if wanted == Wanted::Any => {}
+                true => return Err(Failure::connect(error)),
+                false if repeatable && taken.used && unanswered => {}
+                false => return Err(Failure::connection(error)),
+            }
             // A second connection is made for it, so that it cannot have died unnoticed as well.
             wanted = Wanted::Fresh;
         }
+    }
+
+    fn request(&self, outgoing: &Outgoing<'_>, pool: &Pool) -> Result<http::Request<Full<Bytes>>, Failure> {
+        let host = pool.host.clone();
+        let host = host.ok_or_else(|| Failure::bug("an authority that is no header value"))?;
+        let mut request = http::Request::new(Full::new(outgoing.body.cloned().unwrap_or_default()));
+        *request.method_mut() = outgoing.method.clone();
+        *request.uri_mut() = outgoing.uri.clone();
+        let headers = request.headers_mut();
+        *headers = super::merged(&self.headers, outgoing.headers, 2);
+        headers.insert(HOST, host);
+        if !outgoing.headers.contains_key(ACCEPT) {
+            headers.insert(ACCEPT, HeaderValue::from_static(media_types(outgoing.accept)));
+        }
+        Ok(request)
     }
 
     /// A connection to the next target that has or takes one.
@@ -159,35 +169,39 @@ impl HttpBackend {
         }
         Err(failure.unwrap_or_else(|| Failure::bug("a backend without targets")))
     }
+}
 
-    fn prepare(&self, request: &Request) -> Result<(http::Request<Full<Bytes>>, Accept), Failure> {
-        let Request::Http {
-            method,
-            path_and_query,
-            headers,
-            body,
-            accept,
-        } = request
-        else {
-            return Err(Failure::bug("a gRPC call for an HTTP backend"));
-        };
-        let uri = Uri::try_from(path_and_query.as_str()).map_err(|_| Failure::bad_path(None))?;
-        let mut request = http::Request::new(Full::new(body.clone().unwrap_or_default()));
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = uri;
-        let all = request.headers_mut();
-        *all = self.headers.clone();
-        all.insert(ACCEPT, HeaderValue::from_static(media_types(*accept)));
-        all.extend(headers.clone());
-        Ok((request, *accept))
-    }
+/// A request as it goes out, but for what is said to every backend and to this target.
+#[derive(Debug)]
+struct Outgoing<'c> {
+    method: &'c Method,
+    uri: Uri,
+    headers: &'c HeaderMap,
+    body: Option<&'c Bytes>,
+    accept: Accept,
 }
 
 impl Backend for HttpBackend {
     fn call<'c>(&'c self, request: &'c Request, attempt: Attempt) -> LocalBoxFuture<'c, Result<Reply, Failure>> {
         async move {
-            let (request, accept) = self.prepare(request)?;
-            self.exchange(request, accept, attempt).await
+            let Request::Http {
+                method,
+                path_and_query,
+                headers,
+                body,
+                accept,
+            } = request
+            else {
+                return Err(Failure::bug("a gRPC call for an HTTP backend"));
+            };
+            let outgoing = Outgoing {
+                method,
+                uri: Uri::try_from(path_and_query.as_str()).map_err(|_| Failure::bad_path(None))?,
+                headers,
+                body: body.as_ref(),
+                accept: *accept,
+            };
+            self.exchange(&outgoing, &attempt).await
         }
         .boxed_local()
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use ::http::HeaderMap;
+use ::http::{HeaderName, HeaderValue};
 use futures::future::{FutureExt, LocalBoxFuture};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout_at;
@@ -225,7 +225,7 @@ fn count(run: &Run<'_>) -> Result<(), Failure> {
 }
 
 /// Trace headers belong to this request alone, so that they are in no key.
-fn traced(mut request: Request, trace: &HeaderMap) -> Request {
+fn traced(mut request: Request, trace: &[(HeaderName, HeaderValue)]) -> Request {
     let headers = match &mut request {
         Request::Grpc { metadata, .. } => metadata,
         Request::Http { headers, .. } => headers,

@@ -26,7 +26,8 @@ pub(super) fn answer(response: &Response, chosen: Option<&Template>, frame: &Fra
         Some(template) => json_body(template, frame)?,
     };
     let status = status(&response.status, frame, body.null)?;
-    let mut headers = HeaderMap::with_capacity(response.headers.len() + response.cookies.len() + 1);
+    // Beside them, the content type and what `serve` adds.
+    let mut headers = HeaderMap::with_capacity(response.headers.len() + response.cookies.len() + 4);
     let without_body = body.null && matches!(response.status, Status::Default)
         || matches!(
             status,

@@ -1,5 +1,7 @@
 //! Request ids and W3C Trace Context (<https://www.w3.org/TR/trace-context/>): accepted from the client, passed on to backends.
 
+use std::num::{NonZeroU64, NonZeroU128};
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// `x-request-id`: the client's own where it is fit to be logged, else one of ours.
@@ -16,8 +18,8 @@ pub struct Trace {
     request_id: Option<String>,
     /// 32 lower-case hexadecimal digits.
     pub trace_id: String,
-    /// `traceparent` and `tracestate` as they are passed on.
-    pub headers: HeaderMap,
+    /// `traceparent`, and `tracestate` where there is one, as they are passed on.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Trace {
@@ -29,16 +31,21 @@ impl Trace {
     /// Takes up the client's trace, or begins one.
     pub fn of(headers: &HeaderMap) -> Self {
         let parent = headers.get(TRACEPARENT).and_then(|it| it.to_str().ok()).and_then(parse);
-        let accepted = parent.is_some();
-        let (trace_id, flags) =
-            parent.unwrap_or_else(|| (format!("{:032x}", rand::random_range(1..=u128::MAX)), "00".to_owned()));
-        let span_id: u64 = rand::random_range(1..=u64::MAX);
-        let mut passed_on = HeaderMap::with_capacity(2);
-        if let Ok(value) = HeaderValue::from_str(&format!("00-{trace_id}-{span_id:016x}-{flags}")) {
-            passed_on.insert(TRACEPARENT, value);
+        let (trace_id, flags) = match parent {
+            Some((trace_id, flags)) => (trace_id.to_owned(), flags),
+            None => (hex(&rand::random::<NonZeroU128>().get().to_be_bytes()), "00"),
+        };
+        let span_id = hex(&rand::random::<NonZeroU64>().get().to_be_bytes());
+        let mut passed_on = Vec::with_capacity(2);
+        if let Ok(mut value) = HeaderValue::try_from(["00", &trace_id, &span_id, flags].join("-")) {
+            // Never seen again: a place in the tables of HPACK (RFC 7541 §2.3.2) would be taken from what is.
+            value.set_sensitive(true);
+            passed_on.push((TRACEPARENT, value));
         }
-        if accepted && let Some(state) = headers.get(TRACESTATE) {
-            passed_on.insert(TRACESTATE, state.clone());
+        if parent.is_some()
+            && let Some(state) = headers.get(TRACESTATE)
+        {
+            passed_on.push((TRACESTATE, state.clone()));
         }
         let request_id = headers
             .get(REQUEST_ID)
@@ -53,8 +60,19 @@ impl Trace {
     }
 }
 
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    let digit = |it: u8| char::from(b"0123456789abcdef"[usize::from(it)]);
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
+}
+
 /// Trace id and flags of a well-formed `traceparent` (Trace Context §3.2; higher versions are read as far as version 00 goes).
-fn parse(text: &str) -> Option<(String, String)> {
+fn parse(text: &str) -> Option<(&str, &str)> {
     let mut parts = text.trim().split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let is_hex = |it: &str, length: usize| {
@@ -70,7 +88,7 @@ fn parse(text: &str) -> Option<(String, String)> {
     {
         return None;
     }
-    Some((trace.to_owned(), flags.to_owned()))
+    Some((trace, flags))
 }
 
 #[cfg(test)]
@@ -85,10 +103,23 @@ mod tests {
         headers.insert(TRACESTATE, HeaderValue::from_static("rojo=00f067aa0ba902b7"));
         let trace = Trace::of(&headers);
         assert_eq!(trace.trace_id, "0af7651916cd43dd8448eb211c80319c");
-        let passed_on = trace.headers[TRACEPARENT].to_str().unwrap();
+        let [(_, passed_on), (_, state)] = trace.headers.as_slice() else {
+            panic!("{trace:?}");
+        };
+        let passed_on = passed_on.to_str().unwrap();
         assert!(passed_on.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && passed_on.ends_with("-01"));
         assert_ne!(passed_on, parent, "the span is ours");
-        assert_eq!(trace.headers[TRACESTATE], "rojo=00f067aa0ba902b7");
+        assert_eq!(state, "rojo=00f067aa0ba902b7");
+    }
+
+    #[test]
+    fn ids_of_our_own_are_well_formed() {
+        let trace = Trace::of(&HeaderMap::new());
+        let [(_, parent)] = trace.headers.as_slice() else {
+            panic!("{trace:?}");
+        };
+        assert_eq!(parse(parent.to_str().unwrap()), Some((trace.trace_id.as_str(), "00")));
+        assert_eq!(hex(&[0x01, 0xab, 0xf0]), "01abf0");
     }
 
     #[test]

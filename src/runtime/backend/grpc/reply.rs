@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use percent_encoding::percent_decode;
 use tonic::Code;
@@ -11,10 +11,12 @@ use super::super::{Directives, Failure, Reply, pushback};
 use super::{PREFIX, channel};
 use crate::codec::base64;
 
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 /// Reads a whole reply. Fails with `Status` where the backend says so, with `BadReply` where it is no unary gRPC reply.
 pub(super) async fn read(response: Response<RecvStream>, max_message: usize) -> Result<Reply, Failure> {
     let (head, mut body) = response.into_parts();
-    if let Some(status) = head.headers.get("grpc-status") {
+    if let Some(status) = head.headers.get(GRPC_STATUS) {
         // Trailers only: there is no message, so that even OK is a failure.
         return Err(failed(status.as_bytes(), &head.headers)
             .unwrap_or_else(|| Failure::bad_reply("the reply says OK without a message")));
@@ -31,7 +33,7 @@ pub(super) async fn read(response: Response<RecvStream>, max_message: usize) -> 
     let received = received?;
     let trailers = trailers.ok_or_else(|| Failure::bad_reply("the reply ended without a status"))?;
     let status = trailers
-        .get("grpc-status")
+        .get(GRPC_STATUS)
         .ok_or_else(|| Failure::bad_reply("the reply ended without a status"))?;
     if let Some(failure) = failed(status.as_bytes(), &trailers) {
         return Err(failure);

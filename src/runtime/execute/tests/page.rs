@@ -554,13 +554,13 @@ impl Page {
         let plan = plan(std::mem::take(&mut self.fragments));
         let cache = Cache::new(1 << 20);
         let backends = Backends::new(vec![Rc::new(self.backend.clone())], &guards(), &Dice::longest());
-        let (incoming, trace) = (Incoming::default(), HeaderMap::new());
+        let incoming = Incoming::default();
         let context = Context {
             plan: &plan,
             backends: &backends,
             cache: &cache,
             detached: &self.detached,
-            trace: &trace,
+            trace: &[],
             watch: None,
         };
         let all = async {
