@@ -179,6 +179,7 @@ impl Worker {
         loop {
             let wake = activity.wake_at(settings.header_timeout, settings.idle_timeout);
             tokio::select! {
+                biased;
                 // A broken connection is the client's business.
                 _ = connection.as_mut() => return,
                 _ = stop.wait_for(|it| *it), if !stopping => {

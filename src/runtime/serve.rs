@@ -14,6 +14,7 @@ pub mod trace;
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
@@ -48,9 +49,11 @@ where
     let (parts, body) = request.into_parts();
     let trace = Rc::new(Trace::of(&parts.headers));
     let mut line = Line::begin(&running, &parts, &trace);
-    let answered = AssertUnwindSafe(phases(&running, &parts, body, remote_ip, &trace, &mut line))
-        .catch_unwind()
-        .await;
+    let answered = {
+        // Pinned where it stands: as an argument it would be copied.
+        let answering = pin!(phases(&running, &parts, body, remote_ip, &trace, &mut line));
+        AssertUnwindSafe(answering).catch_unwind().await
+    };
     let result = answered.unwrap_or_else(|_| {
         running.hall.metrics.panics.inc();
         Err(Refusal::Bug)
@@ -123,7 +126,7 @@ where
 
     // Is it known already? If not, ask the backends, and say it.
     if recipe.cache.is_some() {
-        return fresh::answer(asked, line).await;
+        return Box::pin(fresh::answer(asked, line)).await;
     }
     let inputs = std::mem::take(&mut asked.inputs);
     let outcome = asked.run(recipe, inputs).await;
@@ -238,4 +241,18 @@ where
         return Ok(input::http_body(&parts.headers, &whole));
     }
     Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is copied when a request comes in, so that what is rare is boxed.
+    #[test]
+    fn the_future_of_a_request_is_small() {
+        fn size<F>(_: fn(Rc<Running>, http::Request<Full<Bytes>>, IpAddr) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(handle) <= 4_096, "{} bytes", size(handle));
+    }
 }

@@ -6,7 +6,7 @@
 //! ends by itself or at its own timeout.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -54,21 +54,22 @@ pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<Reply, 
     let backend = backend.ok_or_else(|| Failure::bug("a backend that does not exist"))?;
     let deadline = wanted.deadline;
     let report = Report::begin(scope, &wanted);
-    let way = async {
+    // The usual way is the short one: the others are boxed, and all are pinned where they stand, so that little is copied.
+    let way = pin!(async {
         let Wanted { call, request, .. } = &wanted;
         match (call.safe, call.cache, scope.place.sharing) {
-            (false, _, _) => unsafely(scope, backend, wanted).await,
+            (false, _, _) => Box::pin(unsafely(scope, backend, wanted)).await,
             (true, Some(ttl), _) => {
                 let key = key(scope, wanted.backend, request);
-                cached(scope, backend, wanted, key, ttl).await
+                Box::pin(cached(scope, backend, wanted, key, ttl)).await
             }
             (true, None, Some(sharing)) => {
                 let key = key(scope, wanted.backend, request);
-                shared(scope, backend, wanted, key, sharing).await
+                Box::pin(shared(scope, backend, wanted, key, sharing)).await
             }
             (true, None, None) => plain(scope, backend, wanted).await,
         }
-    };
+    });
     let answer = timeout_at(deadline.instant(), way)
         .await
         .unwrap_or_else(|_| Err(Failure::deadline()));
