@@ -156,7 +156,7 @@ fn grpc_timeout(left: Duration) -> HeaderValue {
         .map(|&(size, unit)| (nanos.div_ceil(size), unit))
         .find(|&(number, _)| number <= MOST)
         .unwrap_or((MOST, 'H'));
-    let mut text = itoa::Buffer::new().format(number).to_owned();
+    let mut text = number.to_string();
     text.push(unit);
     // Digits and a letter are always visible ASCII.
     let mut value = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("0u"));
