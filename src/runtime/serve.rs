@@ -253,6 +253,6 @@ mod tests {
         fn size<F>(_: fn(Rc<Running>, http::Request<Full<Bytes>>, IpAddr) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size(handle) <= 4_096, "{} bytes", size(handle));
+        assert!(size(handle) <= 5_120, "{} bytes", size(handle));
     }
 }
