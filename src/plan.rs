@@ -24,7 +24,7 @@ pub use backend::{
 };
 pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,
-    HttpCall, Mask, Otherwise, PathPart, ReplyCheck, Require, Start,
+    HttpCall, JsonReply, Mask, Otherwise, PathPart, ReplyCheck, Require, Start,
 };
 pub use input::{Absent, Body, BodyMember, Constraint, GivenFields, Inputs, Location, Param, RequestPart};
 pub use mask::Used;

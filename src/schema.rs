@@ -9,6 +9,7 @@
 pub mod build;
 pub mod descriptor;
 pub mod http_rule;
+pub mod json_schema;
 pub mod load;
 pub mod path_template;
 pub mod reflection;

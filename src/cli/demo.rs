@@ -31,6 +31,11 @@ const COMPOSITIONS: &[(&str, &str)] = &[
     ("products.yaml", include_str!("../../compositions/products.yaml")),
     ("search.yaml", include_str!("../../compositions/search.yaml")),
 ];
+/// What the compositions say of the HTTP backend, where they look for it.
+const OPENAPI: (&str, &str) = (
+    "descriptors/reviews/openapi.yaml",
+    include_str!("../../descriptors/reviews/openapi.yaml"),
+);
 
 /// Arguments of `weft demo`.
 #[derive(Debug, clap::Args)]
@@ -116,6 +121,9 @@ impl Files {
         for (name, text) in COMPOSITIONS {
             std::fs::write(compositions.join(name), text)?;
         }
+        let openapi = folder.join(OPENAPI.0);
+        std::fs::create_dir_all(openapi.parent().unwrap_or(&folder))?;
+        std::fs::write(openapi, OPENAPI.1)?;
         let files = Self { folder };
         std::fs::write(files.gateway_file(), with_addresses(GATEWAY_FILE, addresses))?;
         Ok(files)

@@ -21,6 +21,9 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
+
+pub(super) use path::json_members;
 
 use super::Span;
 use super::ast::{Ast, Node, NodeId, Operator};
@@ -145,6 +148,8 @@ struct Typed {
     when_false: Facts,
     /// As [`Checked::element_facts`].
     element_facts: Facts,
+    /// The texts that it may be, where a JSON Schema lists them.
+    words: Option<Arc<[Arc<str>]>>,
 }
 
 /// The canonical text of a path: `a.b["c-d"][0]`.
@@ -263,6 +268,7 @@ impl Typed {
             when_true: Facts::new(),
             when_false: Facts::new(),
             element_facts: Facts::new(),
+            words: None,
         }
     }
 
@@ -482,6 +488,7 @@ fn zero_of(ty: &Type) -> Option<String> {
         TypeKind::String => "\"\"".to_owned(),
         TypeKind::Timestamp => "timestamp(0)".to_owned(),
         TypeKind::Any
+        | TypeKind::Json(_)
         | TypeKind::Message(_)
         | TypeKind::Null
         | TypeKind::Object(_)

@@ -10,6 +10,8 @@ pub(super) mod json;
 pub(super) mod list;
 pub(super) mod number;
 
+pub(super) use json::fields as json_fields;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -30,6 +32,9 @@ pub(super) const MISMATCH: Reason = "a value is not of the type that was expecte
 
 /// JSON of unknown shape turned out to be something else than is wanted where it stands.
 pub(super) const UNTYPED: Reason = "a JSON value is not of the type that is wanted here";
+
+/// A value of a reply is not what its schema promises.
+pub(super) const ILL_SHAPED: Reason = "a value of a reply is not what its schema says";
 
 /// Says of a mismatch that it is one of JSON of unknown shape, where it is.
 pub(super) fn blame(values: &[&Value], reason: Reason) -> Reason {
@@ -147,6 +152,7 @@ pub(super) fn eval(code: &Code, frame: &Frame<'_>, budget: &Budget) -> Result<Va
             json::entry(of, &key).map_err(fail)
         }),
         Op::JsonMember(of, name) => with(of, frame, budget, |of| json::member(of, name).map_err(fail)),
+        Op::JsonField(of, name, reader) => with(of, frame, budget, |of| json::read(of, name, reader).map_err(fail)),
         Op::List(elements) => {
             let values: Result<Vec<_>, _> = elements.iter().map(|it| eval(it, frame, budget)).collect();
             Ok(Value::list(values?))
@@ -380,6 +386,15 @@ fn pick(value: &Value, shape: &Shape, budget: &Budget) -> Result<Value, Reason> 
     Ok(match (value, shape) {
         (Value::Null, _) => Value::Null,
         (value, Shape::Whole) => value.clone(),
+        (Value::Json(object), Shape::Json(wanted)) => {
+            let mut members: Vec<(Arc<str>, Value)> = Vec::with_capacity(wanted.len());
+            for (member, shape) in wanted {
+                if let Some(value) = json::field(object, member)? {
+                    members.push((member.name.clone(), pick(&value, shape, budget)?));
+                }
+            }
+            Value::object(members)
+        }
         (Value::Object(_), Shape::Object(wanted)) => {
             let mut members: Vec<(Arc<str>, Value)> = Vec::with_capacity(wanted.len());
             for (name, shape) in wanted {

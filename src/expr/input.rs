@@ -5,6 +5,7 @@
 
 mod reader;
 mod scalar;
+pub(super) mod shape;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use bytes::Bytes;
 
 use super::types::{Type, TypeKind};
 use super::value::{Str, Value};
-use crate::codec::{JsonError, escape, number};
+use crate::codec::{JsonError, escape, json, number};
 
 use reader::Reader;
 pub(super) use reader::{Mistake, compile};
@@ -81,6 +82,22 @@ impl JsonReader {
     pub fn compile(ty: &Type) -> Self {
         Self {
             reader: Arc::new(compile(ty)),
+        }
+    }
+
+    /// As [`Self::compile`], but of objects that a JSON Schema describes only that they are objects is looked at: their members
+    /// are when they are read.
+    pub fn lazy(ty: &Type) -> Self {
+        Self {
+            reader: Arc::new(reader::compile_lazy(ty)),
+        }
+    }
+
+    /// Reads a member of an object, where null is a value only if the type has one. `None` where it is not of the type.
+    pub(super) fn member(&self, object: &Bytes, name: &str) -> Option<Value> {
+        match json::member(object, name) {
+            Some(fragment) => self.reader.part(object, fragment).ok(),
+            None => self.reader.null(),
         }
     }
 

@@ -10,9 +10,13 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::Span;
+use super::check::json_members;
 use super::encode::Encoder;
+use super::input::JsonReader;
 use super::render::Renderer;
+use super::types::ObjectMember;
 use super::value::{FieldReader, ObjectReader, Value};
+use crate::schema::json_schema::JsonTypeRef;
 
 /// The place of a value in the frames of a composition. Names are unique in a composition, so a slot is a plain number;
 /// an inner scope (a `for` element, a `$for`, a macro) has slots above those of the scope around it.
@@ -117,6 +121,8 @@ pub(super) enum Op {
     JsonEntry(Box<[Code; 2]>),
     /// `any.name`.
     JsonMember(Box<Code>, Arc<str>),
+    /// A member of an object that a JSON Schema describes, read as the type that it promises.
+    JsonField(Box<Code>, Arc<str>, JsonReader),
     List(Box<[Code]>),
     Loop(Box<Loop>),
     Map(Box<[(Code, Code)]>),
@@ -203,6 +209,16 @@ pub(super) enum Alike {
     Selected(Box<[(FieldReader, Self)]>),
 }
 
+/// A member of an object that a JSON Schema describes.
+#[derive(Clone, Debug)]
+pub(super) struct JsonMember {
+    pub(super) name: Arc<str>,
+    /// Reads it as what the schema says.
+    pub(super) reader: JsonReader,
+    /// It may be left out.
+    pub(super) optional: bool,
+}
+
 /// A change of form. What it is made from is not null.
 #[derive(Clone, Debug)]
 pub(super) enum Conversion {
@@ -221,6 +237,8 @@ pub(super) enum Conversion {
     ToMap,
     /// An object → a message.
     ToMessage(Encoder),
+    /// An object that a JSON Schema describes → an object of the members that it names and has.
+    JsonToObject(Arc<[JsonMember]>),
     /// What is left of a message → an object.
     ToObject(ObjectReader),
     /// The value as text.
@@ -321,6 +339,8 @@ pub(super) enum ListMethodKind {
 /// What `pick` and `omit` make of a value. What they leave of a message is a matter of its type alone.
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
+    /// These members of an object that a JSON Schema describes.
+    Json(Box<[(JsonMember, Self)]>),
     /// Each element.
     List(Arc<Self>),
     /// Each value.
@@ -396,6 +416,16 @@ impl Program {
         self.code.reads(&mut Vec::new(), ReadAs::Result, &mut found);
     }
 
+    /// Gives an object of the members that a JSON Schema names, where the program gives one that it describes.
+    #[must_use]
+    pub fn into_object(self, schema: &JsonTypeRef) -> Self {
+        let members = ObjectMember::of_json(schema);
+        let conversion = Conversion::JsonToObject(json_members(&members));
+        let span = self.code.span;
+        let code = Arc::unwrap_or_clone(self.code);
+        Self::new(Code::new(Op::Convert(Box::new(conversion), Box::new(code)), span))
+    }
+
     /// Evaluates over the values in scope.
     ///
     /// ```
@@ -407,6 +437,15 @@ impl Program {
     /// ```
     pub fn eval(&self, frame: &Frame<'_>) -> Result<Value, Fault> {
         super::eval::run(&self.code, frame)
+    }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    /// A reply was not what its schema says: the backend's fault, not the expression's.
+    pub fn is_of_reply(&self) -> bool {
+        self.reason == super::eval::ILL_SHAPED
     }
 }
 
@@ -493,6 +532,7 @@ impl Code {
             | Op::IsNull { of, .. }
             | Op::Field(of, _)
             | Op::HasField(of, _)
+            | Op::JsonField(of, ..)
             | Op::JsonMember(of, _)
             | Op::Matches(of, _)
             | Op::Member(of, _)

@@ -8,12 +8,15 @@ mod text;
 
 use std::sync::Arc;
 
+use super::eval::ILL_SHAPED;
+use super::input::shape::{self, Others};
 use super::program::Fault;
 use super::types::{Type, TypeKind};
 use super::value::{Value, fault};
 use crate::codec::wire_to_json::enum_value_names;
 use crate::codec::{DecodeError, Enums, Fields, Int64, JsonOptions, Selection, ToJson, escape, number, time_text};
 use crate::schema::Enum;
+use crate::schema::json_schema::JsonTypeRef;
 
 pub use text::as_text;
 
@@ -49,6 +52,8 @@ enum Writer {
     Int {
         quoted: bool,
     },
+    /// JSON that must be what its schema says, and of it what is chosen.
+    Json(JsonTypeRef, Fields),
     List(Box<Self>),
     /// Keys of whatever kind are strings.
     Map(Box<Self>),
@@ -127,6 +132,7 @@ impl Writer {
             TypeKind::Int(range) => Self::Int {
                 quoted: range.wide && options.int64 == Int64::String,
             },
+            TypeKind::Json(schema) => Self::Json(schema.clone(), Fields::All),
             TypeKind::List(element) => Self::List(Box::new(Self::compile(element, options))),
             TypeKind::Map(entry) => Self::Map(Box::new(Self::compile(&entry.1, options))),
             TypeKind::Message(it) | TypeKind::ProtoAny(it) | TypeKind::Selected(it, _) => {
@@ -172,6 +178,13 @@ impl Writer {
                 out.extend_from_slice(quote);
                 write_any(value, out)?;
                 out.extend_from_slice(quote);
+            }
+            (Self::Json(schema, fields), Value::Json(json)) => {
+                shape::check(schema, Others::Allow, json, json).map_err(|_| fault(ILL_SHAPED))?;
+                match fields {
+                    Fields::All => out.extend_from_slice(json),
+                    Fields::Only(_) => fields.project(json, out),
+                }
             }
             (Self::List(writer), Value::List(list)) => {
                 out.push(b'[');

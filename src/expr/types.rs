@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::codec::Selection;
+use crate::schema::json_schema::{JsonTypeRef, Shape};
 use crate::schema::{Cardinality, EnumRef, Field, Kind, MessageRef, Presence, WellKnown};
 
 /// The type of an expression: a kind, and whether it may be null.
@@ -35,6 +36,9 @@ pub enum TypeKind {
     Enum(EnumRef),
     /// Any proto integer, with the range it can hold.
     Int(IntRange),
+    /// An object that a JSON Schema describes: at run time [`super::Value::Json`], an object. Members are read, and found to be what
+    /// the schema says or not, when they are asked for.
+    Json(JsonTypeRef),
     /// A list.
     List(Arc<Type>),
     /// A map: key type and value type.
@@ -144,6 +148,16 @@ impl IntRange {
 }
 
 impl ObjectMember {
+    /// The members that a JSON Schema names.
+    pub fn of_json(schema: &JsonTypeRef) -> Vec<Self> {
+        let members = schema.members().iter().map(|it| Self {
+            name: it.name.clone(),
+            ty: Type::of_json(&schema.sibling(it.ty)),
+            optional: !it.required,
+        });
+        members.collect()
+    }
+
     /// Every field of a message, by its .proto name.
     pub fn all_of(message: &MessageRef) -> Vec<Self> {
         let fields = message.fields.iter().map(|it| Self {
@@ -241,6 +255,38 @@ impl Type {
             Kind::Uint64 | Kind::Fixed64 => TypeKind::Int(IntRange::UINT64),
         };
         Self::of(kind)
+    }
+
+    /// The type of values that a JSON Schema describes: null where it says so. Formats mean what they mean in protobuf's JSON:
+    /// `date-time` is a timestamp, `byte` is bytes, `int64` as text is a wide integer; a number stays a JSON number.
+    pub fn of_json(schema: &JsonTypeRef) -> Self {
+        Self::of_json_within(schema, 0)
+    }
+
+    fn of_json_within(schema: &JsonTypeRef, depth: usize) -> Self {
+        let below = |index| Self::of_json_within(&schema.sibling(index), depth + 1);
+        let kind = match &schema.shape {
+            // Lists of lists of themselves have no end.
+            Shape::List(_) | Shape::Map(_) if depth > MAX_LISTS => TypeKind::Any,
+            Shape::Any => TypeKind::Any,
+            Shape::Bool => TypeKind::Bool,
+            Shape::Bytes => TypeKind::Bytes,
+            Shape::Integer { min, max, text } => TypeKind::Int(IntRange {
+                min: *min,
+                max: *max,
+                wide: *text,
+            }),
+            Shape::List(element) => TypeKind::List(Arc::new(below(*element))),
+            Shape::Map(value) => TypeKind::Map(Arc::new((Self::string(), below(*value)))),
+            Shape::Number => TypeKind::Double { single: false },
+            Shape::Object(_) => TypeKind::Json(schema.clone()),
+            Shape::Text | Shape::Words(_) => TypeKind::String,
+            Shape::Timestamp => TypeKind::Timestamp,
+        };
+        Self {
+            kind,
+            nullable: schema.nullable,
+        }
     }
 
     /// JSON of unknown shape, null included.
@@ -433,6 +479,7 @@ impl fmt::Display for Type {
             TypeKind::Duration => f.write_str("duration")?,
             TypeKind::Enum(it) => f.write_str(&it.full_name)?,
             TypeKind::Int(_) => f.write_str("int")?,
+            TypeKind::Json(it) => write!(f, "{it}")?,
             TypeKind::List(element) => write!(f, "list<{element}>")?,
             TypeKind::Map(entry) => write!(f, "map<{}, {}>", entry.0, entry.1)?,
             TypeKind::Message(it) | TypeKind::ProtoAny(it) => f.write_str(&it.full_name)?,
@@ -457,6 +504,9 @@ impl fmt::Display for Type {
         if self.nullable { f.write_str("?") } else { Ok(()) }
     }
 }
+
+/// How deep lists and maps of a JSON Schema are followed.
+const MAX_LISTS: usize = 16;
 
 /// How many members of an object type a message names.
 const MEMBERS_SHOWN: usize = 6;

@@ -21,6 +21,7 @@ mod fit;
 mod fragment;
 mod graph;
 mod http_call;
+mod http_schema;
 mod infer;
 mod input;
 mod lint;

@@ -302,6 +302,8 @@ pub enum CallKind {
         body: Option<Template>,
         /// `accept:`.
         accept: Option<Spanned<Accept>>,
+        /// `schema:`.
+        schema: Option<Name>,
     },
     /// `value:`.
     Value(Template),

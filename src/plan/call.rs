@@ -11,7 +11,7 @@ use http::{HeaderName, Method, StatusCode};
 
 use super::{BackendIndex, CallIndex, ErrorRule, FragmentIndex, Mention, Origin, Policy, Template};
 use crate::codec::{HttpBinding, Selection};
-use crate::expr::{Encoder, Program, ReplyReader, Slot, Type};
+use crate::expr::{Encoder, JsonReader, Program, ReplyReader, Slot, Type};
 use crate::schema::MessageRef;
 
 /// A fragment: a function of its `with` values.
@@ -275,6 +275,17 @@ pub struct HttpCall {
     pub body: Option<Template>,
     /// What is asked for and how it is read.
     pub accept: Accept,
+    /// What a schema says of the reply; none where nothing is known.
+    pub reply: Option<JsonReply>,
+}
+
+/// What a schema says of the reply of an HTTP call.
+#[derive(Debug)]
+pub struct JsonReply {
+    /// Its type.
+    pub ty: Type,
+    /// Reads it; objects are looked at when their members are read.
+    pub reader: JsonReader,
 }
 
 /// How the reply of an HTTP call is read.

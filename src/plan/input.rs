@@ -10,6 +10,7 @@ use regex::Regex;
 use super::Origin;
 use crate::expr::{JsonReader, Slot, Type, Value};
 use crate::schema::MessageRef;
+use crate::schema::json_schema::Validator;
 
 /// What is read from a request.
 #[derive(Debug, Default)]
@@ -114,8 +115,10 @@ pub enum Body {
     Whole {
         /// Where it goes.
         slot: Slot,
-        /// Reads it as a message, or as `any`.
+        /// Reads it as a message, as what a schema describes, or as `any`.
         reader: JsonReader,
+        /// Checks it before, where `body: { schema }` says so.
+        validator: Option<Arc<Validator>>,
     },
 }
 

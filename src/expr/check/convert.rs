@@ -220,7 +220,7 @@ fn kind_name(kind: &TypeKind) -> &'static str {
         TypeKind::Map(_) => "map",
         TypeKind::Message(_) => "message",
         TypeKind::Null => "null",
-        TypeKind::Object(_) | TypeKind::Selected(..) => "object",
+        TypeKind::Json(_) | TypeKind::Object(_) | TypeKind::Selected(..) => "object",
         TypeKind::ProtoAny(_) => "Any",
         TypeKind::String => "string",
         TypeKind::Timestamp => "timestamp",

@@ -4,8 +4,10 @@
 
 use super::super::program::{Equal, Equality, In, Op};
 use super::super::types::{Type, TypeKind};
+use super::super::value::Value;
 use super::operator::{Sides, is_alike, is_number};
 use super::{Checker, ExprError, Path, Typed};
+use crate::schema::suggest::nearest;
 
 impl Checker<'_> {
     pub(super) fn equality(&mut self, sides: &Sides, negated: bool) -> Typed {
@@ -15,6 +17,9 @@ impl Checker<'_> {
         };
         if left.is_null_literal() || right.is_null_literal() {
             return self.null_test(sides, negated, left, right);
+        }
+        if let Some(poison) = self.unlisted(&left, &right).or_else(|| self.unlisted(&right, &left)) {
+            return poison;
         }
         if !comparable(&left.ty, &right.ty) {
             return self.no_comparison(sides, if negated { "`!=`" } else { "`==`" }, &left, &right);
@@ -37,6 +42,25 @@ impl Checker<'_> {
             span,
             false,
         )
+    }
+
+    /// A literal, or a list of them, beside a text that is never one of these.
+    fn unlisted(&mut self, of: &Typed, literal: &Typed) -> Option<Typed> {
+        let words = of.words.clone()?;
+        let elements = match literal.code.constant().filter(|_| literal.literal)? {
+            Value::List(list) => list.iter().collect(),
+            other => vec![other.clone()],
+        };
+        let wrong = elements.iter().find_map(|it| {
+            let text = it.as_str()?;
+            words.iter().all(|word| **word != *text).then(|| text.to_owned())
+        })?;
+        let label = match nearest(&wrong, words.iter().map(|it| &**it)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it is one of {}", words.join(", ")),
+        };
+        let title = format!("this is never `{wrong}`");
+        Some(self.fail(ExprError::new("unknown-enum-value", literal.code.span, title).label(label)))
     }
 
     /// `x == null`, and what it tells about x.
@@ -88,6 +112,9 @@ impl Checker<'_> {
         } else {
             list
         };
+        if let Some(poison) = self.unlisted(&element, &list) {
+            return poison;
+        }
         let list = self.unfolded(list);
         let mut equality = Equality::of(&Type::any());
         let element = match list.ty.kind.clone() {
@@ -153,6 +180,7 @@ pub(super) fn comparable(a: &Type, b: &Type) -> bool {
                 | TypeKind::Selected(..)
                 | TypeKind::Timestamp
         ),
+        (TypeKind::Json(a), TypeKind::Json(b)) => a == b,
         (TypeKind::Enum(a), TypeKind::Enum(b)) => a == b,
         (a, b) if is_number(a) && is_number(b) => true,
         (TypeKind::List(a), TypeKind::List(b)) => a.is_any() == b.is_any() && comparable(a, b),

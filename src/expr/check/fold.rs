@@ -19,6 +19,7 @@ pub(super) fn is_foldable(op: &Op) -> bool {
         | Op::Field(of, _)
         | Op::HasField(of, _)
         | Op::IsNull { of, .. }
+        | Op::JsonField(of, ..)
         | Op::JsonMember(of, _)
         | Op::Matches(of, _)
         | Op::Member(of, _)

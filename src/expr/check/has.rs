@@ -55,7 +55,10 @@ impl Checker<'_> {
                 let whole = Typed { path: None, ..of };
                 return self.step(whole, &step);
             }
-            TypeKind::Any | TypeKind::Object(_) => {
+            TypeKind::Json(schema) if schema.member(name).is_none() => {
+                return self.step(Typed { path: None, ..of }, &step);
+            }
+            TypeKind::Any | TypeKind::Json(_) | TypeKind::Object(_) => {
                 let key = Code::new(Op::Constant(Value::from(name)), at);
                 (Op::HasKey(Box::new([of.code, key])), false)
             }

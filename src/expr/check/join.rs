@@ -290,6 +290,15 @@ fn rendered(value: &Value, ty: &Type) -> Result<Vec<u8>, Misfit> {
     }
 }
 
+/// An object literal as a value of a type that has a name.
+fn read_as(value: &Value, from: &Type, to: &Type, name: &dyn std::fmt::Display) -> Result<Value, Misfit> {
+    let json = rendered(value, from)?;
+    literal::read(&json, to).map_err(|error| {
+        let title = format!("this is no `{name}`: {}", error.title);
+        Misfit::Wrong(error.code, title, error.label)
+    })
+}
+
 /// The first member of a literal that is not left of the message which it is read as.
 fn left_out(value: &Value, to: &Type) -> Option<Arc<str>> {
     match (value, &to.kind) {
@@ -383,16 +392,13 @@ fn adapt(value: &Value, from: &Type, to: &Type) -> Result<Value, Misfit> {
             entries.map(Value::map)
         }
         (TypeKind::Any, _) => rendered(value, from).map(|json| Value::Json(json.into())),
+        (TypeKind::Json(_), Value::Object(_)) => read_as(value, from, to, to),
         (TypeKind::Message(of) | TypeKind::Selected(of, _), Value::Object(_)) => {
             if let Some(name) = left_out(value, to) {
                 let title = format!("this is no `{to}`: it has no member `{name}`");
                 return Err(Misfit::Wrong("unknown-field", title, String::new()));
             }
-            let json = rendered(value, from)?;
-            literal::read(&json, to).map_err(|error| {
-                let title = format!("this is no `{}`: {}", of.full_name, error.title);
-                Misfit::Wrong(error.code, title, error.label)
-            })
+            read_as(value, from, to, &of.full_name)
         }
         (TypeKind::Object(wanted), Value::Object(members)) if wanted.len() == members.len() => {
             let members: Result<Vec<_>, Misfit> = wanted

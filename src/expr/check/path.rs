@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::super::Span;
 use super::super::ast::{Node, NodeId};
 use super::super::function;
-use super::super::program::{Code, Conversion, JsonKind, Op};
+use super::super::input::JsonReader;
+use super::super::program::{Code, Conversion, JsonKind, JsonMember, Op};
 use super::super::types::{ObjectMember, Type, TypeKind};
 use super::super::value::{FieldReader, ObjectReader, Value};
 use super::{Binding, Checker, ExprError, Path, Segment, Target, Typed};
+use crate::schema::json_schema::{JsonTypeRef, Shape};
 use crate::schema::suggest::{nearest, replacement};
 use crate::schema::{Field, MessageRef};
 
@@ -157,6 +159,19 @@ impl<'c> Checker<'c> {
                 let ty = or_null(ty);
                 self.make(Op::Field(Box::new(of.code), Box::new(reader)), ty, span, false)
             }
+            TypeKind::Json(schema) => {
+                let Some((member, required)) = schema.member(step.name) else {
+                    return self.unknown_json_member(&schema, step);
+                };
+                let mut ty = Type::of_json(&member);
+                ty.nullable |= !required;
+                let reader = JsonReader::lazy(&ty);
+                let op = Op::JsonField(Box::new(of.code), Arc::from(step.name), reader);
+                Typed {
+                    words: words(&member),
+                    ..self.make(op, or_null(ty), span, true)
+                }
+            }
             TypeKind::Object(members) => {
                 let Some(member) = members.iter().find(|it| &*it.name == step.name) else {
                     return self.unknown_member(&members, step);
@@ -211,6 +226,12 @@ impl<'c> Checker<'c> {
         self.fail(ExprError::new("unknown-field", step.at, title).label(label))
     }
 
+    fn unknown_json_member(&mut self, schema: &JsonTypeRef, step: &Step<'_>) -> Typed {
+        let mut error = no_json_member(schema, step.name, step.at);
+        error.note = Some(schema.defined_in());
+        self.fail(error)
+    }
+
     pub(super) fn unknown_field(&mut self, message: &MessageRef, step: &Step<'_>) -> Typed {
         let title = format!("`{}` has no field `{}`", message.full_name, step.name);
         let mut error = ExprError::new("unknown-field", step.at, title);
@@ -247,7 +268,7 @@ impl<'c> Checker<'c> {
         } else if let TypeKind::List(element) = &of.ty.kind {
             let looks_in = matches!(
                 element.kind,
-                TypeKind::Message(_) | TypeKind::Object(_) | TypeKind::Selected(..) | TypeKind::Any
+                TypeKind::Message(_) | TypeKind::Json(_) | TypeKind::Object(_) | TypeKind::Selected(..) | TypeKind::Any
             );
             if looks_in {
                 let name = if self.names.is_taken("it") { "each" } else { "it" };
@@ -345,20 +366,27 @@ impl<'c> Checker<'c> {
 
     /// What is left of a message as an object, where it is the keys that count; everything else as it is.
     pub(super) fn unfolded(&mut self, typed: Typed) -> Typed {
-        let TypeKind::Selected(message, members) = &typed.ty.kind else {
-            return typed;
+        let (conversion, members, fails) = match &typed.ty.kind {
+            TypeKind::Selected(message, members) => {
+                let reader = ObjectReader::compile(message, members);
+                (Conversion::ToObject(reader), members.clone(), false)
+            }
+            TypeKind::Json(schema) => {
+                let members = Arc::new(ObjectMember::of_json(schema));
+                (Conversion::JsonToObject(json_members(&members)), members, true)
+            }
+            _ => return typed,
         };
-        let reader = ObjectReader::compile(message, members);
         let ty = Type {
-            kind: TypeKind::Object(members.clone()),
+            kind: TypeKind::Object(members),
             nullable: typed.ty.nullable,
         };
         let span = typed.code.span;
-        let op = Op::Convert(Box::new(Conversion::ToObject(reader)), Box::new(typed.code));
+        let op = Op::Convert(Box::new(conversion), Box::new(typed.code));
         let path = typed.path;
         Typed {
             path,
-            ..self.make(op, ty, span, false)
+            ..self.make(op, ty, span, fails)
         }
     }
 
@@ -429,6 +457,44 @@ impl<'c> Checker<'c> {
         self.fail(error);
         None
     }
+}
+
+/// Readers of the members that a JSON Schema names.
+pub(in crate::expr) fn json_members(members: &[ObjectMember]) -> Arc<[JsonMember]> {
+    members.iter().map(json_member).collect()
+}
+
+/// The reader of one of them.
+pub(super) fn json_member(member: &ObjectMember) -> JsonMember {
+    JsonMember {
+        name: member.name.clone(),
+        reader: JsonReader::lazy(&member.ty),
+        optional: member.optional,
+    }
+}
+
+/// The values of an enum of text.
+fn words(schema: &JsonTypeRef) -> Option<Arc<[Arc<str>]>> {
+    match &schema.shape {
+        Shape::Words(words) => Some(words.clone()),
+        _ => None,
+    }
+}
+
+/// A path to a member that a JSON Schema does not name.
+pub(super) fn no_json_member(schema: &JsonTypeRef, name: &str, at: Span) -> ExprError {
+    let title = match &schema.name {
+        Some(owner) => format!("`{owner}` has no member `{name}`"),
+        None => format!("this object has no member `{name}`"),
+    };
+    let names: Vec<String> = schema.members().iter().map(|it| format!("`{}`", it.name)).collect();
+    let label = match nearest(name, schema.members().iter().map(|it| &*it.name)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => "its schema names no members".to_owned(),
+        None if names.len() > 8 => "its schema does not name it".to_owned(),
+        None => format!("it has {}", names.join(", ")),
+    };
+    ExprError::new("unknown-field", at, title).label(label)
 }
 
 /// The type and the reader of a field that is left of a message.

@@ -12,6 +12,7 @@ use super::super::types::{ObjectMember, Type, TypeKind};
 use super::call::Call;
 use super::{Checker, ExprError, Typed};
 use crate::schema::MessageRef;
+use crate::schema::json_schema::JsonTypeRef;
 use crate::schema::suggest::nearest;
 
 /// Named fields, and what is named within them; nothing there means the whole field.
@@ -50,7 +51,7 @@ impl Checker<'_> {
         let keep = if call.name == "pick" { Keep::Named } else { Keep::Others };
         if !matches!(
             of.ty.kind,
-            TypeKind::Message(_) | TypeKind::Object(_) | TypeKind::Selected(..)
+            TypeKind::Json(_) | TypeKind::Message(_) | TypeKind::Object(_) | TypeKind::Selected(..)
         ) {
             let title = format!(
                 "`{}` wants a message or an object, not `{}`",
@@ -90,6 +91,7 @@ fn shape(ty: &Type, tree: &Tree, keep: Keep) -> Shaped {
     let (shape, shaped) = match &ty.kind {
         TypeKind::Message(message) => (Shape::Whole, of_message(message, tree, keep)?),
         TypeKind::Selected(message, members) => (Shape::Whole, of_selected(message, members, tree, keep)?),
+        TypeKind::Json(schema) => of_json(schema, tree, keep)?,
         TypeKind::Object(members) => of_object(members, tree, keep)?,
         TypeKind::List(element) => {
             let (each, element) = shape(element, tree, keep)?;
@@ -165,6 +167,27 @@ pub(super) fn no_field(message: &MessageRef, members: &[ObjectMember], name: &st
     };
     let label = near.map_or_else(|| "no such field".to_owned(), |near| format!("did you mean `{near}`?"));
     ExprError::new("unknown-field", span, title).label(label)
+}
+
+fn of_json(schema: &JsonTypeRef, tree: &Tree, keep: Keep) -> Shaped {
+    for (name, span, _) in &tree.branches {
+        if schema.members().iter().all(|it| &*it.name != name.as_str()) {
+            let mut error = super::path::no_json_member(schema, name, *span);
+            error.note = Some(schema.defined_in());
+            return Err(Box::new(error));
+        }
+    }
+    let mut shapes = Vec::new();
+    let mut kept_members = Vec::new();
+    for member in ObjectMember::of_json(schema) {
+        let Some(branch) = kept(tree, &member.name, keep) else {
+            continue;
+        };
+        let (each, ty) = shape(&member.ty, branch, keep)?;
+        shapes.push((super::path::json_member(&member), each));
+        kept_members.push(ObjectMember { ty, ..member });
+    }
+    Ok((Shape::Json(shapes.into()), Type::object(kept_members)))
 }
 
 fn of_object(members: &[ObjectMember], tree: &Tree, keep: Keep) -> Shaped {

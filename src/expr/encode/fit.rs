@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{FitError, PlaceType};
 use crate::codec::number::parse_integer;
 use crate::expr::types::{ObjectMember, Type, TypeKind};
+use crate::schema::json_schema::JsonTypeRef;
 use crate::schema::suggest::{nearest, question};
 use crate::schema::{Cardinality, Field, Kind, Message, MessageRef, WellKnown};
 
@@ -56,11 +57,30 @@ fn fit_kind(from: &Type, to: &Type) -> Result<(), FitError> {
         | (TypeKind::Bytes, TypeKind::Bytes)
         | (TypeKind::Duration, TypeKind::Duration)
         | (TypeKind::Timestamp, TypeKind::Timestamp)
-        | (TypeKind::Any, TypeKind::Map(_) | TypeKind::Message(_) | TypeKind::ProtoAny(_) | TypeKind::Selected(..))
+        | (
+            TypeKind::Any,
+            TypeKind::Json(_)
+            | TypeKind::Map(_)
+            | TypeKind::Message(_)
+            | TypeKind::ProtoAny(_)
+            | TypeKind::Selected(..),
+        )
         | (TypeKind::Map(_), TypeKind::Message(_) | TypeKind::ProtoAny(_))
         | (TypeKind::Object(_) | TypeKind::ProtoAny(_), TypeKind::ProtoAny(_)) => Ok(()),
         (TypeKind::Enum(a), TypeKind::Enum(b)) if a == b => Ok(()),
         (TypeKind::Message(a), TypeKind::Message(b)) if a == b => Ok(()),
+        (TypeKind::Json(a), TypeKind::Json(b)) if a == b => Ok(()),
+        (TypeKind::Json(schema), _) => {
+            if schema.is_recursive() {
+                let mut error = wrong_type(from, to);
+                "its type holds itself; write its members out".clone_into(&mut error.label);
+                return Err(error);
+            }
+            fit_kind(&Type::object(ObjectMember::of_json(schema)), to)
+        }
+        (TypeKind::Object(members) | TypeKind::Selected(_, members), TypeKind::Json(schema)) => {
+            fit_schema(members, schema)
+        }
         (TypeKind::List(a), TypeKind::List(b)) => fit_element(a, b),
         (TypeKind::Map(a), TypeKind::Map(b)) => {
             if !key_fits(&a.0, &b.0) {
@@ -200,7 +220,10 @@ fn fit_shape(from: &Type, message: Option<WellKnown>) -> Result<(), FitError> {
     let (fits, wanted) = match (message, &from.kind) {
         (_, TypeKind::Any | TypeKind::Null | TypeKind::Unknown) => return Ok(()),
         (Some(WellKnown::Struct), kind) => (
-            matches!(kind, TypeKind::Object(_) | TypeKind::Map(_) | TypeKind::Selected(..)),
+            matches!(
+                kind,
+                TypeKind::Json(_) | TypeKind::Object(_) | TypeKind::Map(_) | TypeKind::Selected(..)
+            ),
             "an object",
         ),
         (Some(WellKnown::ListValue), kind) => (matches!(kind, TypeKind::List(_)), "a list"),
@@ -237,6 +260,30 @@ fn fit_object(members: &[ObjectMember], places: &[ObjectMember]) -> Result<(), F
         Some(missing) => Err(FitError::new(
             "wrong-type",
             format!("member `{}` is missing", missing.name),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// An object in the place of one that a JSON Schema describes.
+fn fit_schema(members: &[ObjectMember], schema: &JsonTypeRef) -> Result<(), FitError> {
+    for member in members {
+        let Some((place, required)) = schema.member(&member.name) else {
+            let mut error = FitError::new("unknown-field", format!("`{schema}` has no member `{}`", member.name));
+            error.label = question(nearest(&member.name, schema.members().iter().map(|it| &*it.name)));
+            return Err(error.within(&member.name));
+        };
+        fit_within(&member.ty, &Type::of_json(&place)).map_err(|it| it.within(&member.name))?;
+        if member.optional && required {
+            let title = format!("member `{}` may be left out, and is required here", member.name);
+            return Err(FitError::new("wrong-type", title).within(&member.name));
+        }
+    }
+    let written = |name: &str| members.iter().any(|it| &*it.name == name);
+    match schema.members().iter().find(|it| it.required && !written(&it.name)) {
+        Some(missing) => Err(FitError::new(
+            "missing-field",
+            format!("`{schema}` needs `{}`", missing.name),
         )),
         None => Ok(()),
     }

@@ -6,7 +6,9 @@ use super::scalar::{ScalarWriter, mistyped};
 use crate::codec::number::parse_integer;
 use crate::codec::wire::{self, WireType};
 use crate::codec::{FromJson, JsonOptions};
-use crate::expr::program::Fault;
+use crate::expr::check::json_members;
+use crate::expr::eval::json_fields;
+use crate::expr::program::{Fault, JsonMember};
 use crate::expr::render::Renderer;
 use crate::expr::types::{ObjectMember, Type, TypeKind};
 use crate::expr::value::{ObjectReader, Value, fault};
@@ -27,6 +29,8 @@ pub(super) enum MessageWriter {
     Members(Box<[Member]>),
     /// The poison, which never reaches a plan.
     Nothing,
+    /// An object that a JSON Schema describes, by way of its members.
+    Schema(Arc<[JsonMember]>, Box<Self>),
     /// What is left of a message, by way of an object.
     Selected(ObjectReader, Box<Self>),
     /// The `value` of a wrapper.
@@ -103,6 +107,13 @@ impl MessageWriter {
                 ObjectReader::compile(of, members),
                 Box::new(Self::compile_members(members, message)),
             ),
+            (_, TypeKind::Json(schema)) => {
+                let members = ObjectMember::of_json(schema);
+                Self::Schema(
+                    json_members(&members),
+                    Box::new(Self::compile_members(&members, message)),
+                )
+            }
             _ => Self::Copy,
         }
     }
@@ -148,6 +159,10 @@ impl MessageWriter {
                     wire::put_varint(out, wire::extend32(*nanos));
                 }
                 Ok(())
+            }
+            (Self::Schema(readers, writer), Value::Json(json)) => {
+                let object = json_fields(json, readers).map_err(fault)?;
+                writer.write(&object, out)
             }
             (Self::Selected(reader, writer), Value::Message(wire)) => writer.write(&reader.read(wire), out),
             (Self::Members(members), Value::Object(values)) => write_members(members, values, out),

@@ -22,6 +22,10 @@ pub(super) fn convert(conversion: &Conversion, value: Value) -> Result<Value, Re
 fn converted(conversion: &Conversion, value: Value) -> Result<Value, Reason> {
     match conversion {
         Conversion::FromJson(kind) => from_json(*kind, value),
+        Conversion::JsonToObject(members) => match value {
+            Value::Json(object) => json::fields(&object, members),
+            _ => Err(MISMATCH),
+        },
         Conversion::ToBool => to_bool(&json::untyped(value)),
         Conversion::ToBytes => match json::untyped(value) {
             Value::Bytes(it) => Ok(Value::Bytes(it)),

@@ -122,6 +122,7 @@ impl Messages {
             | TypeKind::Duration
             | TypeKind::Enum(_)
             | TypeKind::Int(_)
+            | TypeKind::Json(_)
             | TypeKind::Null
             | TypeKind::String
             | TypeKind::Timestamp
@@ -155,7 +156,7 @@ impl Messages {
 impl KeyKind {
     /// How elements of `ty` are told apart.
     pub(in crate::expr) fn of(ty: &Type) -> Self {
-        if ty.is_scalar() || ty.is_any() || matches!(ty.kind, TypeKind::Bytes | TypeKind::Unknown) {
+        if ty.is_scalar() || ty.is_any() || matches!(ty.kind, TypeKind::Bytes | TypeKind::Json(_) | TypeKind::Unknown) {
             Self::Plain
         } else {
             Self::Json(super::super::render::Renderer::compile(

@@ -4,9 +4,10 @@
 
 use bytes::Bytes;
 
-use super::super::program::Reason;
+use super::super::input::JsonReader;
+use super::super::program::{JsonMember, Reason};
 use super::super::value::{Str, Value};
-use super::{MISMATCH, UNTYPED};
+use super::{ILL_SHAPED, MISMATCH, UNTYPED};
 use crate::codec::json::{self, Kind};
 use crate::codec::number;
 
@@ -27,6 +28,34 @@ pub(super) fn member(of: &Value, name: &str) -> Result<Value, Reason> {
         }
         _ => Err(MISMATCH),
     }
+}
+
+/// A member of an object that a JSON Schema describes, or null where there is no object.
+pub(super) fn read(of: &Value, name: &str, reader: &JsonReader) -> Result<Value, Reason> {
+    match of {
+        Value::Json(object) => reader.member(object, name).ok_or(ILL_SHAPED),
+        Value::Null => Ok(Value::Null),
+        _ => Err(MISMATCH),
+    }
+}
+
+/// The same; none where it may be left out, and is.
+pub(super) fn field(object: &Bytes, member: &JsonMember) -> Result<Option<Value>, Reason> {
+    if member.optional && json::member(object, &member.name).is_none() {
+        return Ok(None);
+    }
+    member.reader.member(object, &member.name).map(Some).ok_or(ILL_SHAPED)
+}
+
+/// The members of such an object that are there.
+pub(in crate::expr) fn fields(object: &Bytes, wanted: &[JsonMember]) -> Result<Value, Reason> {
+    let mut members = Vec::with_capacity(wanted.len());
+    for member in wanted {
+        if let Some(value) = field(object, member)? {
+            members.push((member.name.clone(), value));
+        }
+    }
+    Ok(Value::object(members))
 }
 
 /// A member by a key, or an element by an index.

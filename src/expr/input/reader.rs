@@ -6,11 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::scalar::{double, expected, from_str};
+use super::shape::{self, Others};
 use crate::codec::json::{self, Kind};
 use crate::codec::{FromJson, JsonError, number};
 use crate::expr::enum_table::EnumTable;
 use crate::expr::types::{Type, TypeKind};
 use crate::expr::value::{Str, Value};
+use crate::schema::json_schema::JsonTypeRef;
 use crate::schema::suggest::{nearest, question};
 
 /// A compiled reader of one type.
@@ -32,6 +34,10 @@ enum TypeKindless {
         /// google.protobuf.NullValue, whose JSON is null.
         null_value: bool,
     },
+    /// An object of which nothing else is looked at.
+    JsonObject,
+    /// An object whose every part is looked at.
+    JsonWhole(JsonTypeRef),
     List(Box<Reader>),
     /// Key and value.
     Map(TypeKind, Box<Reader>),
@@ -59,14 +65,35 @@ pub(in crate::expr) struct Mistake {
     pub(in crate::expr) offset: usize,
 }
 
+/// How much of an object that a JSON Schema describes is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// That it is one; its members when they are read.
+    First,
+    /// Everything, and that nothing else is in it.
+    Whole,
+}
+
 /// Compiles a reader for values of `ty`.
 pub(in crate::expr) fn compile(ty: &Type) -> Reader {
+    compile_for(ty, Look::Whole)
+}
+
+/// As [`compile`], but of what a JSON Schema describes only the kind is looked at.
+pub(in crate::expr) fn compile_lazy(ty: &Type) -> Reader {
+    compile_for(ty, Look::First)
+}
+
+fn compile_for(ty: &Type, look: Look) -> Reader {
+    let compile = |ty: &Type| compile_for(ty, look);
     let kind = match &ty.kind {
         TypeKind::Any | TypeKind::Unknown => TypeKindless::Any,
         TypeKind::Enum(declared) => TypeKindless::Enum {
             table: EnumTable::new(declared),
             null_value: declared.null_value,
         },
+        TypeKind::Json(_) if look == Look::First => TypeKindless::JsonObject,
+        TypeKind::Json(schema) => TypeKindless::JsonWhole(schema.clone()),
         TypeKind::List(element) => TypeKindless::List(Box::new(compile(element))),
         TypeKind::Map(entry) => TypeKindless::Map(entry.0.kind.clone(), Box::new(compile(&entry.1))),
         TypeKind::Message(message) | TypeKind::ProtoAny(message) | TypeKind::Selected(message, _) => {
@@ -111,14 +138,14 @@ impl Reader {
     }
 
     /// Reads a part of the document, where null is a value only if the type has one.
-    fn part(&self, document: &Bytes, fragment: &[u8]) -> Result<Value, Mistake> {
+    pub(super) fn part(&self, document: &Bytes, fragment: &[u8]) -> Result<Value, Mistake> {
         if json::kind(fragment) == Kind::Null {
             return self.null().ok_or_else(|| self.mistake(document, fragment));
         }
         self.value(document, fragment)
     }
 
-    fn null(&self) -> Option<Value> {
+    pub(super) fn null(&self) -> Option<Value> {
         if let TypeKindless::Enum { null_value: true, .. } = self.kind {
             return Some(Value::Int(0));
         }
@@ -127,8 +154,15 @@ impl Reader {
 
     fn value(&self, document: &Bytes, fragment: &[u8]) -> Result<Value, Mistake> {
         match &self.kind {
-            TypeKindless::Any => Ok(Value::Json(document.slice_ref(json::trim(fragment)))),
             TypeKindless::Enum { table, .. } => self.enumeration(table, document, fragment),
+            TypeKindless::JsonObject | TypeKindless::JsonWhole(_) if json::kind(fragment) != Kind::Object => {
+                Err(self.mistake(document, fragment))
+            }
+            TypeKindless::Any | TypeKindless::JsonObject => Ok(Value::Json(document.slice_ref(json::trim(fragment)))),
+            TypeKindless::JsonWhole(schema) => {
+                shape::check(schema, Others::Refuse, document, fragment)?;
+                Ok(Value::Json(document.slice_ref(json::trim(fragment))))
+            }
             TypeKindless::List(element) => self.list(element, document, fragment),
             TypeKindless::Map(key, value) => self.map(key, value, document, fragment),
             TypeKindless::Message(program) => {
@@ -140,7 +174,7 @@ impl Reader {
             }
             TypeKindless::Object(members) => self.object(members, document, fragment),
             TypeKindless::Scalar(kind) => {
-                scalar(kind, document, fragment).ok_or_else(|| self.mistake(document, fragment))
+                scalar_of(kind, document, fragment).ok_or_else(|| self.mistake(document, fragment))
             }
         }
     }
@@ -245,7 +279,7 @@ impl Reader {
 // === impl Mistake ===
 
 impl Mistake {
-    fn new(reason: Cow<'static, str>, offset: usize) -> Self {
+    pub(super) fn new(reason: Cow<'static, str>, offset: usize) -> Self {
         Self {
             code: "wrong-type",
             pointer: String::new(),
@@ -256,7 +290,7 @@ impl Mistake {
         }
     }
 
-    fn within(mut self, segment: &str) -> Self {
+    pub(super) fn within(mut self, segment: &str) -> Self {
         self.pointer = json::pointer_below("", segment) + &self.pointer;
         self
     }
@@ -287,14 +321,24 @@ fn of_message(error: JsonError, start: usize) -> Mistake {
     }
 }
 
-fn scalar(kind: &TypeKind, document: &Bytes, fragment: &[u8]) -> Option<Value> {
+/// A scalar as a value of its kind.
+fn scalar_of(kind: &TypeKind, document: &Bytes, fragment: &[u8]) -> Option<Value> {
+    match kind {
+        TypeKind::String if json::kind(fragment) == Kind::String => {
+            Some(Value::String(match json::string(fragment)? {
+                Cow::Borrowed(text) => Str::from_utf8(document.slice_ref(text.as_bytes()))?,
+                Cow::Owned(text) => text.into(),
+            }))
+        }
+        kind => scalar(kind, fragment),
+    }
+}
+
+/// A scalar that is no text, as a value of its kind.
+pub(super) fn scalar(kind: &TypeKind, fragment: &[u8]) -> Option<Value> {
     let json_kind = json::kind(fragment);
     match kind {
         TypeKind::Bool if json_kind == Kind::Bool => Some(Value::Bool(json::trim(fragment) == b"true")),
-        TypeKind::String if json_kind == Kind::String => Some(Value::String(match json::string(fragment)? {
-            Cow::Borrowed(text) => Str::from_utf8(document.slice_ref(text.as_bytes()))?,
-            Cow::Owned(text) => text.into(),
-        })),
         // Numbers may stand in quotes.
         TypeKind::Int(range) => {
             let text = number_text(fragment, json_kind)?;
@@ -338,6 +382,6 @@ fn key(kind: &TypeKind, name: &str) -> Option<Value> {
 }
 
 /// Where a fragment begins in the document that it is a part of.
-fn offset(document: &[u8], fragment: &[u8]) -> usize {
+pub(super) fn offset(document: &[u8], fragment: &[u8]) -> usize {
     fragment.as_ptr().addr().saturating_sub(document.as_ptr().addr())
 }

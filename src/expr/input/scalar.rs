@@ -49,7 +49,8 @@ pub(super) fn expected(kind: &TypeKind) -> Cow<'static, str> {
             return Cow::Owned(format!("expected an integer between {} and {}", range.min, range.max));
         }
         TypeKind::List(_) => "expected a list",
-        TypeKind::Map(_)
+        TypeKind::Json(_)
+        | TypeKind::Map(_)
         | TypeKind::Message(_)
         | TypeKind::Object(_)
         | TypeKind::ProtoAny(_)

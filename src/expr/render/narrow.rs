@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{MemberWriter, Renderer, Writer};
 use crate::codec::{Descent, Fields};
+use crate::schema::json_schema::{JsonTypeRef, Shape};
 
 impl Renderer {
     /// The renderer that writes what is chosen of what this one writes. What is not there is noted in `descent`, and left
@@ -24,6 +25,10 @@ impl Writer {
     fn narrow(&self, fields: &Fields, wanted: &BTreeMap<Arc<str>, Fields>, descent: &mut Descent) -> Self {
         match self {
             Self::Any => Self::Chosen(fields.clone()),
+            Self::Json(schema, _) => {
+                look(schema, wanted, descent);
+                Self::Json(schema.clone(), fields.clone())
+            }
             Self::List(element) => Self::List(Box::new(element.narrow(fields, wanted, descent))),
             Self::Map(value) => Self::Map(Box::new(value.narrow(fields, wanted, descent))),
             Self::Message(program) => Self::Message(program.narrow(fields, descent)),
@@ -58,5 +63,25 @@ impl Writer {
                 self.clone()
             }
         }
+    }
+}
+
+/// Notes what is chosen and not there by a JSON Schema.
+fn look(schema: &JsonTypeRef, wanted: &BTreeMap<Arc<str>, Fields>, descent: &mut Descent) {
+    match &schema.shape {
+        Shape::Any => {}
+        Shape::List(part) | Shape::Map(part) => look(&schema.sibling(*part), wanted, descent),
+        Shape::Object(_) => {
+            for (name, fields) in wanted {
+                match (schema.member(name), fields) {
+                    (None, _) => descent.unknown(name, schema.members().iter().map(|it| &*it.name)),
+                    (Some((member, _)), Fields::Only(inner)) => {
+                        descent.within(name, |descent| look(&member, inner, descent));
+                    }
+                    (Some(_), Fields::All) => {}
+                }
+            }
+        }
+        _ => descent.not_an_object(),
     }
 }

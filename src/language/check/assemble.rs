@@ -152,7 +152,7 @@ fn targets<'s>(
                 Err(Unserved::Waiting(backend)) => Err(backend),
                 Err(Unserved::Wrong) => Ok(Target::Wrong),
             },
-            Some(CallKind::Http { backend, .. }) => Ok(http_target(world, backend, diagnostics)),
+            Some(CallKind::Http { backend, .. }) => Ok(http_target(world, backend, node.spec, diagnostics)),
             Some(CallKind::Compose { fragment, .. }) => match world.fragments.get(&fragment.value) {
                 Some(FragmentState::Ready(info)) => Ok(Target::Fragment(info.clone())),
                 Some(FragmentState::Waiting(backend)) => Err(backend.clone()),
@@ -184,6 +184,7 @@ fn targets<'s>(
 fn http_target<'s>(
     world: &World<'s>,
     backend: &crate::language::spec::Name,
+    call: &crate::language::spec::Call,
     diagnostics: &mut Diagnostics,
 ) -> Target<'s> {
     let Some(index) = world.backend(backend, diagnostics) else {
@@ -200,7 +201,10 @@ fn http_target<'s>(
         diagnostics.push(Diagnostic::new("wrong-backend", backend.span, title).label("call it with `grpc:`"));
         return Target::Wrong;
     }
-    Target::Http(index)
+    Target::Http(
+        index,
+        Arc::new(super::http_schema::types(world, index, call, diagnostics)),
+    )
 }
 
 /// Gives every call, loop variable and failure its slot: an inner graph's are above those of the graph around it.

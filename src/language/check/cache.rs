@@ -198,7 +198,10 @@ pub(super) fn fingerprint(unit: &Unit<'_, '_>, written: &Composition, apart: &[u
                 add(served.schema.fingerprint());
                 add(backend_name(served.backend));
             }
-            Target::Http(backend) => add(backend_name(*backend)),
+            Target::Http(backend, types) => {
+                add(backend_name(*backend));
+                add(&types.fingerprint);
+            }
             _ => {}
         }
         if let Some(CallKind::Compose { fragment, .. }) = &node.spec.kind

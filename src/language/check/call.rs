@@ -196,7 +196,7 @@ impl Unit<'_, '_> {
                     timeout,
                 })
             }
-            (CallKind::Http { .. }, Target::Http(backend)) => self.http_call(id, backend, scope),
+            (CallKind::Http { .. }, Target::Http(backend, types)) => self.http_call(id, (backend, &types), scope),
             (CallKind::Value(value), _) => {
                 let typed = self.template(value, None, scope);
                 Some(Made {

@@ -14,6 +14,7 @@ pub(super) fn same_form(from: &Type, to: &Type) -> bool {
     match (&from.kind, &to.kind) {
         (K::Null | K::Unknown, _)
         | (_, K::Unknown)
+        | (K::Any, K::Json(_))
         | (K::Int(_) | K::Enum(_), K::Int(_) | K::Enum(_))
         | (K::Double { .. }, K::Double { .. }) => true,
         (K::List(a), K::List(b)) => same_form(a, b),
@@ -38,11 +39,11 @@ impl Unit<'_, '_> {
             return typed;
         }
         let into = match &to.kind {
-            TypeKind::Any => Conversion::Json,
+            TypeKind::Any | TypeKind::Json(_) => Conversion::Json,
             TypeKind::Message(message) | TypeKind::Selected(message, _)
                 if matches!(
                     typed.ty.kind,
-                    TypeKind::Object(_) | TypeKind::Any | TypeKind::Selected(..)
+                    TypeKind::Object(_) | TypeKind::Any | TypeKind::Json(_) | TypeKind::Selected(..)
                 ) =>
             {
                 match Encoder::message(&typed.ty, message) {

@@ -5,8 +5,8 @@ use http::Method;
 use super::backend::{self, request_header_name};
 use super::call::Made;
 use super::outline::CallId;
-use super::unit::{Purpose, Scope, Unit};
-use crate::expr::{Type, TypeKind};
+use super::unit::{HttpTypes, Purpose, Scope, Unit};
+use crate::expr::{JsonReader, Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::spec::{self, CallKind, Name, Template, TextPart, TextTemplate};
 use crate::plan::{self, Accept, BackendIndex, PathPart};
@@ -22,7 +22,12 @@ enum Carrier {
 
 impl Unit<'_, '_> {
     /// Checks an HTTP call.
-    pub(super) fn http_call(&mut self, id: CallId, backend: BackendIndex, scope: &Scope) -> Option<Made> {
+    pub(super) fn http_call(
+        &mut self,
+        id: CallId,
+        (backend, types): (BackendIndex, &HttpTypes),
+        scope: &Scope,
+    ) -> Option<Made> {
         let spec = self.outline.call(id).spec;
         let CallKind::Http {
             method,
@@ -46,7 +51,8 @@ impl Unit<'_, '_> {
             let title = format!("a {} request has no body", method.value);
             self.push(Diagnostic::new("body-on-get", body.span, title).label("use `query`, or another method"));
         }
-        let body = body.as_ref().map(|it| self.template(it, None, scope).template);
+        let place = types.body.as_ref();
+        let body = body.as_ref().map(|it| self.template(it, place, scope).template);
         let Ok(method) = Method::from_bytes(method.value.as_bytes()) else {
             let title = format!("`{}` is not a method", method.value);
             self.push(
@@ -57,7 +63,10 @@ impl Unit<'_, '_> {
         };
         let (accept, ty) = match accept.as_ref().map_or(spec::Accept::Json, |it| it.value) {
             spec::Accept::Bytes => (Accept::Bytes, Type::of(TypeKind::Bytes)),
-            spec::Accept::Json => (Accept::Json, Type::of(TypeKind::Any)),
+            spec::Accept::Json => {
+                let ty = types.reply.clone();
+                (Accept::Json, ty.unwrap_or_else(|| Type::of(TypeKind::Any)))
+            }
             spec::Accept::Text => (Accept::Text, Type::of(TypeKind::String)),
             spec::Accept::Xml => (Accept::Xml, Type::of(TypeKind::Any)),
         };
@@ -70,6 +79,14 @@ impl Unit<'_, '_> {
             headers,
             body,
             accept,
+            reply: types
+                .reply
+                .clone()
+                .filter(|_| accept == Accept::Json)
+                .map(|ty| plan::JsonReply {
+                    reader: JsonReader::lazy(&ty),
+                    ty,
+                }),
         };
         Some(Made {
             kind: plan::CallKind::Http(Box::new(call)),

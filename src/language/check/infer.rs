@@ -70,7 +70,16 @@ pub(super) fn wants(target: &Target<'_>, has_index_by: bool) -> Wants {
                 .collect(),
             ..Wants::default()
         },
-        Target::Http(_) | Target::Inside | Target::Wrong => Wants::default(),
+        Target::Http(_, types) => {
+            let want = |place: &Option<PlaceType>| place.clone().map_or(Want::Free, |it| Want::Place(it, false));
+            let reply = types.reply.clone().map(|ty| PlaceType { ty, takes_null: true });
+            Wants {
+                request: want(&types.body),
+                fallback: if has_index_by { Want::Free } else { want(&reply) },
+                with: Vec::new(),
+            }
+        }
+        Target::Inside | Target::Wrong => Wants::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::http_schema;
 use super::infer::{Use, Uses, agreed, is_null_when_absent, refuses_null};
 use super::mention::Input;
 use super::outline::Outline;
@@ -42,7 +43,7 @@ pub(super) fn check(world: &World<'_>, sources: &Sources<'_>, diagnostics: &mut 
         state.params.push((param.slot, param.ty.clone()));
         inputs.params.push(param);
     }
-    (inputs.body, state.body) = body(sources, &mut slot, diagnostics);
+    (inputs.body, state.body) = body(world, sources, &mut slot, diagnostics);
     if let (true, BodyState::Whole(_, ty)) = (sources.uses.given, &state.body)
         && let TypeKind::Message(message) = &ty.kind
     {
@@ -74,7 +75,12 @@ pub(super) fn all_inputs<'o>(outline: &'o Outline<'_>) -> impl Iterator<Item = &
         .chain(outline.require.iter().flat_map(|it| &it.inputs))
 }
 
-fn body(sources: &Sources<'_>, slot: &mut dyn FnMut() -> Slot, diagnostics: &mut Diagnostics) -> (Body, BodyState) {
+fn body(
+    world: &World<'_>,
+    sources: &Sources<'_>,
+    slot: &mut dyn FnMut() -> Slot,
+    diagnostics: &mut Diagnostics,
+) -> (Body, BodyState) {
     let outline = sources.outline;
     let mentions = &outline.body_mentions;
     if let (Some((_, span)), spec::Head::Endpoint { method, .. }) = (mentions.first(), &outline.spec.head)
@@ -88,10 +94,20 @@ fn body(sources: &Sources<'_>, slot: &mut dyn FnMut() -> Slot, diagnostics: &mut
             let slot = slot();
             return (Body::Bytes(slot), BodyState::Bytes(slot));
         }
-        Some((spec::Body::Schema(_), span)) => {
-            let title = "bodies with a JSON Schema are not supported yet";
-            diagnostics
-                .push(Diagnostic::new("not-yet", span, title).label("members take the types of the fields they fill"));
+        Some((spec::Body::Schema(_), _)) if sources.bound_body => {}
+        Some((spec::Body::Schema(schema), span)) => {
+            let schema = spec::Name {
+                value: schema.clone(),
+                span,
+            };
+            let (ty, validator) = http_schema::body(world, &schema, diagnostics);
+            let slot = slot();
+            let body = Body::Whole {
+                slot,
+                reader: JsonReader::lazy(&ty),
+                validator,
+            };
+            return (body, BodyState::Whole(slot, ty));
         }
         Some((spec::Body::Field(_), span)) if !sources.bound_body => {
             diagnostics.push(
@@ -143,6 +159,7 @@ fn whole(uses: &Uses, slot: Slot, diagnostics: &mut Diagnostics) -> (Body, BodyS
         Body::Whole {
             slot,
             reader: JsonReader::compile(&ty),
+            validator: None,
         },
         BodyState::Whole(slot, ty),
     )

@@ -13,8 +13,9 @@ use super::world::{listed, place_note};
 use crate::expr::{ObjectMember, PlaceType, Program, Type, TypeKind, Value};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::Span;
-use crate::language::spec::{Member, Name, Template, TemplateKind};
+use crate::language::spec::{Literal, Member, Name, Template, TemplateKind};
 use crate::plan;
+use crate::schema::json_schema::{JsonTypeRef, Shape};
 use crate::schema::suggest;
 use crate::schema::{MessageRef, Presence};
 
@@ -47,7 +48,11 @@ impl Unit<'_, '_> {
         let shape = place.filter(|it| {
             matches!(
                 it.ty.kind,
-                TypeKind::Message(_) | TypeKind::Map(_) | TypeKind::Object(_) | TypeKind::Selected(..)
+                TypeKind::Json(_)
+                    | TypeKind::Message(_)
+                    | TypeKind::Map(_)
+                    | TypeKind::Object(_)
+                    | TypeKind::Selected(..)
             )
         });
         if let Some(place) = place
@@ -70,6 +75,9 @@ impl Unit<'_, '_> {
             && let TypeKind::Message(message) = &place.ty.kind
         {
             self.check_message(message, &entries, span);
+        }
+        if let Some(TypeKind::Json(schema)) = shape.map(|it| &it.ty.kind) {
+            self.check_required(schema, &entries, span);
         }
         let typed = self.put_together(entries, span, place, scope);
         match place {
@@ -106,6 +114,9 @@ impl Unit<'_, '_> {
             narrowed = scope.with_facts(&facts);
             &narrowed
         };
+        if let (Some(place), TemplateKind::Literal(Literal::Text(text))) = (shape, &value.kind) {
+            self.check_word(place, &name.value, text, value.span);
+        }
         let mut typed = self.template(value, member.as_ref(), scope);
         if shape.is_some() && member.is_none() {
             typed.ty = Type::unknown();
@@ -144,6 +155,11 @@ impl Unit<'_, '_> {
                     place_note(&message.full_name, &message.place),
                 )
             }
+            TypeKind::Json(schema) => (
+                format!("`{schema}`"),
+                schema.members().iter().map(|it| &*it.name).collect(),
+                Some(schema.defined_in()),
+            ),
             TypeKind::Object(members) | TypeKind::Selected(_, members) => (
                 "the value".to_owned(),
                 members.iter().map(|it| &*it.name).collect(),
@@ -308,6 +324,45 @@ impl Unit<'_, '_> {
             let title = format!("`{}` needs {}", message.full_name, listed(missing.iter().copied()));
             let mut wrong = Diagnostic::new("missing-field", span, title).label("required by its declaration");
             wrong.note = place_note(&message.full_name, &message.place);
+            self.push(wrong);
+        }
+    }
+
+    /// The members that a JSON Schema requires.
+    fn check_required(&mut self, schema: &JsonTypeRef, entries: &[Entry], span: Span) {
+        if entries.iter().any(|it| matches!(it, Entry::Spread(_))) {
+            return;
+        }
+        let written = |name: &str| {
+            entries
+                .iter()
+                .any(|it| matches!(it, Entry::Field(field) if *field.name == *name))
+        };
+        let required = schema.members().iter().filter(|it| it.required && !written(&it.name));
+        let missing: Vec<&str> = required.map(|it| &*it.name).collect();
+        if !missing.is_empty() {
+            let title = format!("`{schema}` needs {}", listed(missing.iter().copied()));
+            let mut wrong = Diagnostic::new("missing-field", span, title).label("required by its schema");
+            wrong.note = Some(schema.defined_in());
+            self.push(wrong);
+        }
+    }
+
+    /// A text where a JSON Schema lists those that there are.
+    fn check_word(&mut self, place: &PlaceType, member: &str, text: &str, span: Span) {
+        let TypeKind::Json(schema) = &place.ty.kind else { return };
+        let Some((member, _)) = schema.member(member) else {
+            return;
+        };
+        let Shape::Words(words) = &member.shape else { return };
+        if words.iter().all(|it| **it != *text) {
+            let label = match suggest::nearest(text, words.iter().map(|it| &**it)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it is one of {}", words.join(", ")),
+            };
+            let title = format!("`{text}` is not among the values of its schema");
+            let mut wrong = Diagnostic::new("unknown-enum-value", span, title).label(label);
+            wrong.note = Some(member.defined_in());
             self.push(wrong);
         }
     }

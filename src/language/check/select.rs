@@ -70,9 +70,12 @@ impl Unit<'_, '_> {
 
 fn has_members(ty: &Type) -> bool {
     match &ty.kind {
-        TypeKind::Any | TypeKind::Object(_) | TypeKind::ProtoAny(_) | TypeKind::Selected(..) | TypeKind::Unknown => {
-            true
-        }
+        TypeKind::Any
+        | TypeKind::Json(_)
+        | TypeKind::Object(_)
+        | TypeKind::ProtoAny(_)
+        | TypeKind::Selected(..)
+        | TypeKind::Unknown => true,
         TypeKind::List(element) => has_members(element),
         TypeKind::Map(entry) => has_members(&entry.1),
         TypeKind::Message(message) if &*message.full_name == "google.api.HttpBody" => false,

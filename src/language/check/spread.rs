@@ -147,7 +147,7 @@ impl Unit<'_, '_> {
             }
             return;
         };
-        let Some(checked) = self.expression(expression, scope) else {
+        let Some(mut checked) = self.expression(expression, scope) else {
             return;
         };
         let options = self.options_of(expression, scope);
@@ -158,6 +158,16 @@ impl Unit<'_, '_> {
                 What::Message(message.clone(), Arc::new(ObjectMember::all_of(message)))
             }
             TypeKind::Selected(message, left) => What::Message(message.clone(), left.clone()),
+            // Members that the schema does not name go along where it says that there may be some.
+            TypeKind::Json(schema) if schema.is_open() => What::Json,
+            TypeKind::Json(schema) => {
+                let members = ObjectMember::of_json(schema);
+                if let Some(place) = shape {
+                    self.check_members(expression, &members, place);
+                }
+                checked.program = checked.program.into_object(schema);
+                What::Object(Arc::new(members))
+            }
             TypeKind::Object(members) => {
                 if let Some(place) = shape {
                     self.check_members(expression, members, place);

@@ -135,7 +135,12 @@ impl Unit<'_, '_> {
                 }
             }
         }
-        let renderer = Renderer::compile(&checked.ty, self.options_of(expression, scope));
+        // A schema says whether a number is written as one or as text.
+        let shown = match place {
+            Some(place) if scope.purpose == Purpose::Send && both_integers(&checked.ty, &place.ty) => &place.ty,
+            _ => &checked.ty,
+        };
+        let renderer = Renderer::compile(shown, self.options_of(expression, scope));
         let origin = self.origin(expression.whole());
         let template = plan::Template::Expression {
             program: checked.program,
@@ -342,6 +347,10 @@ fn form_function(from: &Type, to: &Type) -> Option<&'static str> {
         (TypeKind::Enum(_), TypeKind::String) => Some("string"),
         _ => None,
     }
+}
+
+fn both_integers(a: &Type, b: &Type) -> bool {
+    matches!((&a.kind, &b.kind), (TypeKind::Int(_), TypeKind::Int(_)))
 }
 
 /// A list of constants is one.

@@ -24,11 +24,22 @@ pub(super) enum Target<'s> {
         input: MessageRef,
         output: MessageRef,
     },
-    Http(BackendIndex),
+    Http(BackendIndex, Arc<HttpTypes>),
     /// A value, or the same graph for each element.
     Inside,
     /// A diagnostic said what is wrong with it.
     Wrong,
+}
+
+/// What a schema says of an HTTP call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HttpTypes {
+    /// What it answers.
+    pub(super) reply: Option<Type>,
+    /// What it is sent.
+    pub(super) body: Option<PlaceType>,
+    /// Changes with the files that say so.
+    pub(super) fingerprint: Vec<u8>,
 }
 
 /// What is known of a call.

@@ -1,7 +1,7 @@
 //! Every expression of a call or template, with what is known of the place it stands in. Mentions and inference both read
 //! compositions through this walk, so that they cannot see different things.
 
-use crate::expr::{PlaceType, TypeKind};
+use crate::expr::{PlaceType, Type, TypeKind};
 use crate::language::spec::{
     Call, CallKind, Condition, Expression, Member, Name, Template, TemplateKind, TextPart, TextTemplate,
 };
@@ -55,7 +55,7 @@ pub(super) enum Want {
 /// What a call's templates have to be; made by whoever knows the method or fragment.
 #[derive(Clone, Debug)]
 pub(super) struct Wants {
-    /// `request:`.
+    /// `request:` of a gRPC call, `body:` of an HTTP call.
     pub(super) request: Want,
     /// `with:`, by name.
     pub(super) with: Vec<(std::sync::Arc<str>, PlaceType)>,
@@ -136,7 +136,7 @@ impl<'s, F: FnMut(&Site<'s, '_>)> Walker<'s, F> {
                 }
                 if let Some(body) = body {
                     self.key = ("body", None);
-                    self.template(body, &Want::Free);
+                    self.template(body, &wants.request);
                 }
             }
             Some(CallKind::Value(value)) => {
@@ -267,6 +267,7 @@ impl Want {
         match self {
             Self::Place(place, _) => {
                 let required = match &place.ty.kind {
+                    TypeKind::Json(schema) => schema.member(name).is_some_and(|(_, required)| required),
                     TypeKind::Message(message) => message
                         .field(name)
                         .is_some_and(|it| it.behavior.required || it.presence == Presence::Required),
@@ -283,6 +284,11 @@ impl Want {
 pub(super) fn member_place(place: &PlaceType, name: &str) -> Option<PlaceType> {
     match &place.ty.kind {
         TypeKind::Message(message) => message.field(name).map(|it| PlaceType::of_field(message, it)),
+        TypeKind::Json(schema) => {
+            let ty = Type::of_json(&schema.member(name)?.0);
+            let takes_null = ty.nullable;
+            Some(PlaceType { ty, takes_null })
+        }
         TypeKind::Map(types) => Some(PlaceType {
             ty: types.1.clone(),
             takes_null: types.1.nullable,

@@ -1,6 +1,7 @@
 //! What every composition is checked against: the gateway file, its backends and their services, constants, and the fragments
 //! that were checked before.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{SourceMap, Span};
 use crate::language::spec::{Gateway, Json, Name};
 use crate::plan::{BackendIndex, Origin};
+use crate::schema::json_schema::Library;
 use crate::schema::suggest;
 use crate::schema::{EnumRef, MessageRef, Method, Schema, Service};
 
@@ -22,6 +24,8 @@ pub(super) struct World<'s> {
     pub(super) gateway: &'s Gateway,
     pub(super) sources: &'s SourceMap,
     pub(super) schemas: &'s [BackendSchema],
+    /// Files of JSON Schema and OpenAPI, each read once.
+    pub(super) library: RefCell<Library>,
     /// `vars:`, with their values.
     pub(super) vars: Vec<(Arc<str>, Value, Type)>,
     /// Fragments that were checked, by name.
@@ -70,6 +74,7 @@ impl<'s> World<'s> {
             gateway,
             sources,
             schemas,
+            library: RefCell::default(),
             vars,
             fragments: BTreeMap::new(),
         }

@@ -70,6 +70,8 @@ pub const CODES: &[Code] = &[
         "The path of an HTTP call begins with `/` and has no `?`, no `#` and no `.` or `..` segment. Query parameters go into `query:`."),
     code("bad-pattern", "not a pattern",
         "Patterns are RE2: no look-around, no back-references. They are written out, so that they can be compiled when the file is loaded."),
+    code("bad-schema", "a schema that cannot be used",
+        "`schema:` names a JSON Schema file, a part of one (`order.schema.json#/$defs/Order`), or an operation of an OpenAPI 3.0 or 3.1 document (`openapi.yaml#getOrder`), relative to the file that it stands in. The message names what is missing or unreadable; nothing is fetched from the web."),
     code("bad-size", "not a size",
         "A size is a whole number and a unit: `64KiB`, `4MiB`, `1GiB`, or `512B`."),
     code("bad-status", "not a status that a response may have",

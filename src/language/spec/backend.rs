@@ -44,6 +44,10 @@ impl Reader<'_> {
         } else {
             &["descriptors", "services", "safe", "max_message"][..]
         };
+        if let Some(key) = fields.key("schema").filter(|_| fields.has("grpc")) {
+            let title = "`schema` belongs to HTTP backends; a gRPC backend has `descriptors`";
+            self.error("misplaced-key", key.span, title);
+        }
         for key in grpc_only.iter().filter_map(|it| fields.key(it)) {
             if fields.has("http") && &*key.value != "max_message" {
                 let title = format!("`{}` belongs to gRPC backends", key.value);
@@ -81,6 +85,7 @@ impl Reader<'_> {
                 .take("headers")
                 .map(|(_, node)| self.backend_headers(node))
                 .unwrap_or_default(),
+            schema: fields.take("schema").and_then(|(_, node)| self.text("schema", node)),
             max_message: fields
                 .take("max_message")
                 .and_then(|(_, node)| self.size("max_message", node)),

@@ -268,6 +268,7 @@ impl Reader<'_> {
                     ];
                     self.choice("accept", node, &choices)
                 });
+                let schema = fields.take("schema").and_then(|(_, node)| self.text("schema", node));
                 let (_, node) = fields.take("http")?;
                 let (method, backend, path) = self.http(node)?;
                 Some(CallKind::Http {
@@ -277,6 +278,7 @@ impl Reader<'_> {
                     query,
                     body,
                     accept,
+                    schema,
                 })
             }
             _ => {

@@ -324,10 +324,14 @@ impl Reader<'_> {
 
     fn body(&mut self, node: &Node) -> Option<Spanned<Body>> {
         if matches!(node.kind, NodeKind::Map(_)) {
-            // The one key that it will have is of a later version.
-            let fields = self.fields("body", node, Place::Body)?;
+            let mut fields = self.fields("body", node, Place::Body)?;
+            let schema = fields.take("schema").and_then(|(_, node)| self.text("schema", node));
+            if schema.is_none() && !fields.has("schema") {
+                let diagnostic = Diagnostic::new("missing-key", node.span, "`body` says nothing");
+                self.push(diagnostic.help("body: { schema: order.schema.json }"));
+            }
             fields.finish();
-            return None;
+            return schema.map(|it| Spanned::new(Body::Schema(it.value), it.span));
         }
         let text = self.text("body", node)?;
         let body = match &*text.value {

@@ -94,6 +94,8 @@ pub struct Backend {
     pub limit: Option<Switch<Limit>>,
     /// `headers:`, name and value (expanded).
     pub headers: Vec<(Name, Spanned<Arc<str>>)>,
+    /// `schema:`.
+    pub schema: Option<Name>,
     /// `max_message:`, bytes.
     pub max_message: Option<Spanned<u64>>,
     /// The whole entry.

@@ -197,6 +197,7 @@ fn show_call(call: &Call, sources: &SourceMap, indent: usize, shown: &mut String
             query,
             body,
             accept,
+            schema: _,
         } => {
             let head = format!("{} {}", sources.written(method.span), sources.written(backend.span));
             let accept = accept.as_ref().map(|it| it.value).unwrap_or_default();

@@ -269,6 +269,15 @@ impl Failure {
 
     /// An expression that failed (semantics.md 3.5).
     pub fn expression(fault: expr::Fault, origin: Option<Origin>) -> Self {
+        if fault.is_of_reply() {
+            // What a backend promised and did not keep is its failure, found where it was read (semantics.md 3.5).
+            return Facts {
+                origin,
+                source: Some(Arc::new(fault)),
+                ..Self::facts(FailureKind::BadReply, Fault::Backend, Retry::Never, Code::Internal)
+            }
+            .into();
+        }
         Facts {
             origin,
             source: Some(Arc::new(fault)),

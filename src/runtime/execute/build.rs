@@ -12,7 +12,7 @@ use super::scope::Scope;
 use super::{Incoming, render};
 use crate::codec::{HttpBinding, json};
 use crate::expr::{Frame, Str, Value};
-use crate::plan::{Accept, Call, GrpcCall, GrpcRequest, Header, HttpCall, Origin, PathPart};
+use crate::plan::{Accept, Call, GrpcCall, GrpcRequest, Header, HttpCall, JsonReply, Origin, PathPart};
 use crate::runtime::backend::{Failure, Request};
 
 /// Everything but what RFC 3986 calls unreserved.
@@ -88,18 +88,24 @@ pub(super) fn http(scope: &Scope<'_>, call: &Call, http: &HttpCall) -> Result<Re
 }
 
 /// The value of an HTTP backend's reply, whose form the backend has checked.
-pub(super) fn read_http(accept: Accept, body: Bytes) -> Result<Value, Failure> {
+pub(super) fn read_http(accept: Accept, promised: Option<&JsonReply>, body: Bytes) -> Result<Value, Failure> {
     match accept {
         Accept::Bytes => Ok(Value::Bytes(body)),
         Accept::Json | Accept::Xml => {
             let trimmed = json::trim(&body);
             // An empty body is what a backend means by null.
             let null = trimmed.is_empty() || trimmed == b"null";
-            Ok(if null {
-                Value::Null
-            } else {
-                Value::Json(body.slice_ref(trimmed))
-            })
+            match promised {
+                Some(reply) if null && !reply.ty.nullable => {
+                    Err(Failure::bad_reply("the reply is null, which its schema does not allow"))
+                }
+                _ if null => Ok(Value::Null),
+                Some(reply) => reply
+                    .reader
+                    .read(body.slice_ref(trimmed))
+                    .map_err(|_| Failure::bad_reply("the reply is not what its schema says")),
+                None => Ok(Value::Json(body.slice_ref(trimmed))),
+            }
         }
         Accept::Text => Str::from_utf8(body)
             .map(Value::String)

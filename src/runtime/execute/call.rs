@@ -201,7 +201,7 @@ async fn call_http(scope: &Scope<'_>, call: &Call, http: &HttpCall, deadline: De
         deadline,
     };
     let reply = exchange::run(scope, wanted).await?;
-    build::read_http(http.accept, reply.body)
+    build::read_http(http.accept, http.reply.as_ref(), reply.body)
 }
 
 /// Runs a fragment: a function of its `with` values, in a frame of its own. They are the key of what is kept of it

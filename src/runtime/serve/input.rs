@@ -13,8 +13,9 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::codec::wire::put_bytes;
 use crate::codec::{BindError, field_mask, json, query};
-use crate::expr::{ListValue, Slot, Str, Type, TypeKind, Value, input};
+use crate::expr::{JsonReader, ListValue, Slot, Str, Type, TypeKind, Value, input};
 use crate::plan::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
+use crate::schema::json_schema::Validator;
 
 /// What is known of a request beside its head.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +57,11 @@ pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Va
         Body::Bound { .. } | Body::None => {}
         Body::Bytes(slot) => set(&mut values, *slot, Value::Bytes(around.body.clone())),
         Body::Members(members) => read_members(members, around.body, &mut values, &mut bad),
-        Body::Whole { slot, reader } => match read_whole(reader, around.body) {
+        Body::Whole {
+            slot,
+            reader,
+            validator,
+        } => match read_whole(reader, validator.as_deref(), around.body) {
             Ok(value) => set(&mut values, *slot, value),
             Err(all) => bad.extend(all),
         },
@@ -286,15 +291,21 @@ pub fn http_body(headers: &HeaderMap, body: &[u8]) -> Bytes {
     message.into()
 }
 
-fn read_whole(reader: &crate::expr::JsonReader, body: &Bytes) -> Result<Value, Vec<BindError>> {
+fn read_whole(reader: &JsonReader, validator: Option<&Validator>, body: &Bytes) -> Result<Value, Vec<BindError>> {
     if body.is_empty() {
         return Err(vec![bad("", "a JSON body is required")]);
     }
     check_syntax(body)?;
+    if let Some(validator) = validator {
+        let invalid = validator.validate(body);
+        if !invalid.is_empty() {
+            return Err(invalid.into_iter().map(|it| bad(it.pointer, it.reason)).collect());
+        }
+    }
     let value = reader
         .read(body.clone())
         .map_err(|error| vec![bad(error.pointer, error.reason)])?;
-    if matches!(value, Value::Null) && !reader.is_any() {
+    if matches!(value, Value::Null) && !reader.is_any() && validator.is_none() {
         return Err(vec![bad("", "must not be null")]);
     }
     Ok(value)

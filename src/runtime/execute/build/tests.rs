@@ -95,11 +95,11 @@ fn header_values_are_visible_text_or_bytes() {
 
 #[test]
 fn replies_are_read_as_what_was_asked_for() {
-    let read = |accept, body: &'static str| read_http(accept, Bytes::from_static(body.as_bytes())).unwrap();
+    let read = |accept, body: &'static str| read_http(accept, None, Bytes::from_static(body.as_bytes())).unwrap();
     assert!(matches!(read(Accept::Json, " null\n"), Value::Null));
     assert!(matches!(read(Accept::Json, ""), Value::Null));
     assert!(matches!(read(Accept::Json, " {} "), Value::Json(it) if it == "{}"));
     assert!(matches!(read(Accept::Text, "x"), Value::String(it) if it == "x"));
     assert!(matches!(read(Accept::Bytes, "x"), Value::Bytes(it) if it == "x"));
-    assert!(read_http(Accept::Text, Bytes::from_static(b"\xff")).is_err());
+    assert!(read_http(Accept::Text, None, Bytes::from_static(b"\xff")).is_err());
 }

@@ -358,6 +358,7 @@ impl Calls {
             headers: Vec::new(),
             body: None,
             accept: Accept::Json,
+            reply: None,
         };
         self.add(name, CallKind::Http(Box::new(http)), needs)
     }
