@@ -109,10 +109,12 @@ pub struct ExprError {
     pub title: String,
     /// What is at that place: "did you mean `price_usd`?".
     pub label: String,
-    /// Text that the user can paste in place of the whole expression or part.
+    /// Text that the user can paste in place of what is at `replaces`.
     pub help: Option<String>,
+    /// What `help` stands in place of: what is at `span`, unless something else was said.
+    pub replaces: Span,
     /// "hipstershop.Product is defined in descriptors/demo.proto:98".
-    pub note: Option<String>,
+    pub note: Option<Box<str>>,
 }
 
 /// Types an expression and lowers it. `facts` are known to hold where it stands. All mistakes are returned, not the first.
@@ -189,8 +191,16 @@ impl ExprError {
             title: title.into(),
             label: String::new(),
             help: None,
+            replaces: span,
             note: None,
         }
+    }
+
+    /// Says what the help stands in place of.
+    #[must_use]
+    pub fn in_place_of(mut self, span: Span) -> Self {
+        self.replaces = span;
+        self
     }
 
     /// Says what is at the place.
@@ -209,7 +219,7 @@ impl ExprError {
 
     /// Where to read on.
     #[must_use]
-    pub fn note(mut self, note: impl Into<String>) -> Self {
+    pub fn note(mut self, note: impl Into<Box<str>>) -> Self {
         self.note = Some(note.into());
         self
     }

@@ -283,14 +283,16 @@ impl<'c> Checker<'c> {
             (Some(found), None) if found.form != Form::Function && !written.is_empty() => {
                 error = error
                     .label(format!("it is a method: `{}`", found.signature))
-                    .help(format!("{}.{name}({})", written[0], written[1..].join(", ")));
+                    .help(format!("{}.{name}({})", written[0], written[1..].join(", ")))
+                    .in_place_of(self.ast.span(call.id));
             }
             (Some(found), Some(target)) => {
                 let mut all = vec![self.written(target)];
                 all.extend(written);
                 error = error
                     .label(format!("it is a function: `{}`", found.signature))
-                    .help(format!("{name}({})", all.join(", ")));
+                    .help(format!("{name}({})", all.join(", ")))
+                    .in_place_of(self.ast.span(call.id));
             }
             _ => {
                 let candidates = FUNCTIONS

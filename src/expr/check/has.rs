@@ -22,7 +22,8 @@ impl Checker<'_> {
             return self.fail(
                 ExprError::new("wrong-type", self.ast.span(*arg), title)
                     .label("expected `x.field`")
-                    .help(format!("{} != null", self.written(*arg))),
+                    .help(format!("{} != null", self.written(*arg)))
+                    .in_place_of(span),
             );
         };
         let step = Step { id: *arg, name, at };

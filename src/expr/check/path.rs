@@ -242,7 +242,7 @@ impl<'c> Checker<'c> {
         } else {
             error = error.label("no such field");
         }
-        error.note = defined_in(message);
+        error.note = defined_in(message).map(Into::into);
         self.fail(error)
     }
 
@@ -264,7 +264,23 @@ impl<'c> Checker<'c> {
         let mut error = ExprError::new("unknown-field", step.at, title).label("no such field");
         let is_method = function::find(step.name).is_some_and(|it| it.form == function::Form::Method);
         if is_method || step.name == "size" {
-            error = error.label("a method").help(format!("{text}.{}()", step.name));
+            let whole = self.ast.span(step.id);
+            error = error
+                .label("a method")
+                .help(format!("{text}.{}()", step.name))
+                .in_place_of(whole);
+        } else if matches!(
+            (&of.ty.kind, step.name),
+            (
+                TypeKind::List(_) | TypeKind::Map(_) | TypeKind::String,
+                "count" | "len" | "length"
+            )
+        ) {
+            let whole = self.ast.span(step.id);
+            error = error
+                .label("that is `size()`")
+                .help(format!("{text}.size()"))
+                .in_place_of(whole);
         } else if let TypeKind::List(element) = &of.ty.kind {
             let looks_in = matches!(
                 element.kind,
@@ -274,7 +290,8 @@ impl<'c> Checker<'c> {
                 let name = if self.names.is_taken("it") { "each" } else { "it" };
                 error = error
                     .label("the elements of the list may have it")
-                    .help(format!("{text}.map({name}, {name}.{})", step.name));
+                    .help(format!("{text}.map({name}, {name}.{})", step.name))
+                    .in_place_of(self.ast.span(step.id));
             }
         }
         self.fail(error)

@@ -13,6 +13,7 @@ pub(super) fn syntax(at: Span, title: impl Into<String>) -> ExprError {
         label: String::new(),
         help: None,
         note: None,
+        replaces: at,
     }
 }
 

@@ -16,7 +16,13 @@ impl Unit<'_, '_> {
         // Only a scalar that is one expression, and was written out, can be quoted as a whole.
         let before = text(0, whole.start);
         let Some(line) = before.strip_suffix('$').and_then(|it| it.rsplit('\n').next()) else {
-            return part.to_owned();
+            // In text it stays what it is; CEL has two kinds of quotes.
+            let start = expression.text.breakpoints.first().map_or(0, |it| it.1);
+            let is_quoted = text(0, start).ends_with('"');
+            return match part.contains('\'') {
+                false if is_quoted => part.replace('"', "'"),
+                _ => part.to_owned(),
+            };
         };
         let is_block = line.trim().is_empty();
         let style = line.chars().next_back().filter(|it| matches!(it, '"' | '\''));

@@ -61,7 +61,7 @@ pub(super) fn assemble<R>(
     }
     let safety = safety::check(world, outline, &targets, setting.in_get, diagnostics);
     safety::check_cache(outline, &safety, diagnostics);
-    let starts = starts(outline, &|it: CallId| safety[it.0].effect, world.sources, diagnostics);
+    let starts = starts(outline, &safety, world.sources, diagnostics);
     let sources = Sources {
         outline,
         targets: &targets,

@@ -104,12 +104,27 @@ impl Unit<'_, '_> {
                 format!("`{source}` may be null where a condition stands"),
             )
             .label("null is neither true nor false")
-            .help(format!("default({source}, false)")),
+            .help(self.pasteable(expression, expression.whole(), &format!("default({source}, false)"))),
             TypeKind::Any => Diagnostic::new("wrong-type", expression.whole(), "a condition must be a bool")
                 .label("this is JSON of unknown type")
-                .help(format!("default({source}, false) == true")),
-            _ => Diagnostic::new("wrong-type", expression.whole(), "a condition must be a bool")
-                .label(format!("this is `{ty}`")),
+                .help(self.pasteable(
+                    expression,
+                    expression.whole(),
+                    &format!("default({source}, false) == true"),
+                )),
+            _ => {
+                let mut wrong = Diagnostic::new("wrong-type", expression.whole(), "a condition must be a bool")
+                    .label(format!("this is `{ty}`"));
+                let what = match &ty.kind {
+                    _ if ty.nullable => Some(format!("{source} != null")),
+                    TypeKind::Int(_) | TypeKind::Double { .. } => Some(format!("{source} != 0")),
+                    TypeKind::String => Some(format!("{source} != \"\"")),
+                    TypeKind::List(_) | TypeKind::Map(_) => Some(format!("{source}.size() > 0")),
+                    _ => None,
+                };
+                wrong.help = what.map(|it| self.pasteable(expression, expression.whole(), &it));
+                wrong
+            }
         };
         self.push(wrong);
         false
@@ -130,7 +145,8 @@ impl Unit<'_, '_> {
             Err(mistakes) => {
                 for it in &mistakes {
                     let mut diagnostic = diagnostic(expression, it, Severity::Error);
-                    diagnostic.help = diagnostic.help.map(|it| self.advice(expression, diagnostic.span, &it));
+                    let replaced = expression.span(it.replaces);
+                    diagnostic.help = diagnostic.help.map(|it| self.advice(expression, replaced, &it));
                     self.push(diagnostic);
                 }
                 None
@@ -209,7 +225,7 @@ fn diagnostic(expression: &Expression, mistake: &ExprError, severity: Severity) 
     let mut diagnostic = Diagnostic::new(mistake.code, span, mistake.title.clone()).label(mistake.label.clone());
     diagnostic.severity = severity;
     diagnostic.help.clone_from(&mistake.help);
-    diagnostic.note.clone_from(&mistake.note);
+    diagnostic.note = mistake.note.as_deref().map(str::to_owned);
     diagnostic
 }
 

@@ -1,6 +1,7 @@
 //! What is said of a value that does not fit its place (semantics.md 1.4).
 
 use super::unit::Unit;
+use super::world::listed;
 use crate::expr::literal::LiteralError;
 use crate::expr::{FitError, IntRange, PlaceType, Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
@@ -53,8 +54,12 @@ impl Unit<'_, '_> {
     }
 
     /// A literal that is not a value of its place.
-    pub(super) fn refuse_literal(&mut self, error: &LiteralError, span: Span) {
-        let mut wrong = Diagnostic::new(error.code, span, error.title.clone()).label(error.label.clone());
+    pub(super) fn refuse_literal(&mut self, error: &LiteralError, span: Span, place: Option<&Type>) {
+        let label = match place {
+            Some(place) if error.label.is_empty() && error.pointer.is_empty() => expected(place),
+            _ => error.label.clone(),
+        };
+        let mut wrong = Diagnostic::new(error.code, span, error.title.clone()).label(label);
         if !error.pointer.is_empty() {
             wrong = wrong.note(format!("at `{}` of the value", error.pointer));
         }
@@ -89,6 +94,14 @@ fn is_path(source: &str) -> bool {
     source
         .chars()
         .all(|it| it.is_alphanumeric() || matches!(it, '_' | '.' | '[' | ']'))
+}
+
+/// What belongs to a place; of an enum its values.
+fn expected(place: &Type) -> String {
+    match &place.kind {
+        TypeKind::Enum(it) => format!("its values are {}", listed(it.values.iter().map(|it| &*it.name))),
+        _ => format!("expected `{place}`"),
+    }
 }
 
 /// What a number may lose in its place.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::outline::{CallId, GraphId, Outline, ROOT, Reads};
+use super::safety::Safety;
 use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::language::source::SourceMap;
 use crate::language::spec::{CallKind, Name};
@@ -139,10 +140,11 @@ pub(super) fn order(outline: &Outline<'_>, graph: GraphId) -> Vec<CallId> {
 /// Which calls are made: as soon as they can be, only for a fallback, or never, which is an error.
 pub(super) fn starts(
     outline: &Outline<'_>,
-    effect: &dyn Fn(CallId) -> bool,
+    safety: &[Safety],
     sources: &SourceMap,
     diagnostics: &mut Diagnostics,
 ) -> Starts {
+    let effect: &dyn Fn(CallId) -> bool = &|it| safety[it.0].effect;
     let mut starts: Starts = vec![None; outline.calls.len()];
     let mut open: Vec<CallId> = outline.graph(ROOT).result_reads.calls.clone();
     open.extend(outline.require.iter().flat_map(|it| it.calls.iter().copied()));
@@ -185,16 +187,13 @@ pub(super) fn starts(
             let title = format!("nothing reads the call `{}`", name.value);
             let unread = Diagnostic::new("unread-call", name.span, title)
                 .label("it would never be made: mention it, or remove it");
-            let only_reads = match &node.spec.kind {
-                Some(CallKind::Http { method, .. }) => matches!(&*method.value, "GET" | "HEAD"),
-                Some(CallKind::Value(_)) => true,
-                _ => false,
-            };
-            diagnostics.push(if only_reads {
-                unread
-            } else {
-                unread.help("effect: true")
-            });
+            diagnostics.push(
+                if safety[at].safe || matches!(node.spec.kind, Some(CallKind::Value(_))) {
+                    unread
+                } else {
+                    unread.help("effect: true")
+                },
+            );
         }
     }
     starts

@@ -218,8 +218,18 @@ fn conflict(name: &str, first: &Type, first_span: Span, second: &Type, second_sp
         shown(second)
     );
     let conflict = Diagnostic::new("conflicting-use", second_span, title)
-        .label(format!("here a `{}` belongs", shown(second)))
-        .other(first_span, format!("here a `{}` belongs", shown(first)));
+        .label(format!("here `{}` belongs", shown(second)))
+        .other(first_span, format!("here `{}` belongs", shown(first)));
+    match (&first.kind, &second.kind) {
+        (kind, TypeKind::List(of)) if of.kind == *kind => return conflict.help(format!("[${name}]")),
+        (TypeKind::List(of), kind) if of.kind == *kind => {
+            return conflict.help(format!(
+                "{name}: {{ type: {kind_name} }}, and [${name}] where the list belongs",
+                kind_name = shown(second)
+            ));
+        }
+        _ => {}
+    }
     // The type of a body's member cannot be declared: it is what the other place says.
     if name.starts_with("body") {
         return match keyword(second) {

@@ -6,13 +6,13 @@ mod budget;
 use std::time::Duration;
 
 use super::graph::ancestors;
-use super::outline::{CallId, GraphId, Outline, ROOT};
+use super::outline::{CallId, GraphId, Meaning, Outline, ROOT};
 use super::unit::{Scope, Target, Unit};
 use super::walk::{Site, Walker};
-use crate::expr::{Type, TypeKind};
+use crate::expr::{PlaceType, Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::Span;
-use crate::language::spec::Expression;
+use crate::language::spec::{Expression, Literal};
 use crate::plan::Start;
 
 /// All warnings that need the whole composition; an endpoint ends after `timeout`, which is written at the place.
@@ -155,6 +155,36 @@ fn backend_text(unit: &mut Unit<'_, '_>) {
 }
 
 impl Unit<'_, '_> {
+    /// Plain text that is the name of something here, or a path that begins with one. Quotes say that text is meant.
+    pub(super) fn warn_missing_dollar(
+        &mut self,
+        literal: &Literal,
+        span: Span,
+        place: Option<&PlaceType>,
+        scope: &Scope,
+    ) {
+        let Literal::Text(text) = literal else { return };
+        let is_enum = place.is_some_and(|it| matches!(it.ty.kind, TypeKind::Enum(_)));
+        let is_path = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '.' | '[' | ']');
+        if is_enum || !text.chars().all(is_path) || self.world.sources.written(span) != &**text {
+            return;
+        }
+        let root = text.split(['.', '[']).next().unwrap_or_default();
+        let locals = scope.locals.iter().map(|it| &*it.name);
+        let what = match self.outline.meaning(scope.graph, locals, root) {
+            Some(Meaning::Call(_)) => "a call",
+            Some(Meaning::Local(_) | Meaning::Variable(_)) => "the variable of a loop",
+            Some(Meaning::Param(_)) => "an input",
+            _ => return,
+        };
+        let title = format!("`{text}` is text here, not a value");
+        self.push(
+            Diagnostic::warning("missing-dollar", span, title)
+                .label(format!("`{root}` is {what}; quote it if the text is meant"))
+                .help(format!("${text}")),
+        );
+    }
+
     /// A repeated field of a request that an optional call's list fills: without that, the call is made for nothing.
     pub(super) fn warn_empty_batch(&mut self, expression: &Expression, ty: &Type, scope: &Scope, place: &Type) {
         if !ty.nullable || !matches!((&ty.kind, &place.kind), (TypeKind::List(_), TypeKind::List(_))) {
@@ -178,7 +208,7 @@ impl Unit<'_, '_> {
     fn is_nullable_call(&self, graph: GraphId, scope: &Scope, name: &str) -> bool {
         let locals = scope.locals.iter().map(|it| &*it.name);
         match self.outline.meaning(graph, locals, name) {
-            Some(super::outline::Meaning::Call(call)) => self.state(call).ty.nullable,
+            Some(Meaning::Call(call)) => self.state(call).ty.nullable,
             _ => false,
         }
     }

@@ -258,6 +258,14 @@ impl<'d> Mentioner<'d> {
             .iter()
             .find(|it| it.variable.is_some_and(|it| &*it.value == name))
             .and_then(|it| it.parent);
+        let mut is_nothing_like_it = inner.or(variable).is_none()
+            && !outline.is_fragment()
+            && location(name).is_none()
+            && crate::language::spec::scalar::check_name(name).is_ok()
+            && !matches!(
+                name,
+                "headers" | "response" | "reply" | "result" | "item" | "it" | "this"
+            );
         let label = match (inner.or(variable), name) {
             (Some(around), _) => format!(
                 "visible only inside `for` of `{}`",
@@ -271,7 +279,10 @@ impl<'d> Mentioner<'d> {
             (None, "stale") => "the last good reply cannot be used yet".to_owned(),
             (None, "true" | "false" | "null") => String::new(),
             (None, _) => match outline.nearest(graph, name) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => {
+                    is_nothing_like_it = false;
+                    format!("did you mean `{near}`?")
+                }
                 None => match outline.visible(graph).as_slice() {
                     [] => "no input and no call has this name".to_owned(),
                     names => format!("in scope are {}", listed(names.iter().copied())),
@@ -287,7 +298,7 @@ impl<'d> Mentioner<'d> {
             (Some(header), _) if name == "headers" => Some(format!("request.headers[{header:?}]")),
             (Some(input), Some(_)) if outline.params.iter().any(|it| *it.name == **input) => Some(input.clone()),
             (Some(input), Some(place)) => Some(declaration(input, place)),
-            _ => None,
+            _ => is_nothing_like_it.then(|| format!("as an input it is declared: {}", declaration(name, "query"))),
         };
         self.diagnostics.push(wrong);
     }

@@ -451,7 +451,7 @@ impl Unit<'_, '_> {
         match crate::expr::literal::read(&json, &place.ty) {
             Ok(value) => Typed::constant(json, value, place.ty.clone().not_null()),
             Err(error) => {
-                self.refuse_literal(&error, span);
+                self.refuse_literal(&error, span, None);
                 Typed::poison()
             }
         }

@@ -10,6 +10,7 @@ use crate::language::diagnostic::Diagnostic;
 use crate::language::source::Span;
 use crate::language::spec::{Condition, Expression, Literal, Name, Template, TemplateKind, TextPart, TextTemplate};
 use crate::plan;
+use crate::schema::Cardinality;
 
 /// A template and the type of what it gives.
 #[derive(Debug)]
@@ -77,7 +78,10 @@ impl Unit<'_, '_> {
                 self.template(then, place, scope)
             }
             TemplateKind::List(items) => self.template_list(items, template.span, place, scope),
-            TemplateKind::Literal(literal) => self.template_literal(literal, template.span, place),
+            TemplateKind::Literal(literal) => {
+                self.warn_missing_dollar(literal, template.span, place, scope);
+                self.template_literal(literal, template.span, place)
+            }
             TemplateKind::Object(members) => self.template_object(members, template.span, place, scope),
             TemplateKind::Text(text) => self.template_text(text, place, scope),
             TemplateKind::Unknown => Typed::poison(),
@@ -102,7 +106,7 @@ impl Unit<'_, '_> {
         match literal::typed(literal, &place.ty) {
             Ok(value) => Typed::constant(literal::json(literal), value, place.ty.clone().not_null()),
             Err(error) => {
-                self.refuse_literal(&error, span);
+                self.refuse_literal(&error, span, Some(&place.ty));
                 Typed::poison()
             }
         }
@@ -314,6 +318,15 @@ impl Unit<'_, '_> {
     pub(super) fn list_element(&mut self, list: &Expression, ty: &Type, what: &str) -> Type {
         element_type(ty).unwrap_or_else(|label| {
             let mut wrong = Diagnostic::new("wrong-type", list.whole(), format!("`{what}` takes a list")).label(label);
+            if let TypeKind::Message(message) = &ty.kind {
+                let mut lists = message
+                    .fields
+                    .iter()
+                    .filter(|it| it.cardinality == Cardinality::Repeated);
+                if let (Some(only), None) = (lists.next(), lists.next()) {
+                    wrong = wrong.help(format!("{}.{}", list.source(), only.name));
+                }
+            }
             if matches!(ty.kind, TypeKind::Map(_)) {
                 wrong = wrong.help(format!("{}.map(k, k)", list.source()));
             }

@@ -121,7 +121,8 @@ impl<'s> World<'s> {
                 .push(Diagnostic::new("unknown-method", name.span, title).label("expected `package.Service/Method`"));
             return Err(Unserved::Wrong);
         };
-        let (backend, schema, service) = self.service(service_name, name.span, backend, diagnostics)?;
+        let span = part_of(name, 0..service_name.len());
+        let (backend, schema, service) = self.service(service_name, span, backend, diagnostics)?;
         let Some(method) = service.methods.iter().find(|it| &*it.name == method_name) else {
             let near = suggest::nearest(method_name, service.methods.iter().map(|it| &*it.name));
             let label = match near {
@@ -130,7 +131,7 @@ impl<'s> World<'s> {
             };
             let mut diagnostic = Diagnostic::new(
                 "unknown-method",
-                name.span,
+                part_of(name, service_name.len() + 1..name.value.len()),
                 format!("`{service_name}` has no method `{method_name}`"),
             )
             .label(label);
@@ -292,6 +293,23 @@ impl<'s> World<'s> {
             Some(patterns) => patterns.iter().any(|it| names(&it.value)),
             None => ["Get*", "List*", "BatchGet*"].iter().any(|it| names(it)),
         }
+    }
+}
+
+/// The place of a part of a name; the whole where it was written with escapes.
+fn part_of(name: &Name, part: std::ops::Range<usize>) -> Span {
+    let len = name.span.end.saturating_sub(name.span.start) as usize;
+    // Quotes stand around it.
+    let before = match len.checked_sub(name.value.len()) {
+        Some(0) => 0,
+        Some(2) => 1,
+        _ => return name.span,
+    };
+    let at = |byte: usize| name.span.start + u32::try_from(byte + before).unwrap_or_default();
+    Span {
+        start: at(part.start),
+        end: at(part.end),
+        ..name.span
     }
 }
 

@@ -128,6 +128,8 @@ pub const CODES: &[Code] = &[
         "Operators, function arguments, text and conditions take no null. Say what stands in its place, `default(x, 0)`, or compare with null before: `x != null && x > 1`."),
     code("misplaced-key", "this key belongs elsewhere",
         "The key exists, but not for what stands here."),
+    code("missing-dollar", "text that is the name of something here",
+        "Without a `$` a scalar is text. Write the `$` if the value is meant, and quotes if the text is."),
     code("missing-field", "a required field is not written",
         "The .proto file says that the field is REQUIRED. Write it, or spread a value that has it."),
     code("missing-input", "an input of the fragment is not given",

@@ -223,7 +223,12 @@ impl<'a> Builder<'a> {
                     format!("`{value}` means different things to different readers of YAML"),
                 )
                 .label("quote it, or write it as JSON does")
-                .help(cut::quoted(value));
+                .help(match value.to_ascii_lowercase().as_str() {
+                    "yes" | "on" | "true" => format!("true, or {} for the text", cut::quoted(value)),
+                    "no" | "off" | "false" => format!("false, or {} for the text", cut::quoted(value)),
+                    "~" | "null" => format!("null, or {} for the text", cut::quoted(value)),
+                    _ => cut::quoted(value),
+                });
                 self.mistakes.push(mistake);
                 NodeKind::Unknown
             }
@@ -468,13 +473,16 @@ mod tests {
 
     #[test]
     fn what_yaml_versions_read_differently_is_refused() {
-        refuses("country: NO", &[("ambiguous-scalar", "NO", "\"NO\"")]);
+        refuses(
+            "country: NO",
+            &[("ambiguous-scalar", "NO", "false, or \"NO\" for the text")],
+        );
         refuses("zip: 010", &[("ambiguous-scalar", "010", "\"010\"")]);
         refuses(
             "a: ~\nb: [yes, 0x1F]",
             &[
-                ("ambiguous-scalar", "~", "\"~\""),
-                ("ambiguous-scalar", "yes", "\"yes\""),
+                ("ambiguous-scalar", "~", "null, or \"~\" for the text"),
+                ("ambiguous-scalar", "yes", "true, or \"yes\" for the text"),
                 ("ambiguous-scalar", "0x1F", "\"0x1F\""),
             ],
         );
@@ -548,7 +556,7 @@ mod tests {
             "a: { w: $f(x, y), b: ~ }",
             &[
                 ("cut-by-yaml", "$f(x", "quote the whole value: \"$f(x, y)\""),
-                ("ambiguous-scalar", "~", "\"~\""),
+                ("ambiguous-scalar", "~", "null, or \"~\" for the text"),
             ],
         );
         refuses(

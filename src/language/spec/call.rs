@@ -8,7 +8,7 @@ use super::template::Held;
 use super::{Accept, Call, CallKind, ForBody, Name, TextPart, TextTemplate};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Node, NodeKind, Span, Spanned, Text};
-use crate::schema::suggest::did_you_mean;
+use crate::schema::suggest::{did_you_mean, question};
 
 /// Methods of an HTTP call.
 const METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
@@ -94,7 +94,10 @@ impl Reader<'_> {
                     .iter()
                     .find(|(key, _)| Place::CALLS.iter().all(|it| keys::find(&key.value, *it).is_none()));
                 let label = unknown.map_or_else(String::new, |(key, _)| {
-                    did_you_mean(&key.value, KINDS.map(|(kind, _)| kind))
+                    match keys::of_habit(&key.value).filter(|it| KINDS.iter().any(|(kind, _)| kind == it)) {
+                        Some(kind) => question(Some(kind)),
+                        None => did_you_mean(&key.value, KINDS.map(|(kind, _)| kind)),
+                    }
                 });
                 let place = unknown
                     .filter(|_| !label.is_empty())
@@ -372,8 +375,33 @@ impl Reader<'_> {
                 let query = literal
                     .split_once('?')
                     .and_then(|(_, query)| query.split_once('='))
-                    .map(|(name, _)| name);
-                self.push(diagnostic.help(format!("query: {{ {}: … }}", query.unwrap_or("name"))));
+                    .filter(|(_, value)| !value.contains('&'));
+                let help = match query {
+                    Some((name, "")) => format!("query: {{ {name}: … }}"),
+                    Some((name, value)) => format!("query: {{ {name}: {value} }}"),
+                    None => "query: { name: … }".to_owned(),
+                };
+                self.push(diagnostic.help(help));
+                is_sound = false;
+            } else if let Some(open) = literal.find(['{', '}']) {
+                let rest = literal.get(open..).unwrap_or_default();
+                let close = rest.find('/').unwrap_or(rest.len());
+                let segment = rest.get(..close).unwrap_or_default();
+                // As far as the text stands in the file as it is.
+                let at = |byte: usize| span.start + u32::try_from(byte).unwrap_or_default();
+                let place = if (span.end - span.start) as usize == literal.len() {
+                    Span {
+                        start: at(open),
+                        end: at(open + close),
+                        ..*span
+                    }
+                } else {
+                    *span
+                };
+                let name = segment.trim_matches(['{', '}', ' ']);
+                let diagnostic = Diagnostic::new("bad-path", place, "a path has no braces of its own")
+                    .label("a value is written `${…}`");
+                self.push(diagnostic.help(format!("${{{}}}", if name.is_empty() { "name" } else { name })));
                 is_sound = false;
             } else if literal.bytes().any(|it| !it.is_ascii_graphic()) {
                 self.error("bad-path", *span, "a path has no blanks and no letters beyond ASCII");

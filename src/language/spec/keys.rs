@@ -421,6 +421,20 @@ pub const KEYS: &[Key] = &[
     key("drain", &[Shutdown], Duration, "How long requests in flight may still take; 20s."),
 ];
 
+/// Words of other tools for a key, so that who writes them is told the one that is meant.
+#[rustfmt::skip]
+const HABITS: &[(&str, &str)] = &[
+    ("catch", "fallback"), ("condition", "when"), ("depends_on", "after"), ("each", "for"), ("foreach", "for"),
+    ("if", "when"), ("input", "request"), ("method", "grpc"), ("needs", "after"), ("on_error", "fallback"),
+    ("output", "response"), ("parameters", "params"), ("payload", "body"), ("result", "response"), ("rpc", "grpc"),
+    ("route", "endpoint"), ("service", "grpc"), ("steps", "calls"), ("uri", "http"), ("url", "http"),
+];
+
+/// The key that a word of other tools stands for.
+pub fn of_habit(word: &str) -> Option<&'static str> {
+    HABITS.iter().find(|it| it.0 == word).map(|it| it.1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use super::keys::{self, Availability, Place};
 use super::{Literal, Name, scalar};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{FileIndex, Node, NodeKind, SourceMap, Span, Spanned, Text};
-use crate::schema::suggest::did_you_mean;
+use crate::schema::suggest::{did_you_mean, question};
 
 /// What lies outside the files: only weft.yaml may look there.
 #[derive(Clone, Copy)]
@@ -189,7 +189,11 @@ impl Reader<'_> {
             self.push(Diagnostic::new("misplaced-key", key.span, title).label(label));
             return;
         }
-        let label = did_you_mean(name, keys::names(place));
+        let habit = keys::of_habit(name).filter(|it| keys::find(it, place).is_some());
+        let label = match habit {
+            Some(it) => question(Some(it)),
+            None => did_you_mean(name, keys::names(place)),
+        };
         let title = format!("{} has no key `{name}`", place.words());
         let mut diagnostic = Diagnostic::new("unknown-key", key.span, title).label(label);
         if diagnostic.label.is_empty() {
@@ -370,6 +374,8 @@ impl Reader<'_> {
             diagnostic.help = scalar::duration(&format!("{digits}ms"))
                 .is_ok()
                 .then(|| format!("{key}: {digits}ms"));
+        } else if let Some(millis) = scalar::fraction_of_seconds(&value) {
+            diagnostic.help = Some(format!("{key}: {millis}ms"));
         }
         self.push(diagnostic);
         None

@@ -129,6 +129,17 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+/// The milliseconds of `1.5s`, which is not how durations are written.
+pub fn fraction_of_seconds(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.strip_suffix('s')?.split_once('.')?;
+    let is_number = |it: &str| it.bytes().all(|it| it.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > 3 {
+        return None;
+    }
+    let millis = format!("{whole}{fraction:0<3}").parse().ok()?;
+    (millis > 0).then_some(millis)
+}
+
 /// `512B`, `64KiB`, `4MiB`, `1GiB`, in bytes. The error says what is wrong, after "a size …".
 pub fn size(text: &str) -> Result<u64, &'static str> {
     let (number, unit) = split(text)?;

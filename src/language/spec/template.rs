@@ -421,7 +421,7 @@ pub(super) fn from_error(error: ExprError, span: Span) -> Diagnostic {
     Diagnostic {
         label: error.label,
         help: error.help,
-        note: error.note,
+        note: error.note.map(Into::into),
         ..Diagnostic::new(error.code, span, error.title)
     }
 }

@@ -130,7 +130,11 @@ impl Builder<'_> {
             self.span(at..at + width),
             format!("not YAML: {}", error.info()),
         );
-        if let Some(meant) = self.meant_before(at) {
+        if self.is_too_deep(at, line_start, error.kind()) {
+            mistake = mistake.label("this line stands deeper than the one above, which has its value already");
+        } else if error.info().contains("tab") {
+            mistake = mistake.help("indent with spaces");
+        } else if let Some(meant) = self.meant_before(at) {
             mistake = mistake.help(format!("quote the whole value: {meant}"));
         } else if self.rest_of_line(line_start).contains('$') {
             mistake = mistake.help("quote the whole value");
@@ -141,6 +145,24 @@ impl Builder<'_> {
             mistake = mistake.help("quote the value");
         }
         self.mistakes.push(mistake);
+    }
+
+    /// Whether a key is refused because its line is indented too far.
+    fn is_too_deep(&self, at: usize, line_start: usize, kind: &ErrorKind) -> bool {
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let line = self.text.get(line_start..at).unwrap_or_default();
+        let before = self.text.get(..line_start).unwrap_or_default();
+        let above = before
+            .lines()
+            .rev()
+            .find(|it| !it.trim().is_empty() && !it.trim_start().starts_with('#'));
+        let is_key = line
+            .trim()
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-'));
+        matches!(kind, ErrorKind::MappingValueNotAllowed)
+            && is_key
+            && above.is_some_and(|it| indent(it) < indent(line) && !it.trim_end().ends_with(':'))
     }
 
     /// The value that was meant, where a plain scalar with a dollar ends right before a syntax error.
