@@ -228,7 +228,7 @@ impl<'c> Checker<'c> {
 
     fn unknown_json_member(&mut self, schema: &JsonTypeRef, step: &Step<'_>) -> Typed {
         let mut error = no_json_member(schema, step.name, step.at);
-        error.note = Some(schema.defined_in());
+        error.note = Some(schema.defined_in().into());
         self.fail(error)
     }
 

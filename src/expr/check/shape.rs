@@ -173,7 +173,7 @@ fn of_json(schema: &JsonTypeRef, tree: &Tree, keep: Keep) -> Shaped {
     for (name, span, _) in &tree.branches {
         if schema.members().iter().all(|it| &*it.name != name.as_str()) {
             let mut error = super::path::no_json_member(schema, name, *span);
-            error.note = Some(schema.defined_in());
+            error.note = Some(schema.defined_in().into());
             return Err(Box::new(error));
         }
     }

@@ -19,9 +19,10 @@ impl Unit<'_, '_> {
             // In text it stays what it is; CEL has two kinds of quotes.
             let start = expression.text.breakpoints.first().map_or(0, |it| it.1);
             let is_quoted = text(0, start).ends_with('"');
-            return match part.contains('\'') {
-                false if is_quoted => part.replace('"', "'"),
-                _ => part.to_owned(),
+            return if is_quoted && !part.contains('\'') {
+                part.replace('"', "'")
+            } else {
+                part.to_owned()
             };
         };
         let is_block = line.trim().is_empty();
