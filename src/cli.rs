@@ -7,16 +7,22 @@ pub mod call;
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod openapi;
 pub mod serve;
 pub mod test;
+pub mod types;
 
-use std::io::{IsTerminal, Write as _};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::gateway::load::Loader;
 use crate::language::diagnostic::{Diagnostic, Severity, render};
 use crate::language::source::SourceMap;
+use crate::publish::Api;
 
 /// An API composition gateway: one REST endpoint, many concurrent gRPC and HTTP calls, one JSON response.
 #[derive(Debug, Parser)]
@@ -36,10 +42,14 @@ enum Command {
     Demo(demo::Arguments),
     /// Show how an endpoint is answered: its calls as a graph, and why; or what a diagnostic code means
     Explain(explain::Arguments),
+    /// Write the public API as OpenAPI 3.1
+    Openapi(openapi::Arguments),
     /// Run the gateway; SIGHUP reloads, SIGTERM drains
     Serve(serve::Arguments),
     /// Run fixture files: a composition, scripted backends, exchanges, in simulated time
     Test(test::Arguments),
+    /// Write the public API as types of a programming language, with a client
+    Types(types::Arguments),
 }
 
 /// How mistakes are shown.
@@ -94,8 +104,10 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Types(arguments) => types::run(&arguments),
     };
     match result {
         Ok(Ending::Clean) => ExitCode::SUCCESS,
@@ -114,6 +126,44 @@ fn say(text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// What a gateway file offers to clients.
+enum Public {
+    /// All of it.
+    Api(Api),
+    /// The files have mistakes, which were shown.
+    Refused,
+}
+
+/// The public API of a gateway file. What cannot be described is said on standard error; a backend that does not say what
+/// it serves is an error, since the outcome would lack its endpoints.
+fn public(config: &Path) -> anyhow::Result<Public> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(Loader::from_file(config).load()) {
+        Err(refused) => {
+            show(&refused.diagnostics, &refused.sources, Format::Full);
+            Ok(Public::Refused)
+        }
+        Ok(loaded) => {
+            if let Some(reason) = loaded.waiting.first() {
+                anyhow::bail!("a backend could not be asked what it serves: {reason}");
+            }
+            let api = Api::of(&loaded.plan);
+            for reason in &api.left_out {
+                eprintln!("left out: {reason}");
+            }
+            Ok(Public::Api(api))
+        }
+    }
+}
+
+/// Writes what a command made: to a file, or to standard output.
+fn write_out(text: &str, output: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(path) = output {
+        return std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()));
+    }
+    Ok(say(text)?)
 }
 
 /// Shows diagnostics on standard error, and how many there are.

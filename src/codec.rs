@@ -18,6 +18,7 @@ pub mod wire;
 pub mod wire_to_json;
 
 pub use fields::{Descent, Fields};
+pub use http_binding::describe::{BoundBody, BoundParam};
 pub use http_binding::{BindError, HttpBinding};
 pub use json_to_wire::{FromJson, JsonError, UnknownMembers};
 pub use wire_to_json::{Selection, ToJson};

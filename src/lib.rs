@@ -2,8 +2,8 @@
 //! calls, merged into one JSON response.
 //!
 //! Reading order: `schema` (what the backends offer), `codec` (bytes of one format to bytes of the other), `expr` (what an
-//! expression means), `plan` (what will run), `language` (what was written → plan), `runtime` (one request), `gateway`
-//! (joins the two), `admin`, `trial`, `cli`.
+//! expression means), `plan` (what will run), `publish` (a plan as others read it), `language` (what was written → plan),
+//! `runtime` (one request), `gateway` (joins the two), `admin`, `trial`, `cli`.
 #![cfg_attr(
     test,
     allow(
@@ -22,6 +22,7 @@ pub mod expr;
 pub mod gateway;
 pub mod language;
 pub mod plan;
+pub mod publish;
 pub mod runtime;
 pub mod schema;
 pub mod telemetry;

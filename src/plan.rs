@@ -5,6 +5,7 @@
 
 mod backend;
 mod call;
+pub mod code;
 mod input;
 mod mask;
 mod mention;

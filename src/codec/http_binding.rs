@@ -8,6 +8,7 @@
 //! echoed.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+pub(super) mod describe;
 mod text;
 mod tree;
 

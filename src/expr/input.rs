@@ -73,6 +73,7 @@ pub fn from_text(text: &str, ty: &Type) -> Result<Value, String> {
 #[derive(Clone, Debug)]
 pub struct JsonReader {
     reader: Arc<Reader>,
+    ty: Type,
 }
 
 // === impl JsonReader ===
@@ -82,6 +83,7 @@ impl JsonReader {
     pub fn compile(ty: &Type) -> Self {
         Self {
             reader: Arc::new(compile(ty)),
+            ty: ty.clone(),
         }
     }
 
@@ -90,6 +92,7 @@ impl JsonReader {
     pub fn lazy(ty: &Type) -> Self {
         Self {
             reader: Arc::new(reader::compile_lazy(ty)),
+            ty: ty.clone(),
         }
     }
 
@@ -99,6 +102,11 @@ impl JsonReader {
             Some(fragment) => self.reader.part(object, fragment).ok(),
             None => self.reader.null(),
         }
+    }
+
+    /// The type of the values.
+    pub fn ty(&self) -> &Type {
+        &self.ty
     }
 
     /// True where JSON of any shape is read, null too.

@@ -426,6 +426,35 @@ impl Program {
         Self::new(Code::new(Op::Convert(Box::new(conversion), Box::new(code)), span))
     }
 
+    /// The comment of the field that it ends with, where it is a path to one.
+    pub fn comment(&self) -> Option<&Arc<str>> {
+        match &self.code.op {
+            Op::Field(_, reader) => reader.comment(),
+            _ => None,
+        }
+    }
+
+    /// The whole numbers that it can give, ascending, where they all stand in it: `$created ? 201 : 200`.
+    pub fn integers(&self) -> Option<Vec<i64>> {
+        fn of(code: &Code, found: &mut Vec<i64>) -> Option<()> {
+            match &code.op {
+                Op::Constant(Value::Int(value)) => found.push(*value),
+                Op::Conditional(parts) => {
+                    let [_, then, otherwise] = &**parts;
+                    of(then, found)?;
+                    of(otherwise, found)?;
+                }
+                _ => return None,
+            }
+            Some(())
+        }
+        let mut found = Vec::new();
+        of(&self.code, &mut found)?;
+        found.sort_unstable();
+        found.dedup();
+        Some(found)
+    }
+
     /// Evaluates over the values in scope.
     ///
     /// ```

@@ -34,6 +34,8 @@ pub use text::as_text;
 #[derive(Clone, Debug)]
 pub struct Renderer {
     writer: Arc<Writer>,
+    ty: Type,
+    options: JsonOptions,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +83,8 @@ impl Renderer {
     pub fn compile(ty: &Type, options: JsonOptions) -> Self {
         Self {
             writer: Arc::new(Writer::compile(ty, options)),
+            ty: ty.clone(),
+            options,
         }
     }
 
@@ -90,6 +94,16 @@ impl Renderer {
             Writer::Message(program) => Some(program.selection()),
             _ => None,
         }
+    }
+
+    /// The type of the values.
+    pub fn ty(&self) -> &Type {
+        &self.ty
+    }
+
+    /// How they are written.
+    pub fn options(&self) -> JsonOptions {
+        self.options
     }
 
     /// Appends the JSON of `value` to `out`; null is `null`. On failure `out` may hold a part of it.

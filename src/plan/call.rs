@@ -166,6 +166,16 @@ pub enum Otherwise {
     Status(StatusCode),
 }
 
+impl Otherwise {
+    /// The status of the problem.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Code(code) => super::code::http_status(code),
+            Self::Status(status) => status,
+        }
+    }
+}
+
 /// What a call is.
 #[derive(Debug)]
 pub enum CallKind {
@@ -216,6 +226,8 @@ pub struct GrpcCall {
     pub method: Arc<str>,
     /// What is sent.
     pub request: GrpcRequest,
+    /// The type of what is sent.
+    pub input: MessageRef,
     /// gRPC metadata; null leaves one out.
     pub headers: Vec<Header>,
     /// The type of the reply as it is sent; [`Call::slot`]'s type is `index_by`'s where there is one.

@@ -51,6 +51,8 @@ pub struct Param {
     pub slot: Slot,
     /// What absence means.
     pub absent: Absent,
+    /// That is what the file says, and no zero.
+    pub has_default: bool,
     /// Constraints, in the order of the language page.
     pub constraints: Vec<Constraint>,
     /// Where it was written.

@@ -14,6 +14,8 @@ use crate::expr::{Program, Slot};
 pub struct Response {
     /// The body.
     pub body: ResponseBody,
+    /// The body may be null.
+    pub nullable: bool,
     /// The status.
     pub status: Status,
     /// Headers; null leaves one out.

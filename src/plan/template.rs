@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Origin;
-use crate::codec::{Fields, Selection, ToJson};
-use crate::expr::{Encoder, Program, Renderer, Slot, Value};
+use crate::codec::{Fields, JsonOptions, Selection, ToJson};
+use crate::expr::{Encoder, Program, Renderer, Slot, Type, Value};
 
 /// Literal JSON, expressions and text, nested.
 #[derive(Clone, Debug)]
@@ -98,6 +98,8 @@ pub enum Member {
         program: Program,
         /// How its members are written.
         members: Spread,
+        /// The type of what is spread, and how it is written as JSON.
+        of: (Type, JsonOptions),
         /// Names that a later member of the same object writes again.
         except: Vec<Arc<str>>,
         /// Where it was written.

@@ -5,7 +5,6 @@
 //! Invariant: a backend never retries what may have arrived, and dropping a call's future ends the call.
 
 pub mod attempt;
-pub mod code;
 pub mod failure;
 pub mod grpc;
 pub mod guard;
@@ -27,6 +26,7 @@ use futures::future::LocalBoxFuture;
 pub use self::attempt::{Dice, Guarded};
 pub use self::failure::{Facts, Failure, FailureKind, Fault, Pushback, Retry};
 pub use self::guard::{Guard, Guards};
+pub use crate::plan::code;
 use crate::plan::{self, Accept, BackendIndex, Protocol};
 use crate::time::Deadline;
 

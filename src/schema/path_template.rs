@@ -56,6 +56,17 @@ pub struct Variable {
     pub range: Range<usize>,
 }
 
+/// One segment, for those who show templates in another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'t> {
+    /// The text, decoded; `*` or `**` for a wildcard.
+    pub text: &'t str,
+    /// It is text, and no wildcard.
+    pub is_literal: bool,
+    /// The variable that it is a part of, by its place in [`PathTemplate::variables`].
+    pub variable: Option<usize>,
+}
+
 /// Why text is not a path template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -75,6 +86,19 @@ impl PathTemplate {
     /// The variables in order.
     pub fn variables(&self) -> &[Variable] {
         &self.variables
+    }
+
+    /// The segments in order.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.segments.iter().enumerate().map(|(at, segment)| Part {
+            text: match segment {
+                Segment::Literal(text) => text,
+                Segment::One => "*",
+                Segment::Rest => "**",
+            },
+            is_literal: matches!(segment, Segment::Literal(_)),
+            variable: self.captures.iter().position(|it| it.contains(&at)),
+        })
     }
 
     /// The verb behind the last segment, decoded.

@@ -17,6 +17,7 @@ use super::script::{Asked, Responder, Script};
 use crate::language::diagnostic::{Diagnostics, Severity, render};
 use crate::language::source::{Node, SourceMap, Span};
 use crate::language::spec;
+use crate::publish::Api;
 use crate::runtime::backend::guard;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::runtime::watch::{Note, Watch};
@@ -92,6 +93,7 @@ pub fn test(path: &Path, expected: Expected, drills: bool) -> Tested {
 pub fn play(text: &str, folder: &Path, responder: Option<Responder>) -> Result<Played, Vec<String>> {
     in_simulated_time(async {
         let mut trial = Trial::load(&folder.join("fixture.yaml"), text.to_owned(), responder)?;
+        let api = Api::of(&trial.running.snapshot.plan);
         trial.play().await;
         let mut failures = trial.failures;
         failures.extend(trial.script.surprises());
@@ -103,6 +105,7 @@ pub fn play(text: &str, folder: &Path, responder: Option<Responder>) -> Result<P
                 guard::publish(&trial.running.snapshot.guards, &trial.hall.metrics);
                 trial.hall.metrics.text()
             },
+            api,
         })
     })
 }
@@ -118,6 +121,8 @@ pub struct Played {
     pub failures: Vec<String>,
     /// The metrics in the end, as Prometheus reads them.
     pub metrics: String,
+    /// What is offered to clients in the beginning.
+    pub api: Api,
 }
 
 pub(super) fn in_simulated_time<T>(work: impl Future<Output = Result<T, Vec<String>>>) -> Result<T, Vec<String>> {

@@ -111,3 +111,29 @@ fn a_page_does_without_what_fails_or_is_slow() {
         (&Value::Null, &json!("Camp Mug"))
     );
 }
+
+#[test]
+fn the_generated_client_talks_to_the_demo() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo-client");
+    let compiled = std::process::Command::new("tests/validators/typescript.sh")
+        .arg(&folder)
+        .arg("fixtures/publish/demo/client.ts")
+        .output()
+        .expect("bash");
+    if compiled.status.code() == Some(77) {
+        return println!("left out: {}", String::from_utf8_lossy(&compiled.stderr));
+    }
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stdout)
+    );
+    let (_process, address) = demo(&["--fail", "ads"]);
+    let ran = std::process::Command::new("node")
+        .arg("tests/validators/client.mjs")
+        .arg(folder.join("client.js"))
+        .arg(format!("http://{address}"))
+        .output()
+        .expect("node, where npm is");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}

@@ -16,6 +16,7 @@ impl Renderer {
             Fields::All => self.clone(),
             Fields::Only(wanted) => Self {
                 writer: Arc::new(self.writer.narrow(fields, wanted, descent)),
+                ..self.clone()
             },
         }
     }

@@ -25,6 +25,7 @@ pub struct FieldReader {
     absent: Value,
     /// It can be told apart whether the field is set.
     presence: bool,
+    comment: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,12 +95,18 @@ impl FieldReader {
             },
             absent,
             presence: is_message || field.presence != Presence::Implicit,
+            comment: field.comment.clone(),
         }
     }
 
     /// The number of the field.
     pub fn number(&self) -> u32 {
         self.field.number
+    }
+
+    /// The comment before the field's declaration.
+    pub fn comment(&self) -> Option<&Arc<str>> {
+        self.comment.as_ref()
     }
 
     /// The value of the field: null where it is unset and that can be told apart, else its default. Lists and maps are read

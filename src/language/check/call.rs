@@ -184,6 +184,7 @@ impl Unit<'_, '_> {
                     path: served.method.path.clone(),
                     method: served.method.path.trim_start_matches('/').into(),
                     request: request?,
+                    input: input.clone(),
                     headers,
                     reader: ReplyReader::compile(&output),
                     check: plan::ReplyCheck::OnArrival,

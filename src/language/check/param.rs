@@ -60,6 +60,10 @@ pub(super) fn check(
         ty,
         slot,
         absent,
+        has_default: node
+            .spec
+            .and_then(|it| it.default.as_ref())
+            .is_some_and(|it| it.value != Literal::Null),
         constraints,
         origin: world.origin(node.span),
     }

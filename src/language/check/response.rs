@@ -18,9 +18,9 @@ impl Unit<'_, '_> {
     pub(super) fn response(&mut self) -> Response {
         let spec = self.outline.spec;
         let scope = self.scope(ROOT, &Facts::new(), Purpose::Render);
-        let body = match &spec.response {
+        let (body, nullable) = match &spec.response {
             Some(response) => self.response_body(response),
-            None => ResponseBody::Json(super::template::null()),
+            None => (ResponseBody::Json(super::template::null()), true),
         };
         let status = spec.status.as_ref().map_or(Status::Default, |it| self.status(it));
         let mut headers = Vec::new();
@@ -33,6 +33,7 @@ impl Unit<'_, '_> {
         let needs = dependencies(self.outline, ROOT, &self.outline.graph(ROOT).result_reads, &[]);
         Response {
             body,
+            nullable,
             status,
             headers,
             cookies,
@@ -41,11 +42,11 @@ impl Unit<'_, '_> {
         }
     }
 
-    fn response_body(&mut self, response: &Template) -> ResponseBody {
+    fn response_body(&mut self, response: &Template) -> (ResponseBody, bool) {
         let scope = self.scope(ROOT, &Facts::new(), Purpose::Render);
         let typed = self.template(response, None, &scope);
         self.check_choice(response.span, &typed.ty);
-        match (typed.template, &typed.ty.kind) {
+        let body = match (typed.template, &typed.ty.kind) {
             (plan::Template::Expression { program, .. }, TypeKind::Bytes) => ResponseBody::Bytes(program),
             (plan::Template::Expression { program, .. }, TypeKind::Message(it))
                 if &*it.full_name == "google.api.HttpBody" =>
@@ -53,7 +54,8 @@ impl Unit<'_, '_> {
                 ResponseBody::HttpBody(program)
             }
             (template, _) => ResponseBody::Json(template),
-        }
+        };
+        (body, typed.ty.nullable)
     }
 
     fn status(&mut self, written: &Template) -> Status {

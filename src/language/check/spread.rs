@@ -24,6 +24,7 @@ pub(super) struct SpreadEntry {
     /// Where it stands.
     pub(super) span: Span,
     what: What,
+    ty: Type,
     nullable: bool,
     options: JsonOptions,
     /// Names that a later member writes again.
@@ -112,6 +113,7 @@ impl SpreadEntry {
         plan::Member::Spread {
             program: self.program,
             members,
+            of: (self.ty, self.options),
             except: self.except,
             origin: self.origin,
         }
@@ -195,6 +197,7 @@ impl Unit<'_, '_> {
             origin,
             span: expression.whole(),
             what,
+            ty: checked.ty,
             nullable,
             options,
             except: Vec::new(),

@@ -94,7 +94,7 @@ fn names(member: &Member) -> Vec<Arc<str>> {
 
 /// What is left of a member; `None` where nothing of it was chosen.
 fn member(whole: &Member, wanted: &Wanted, descent: &mut Descent) -> Option<Member> {
-    let (program, members, except, origin) = match whole {
+    let (program, members, of, except, origin) = match whole {
         Member::Field {
             name,
             key,
@@ -112,9 +112,10 @@ fn member(whole: &Member, wanted: &Wanted, descent: &mut Descent) -> Option<Memb
         Member::Spread {
             program,
             members,
+            of,
             except,
             origin,
-        } => (program, members, except, origin),
+        } => (program, members, of, except, origin),
     };
     let known = names(whole);
     let mut mine = wanted.clone();
@@ -142,6 +143,7 @@ fn member(whole: &Member, wanted: &Wanted, descent: &mut Descent) -> Option<Memb
     Some(Member::Spread {
         program: program.clone(),
         members,
+        of: of.clone(),
         except: except.clone(),
         origin: origin.clone(),
     })

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,8 +10,10 @@ use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 
 use super::super::fixture::{Exchange, Expect};
+use crate::plan::Plan;
 use crate::runtime::serve;
 use crate::runtime::snapshot::Running;
+use crate::schema::path_template::Match;
 use crate::time::Instant;
 
 /// True where `found` has at least the members of `wanted`, and lists of the same length.
@@ -37,6 +40,8 @@ pub struct Answered {
     pub headers: http::HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// The endpoint that answered, as its file writes it: `GET /pages/{id}`; `None` where there is none.
+    pub endpoint: Option<Arc<str>>,
 }
 
 /// Asks as a client would. `None` where the client left.
@@ -49,6 +54,7 @@ pub(super) async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instan
         request = request.header(name, value);
     }
     let request = request.body(Full::new(Bytes::from(exchange.body.clone()))).ok()?;
+    let endpoint = endpoint(&running.snapshot.plan, &request);
     let answering = serve::handle(running, request, IpAddr::V4(Ipv4Addr::LOCALHOST));
     let response = match exchange.leaves {
         Some(after) => tokio::time::timeout(after, answering).await.ok()?,
@@ -62,7 +68,15 @@ pub(super) async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instan
         at,
         headers: parts.headers,
         body,
+        endpoint,
     })
+}
+
+fn endpoint(plan: &Plan, request: &http::Request<Full<Bytes>>) -> Option<Arc<str>> {
+    match plan.routes.find(request.method(), request.uri().path()) {
+        Match::Route(index, _) => Some(plan.endpoints.get(index.0)?.name.clone()),
+        _ => None,
+    }
 }
 
 impl Answered {

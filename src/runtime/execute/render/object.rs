@@ -47,6 +47,7 @@ pub(super) fn value(members: &[Member], frame: &Frame<'_>) -> Result<Value, Fail
                 members: Spread::Object(_),
                 except,
                 origin,
+                ..
             } => match eval(program, frame, Some(origin))? {
                 Value::Null => {}
                 Value::Object(spread) => {
@@ -163,6 +164,7 @@ fn made(member: &Member, frame: &Frame<'_>) -> Result<Vec<Made>, Failure> {
             members,
             except,
             origin,
+            ..
         } => (program, members, except, origin),
     };
     let value = eval(program, frame, Some(origin))?;

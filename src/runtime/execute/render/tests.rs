@@ -94,6 +94,7 @@ fn spread(name: &str, members: Spread, except: &[&str]) -> Member {
     Member::Spread {
         program: names().program(name).0,
         members,
+        of: (Type::any(), JsonOptions::default()),
         except,
         origin: Origin::default(),
     }

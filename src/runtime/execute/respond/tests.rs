@@ -24,6 +24,7 @@ fn names() -> Names {
 fn response(body: &str) -> Response {
     Response {
         body: ResponseBody::Json(names().template(body).0),
+        nullable: false,
         status: Status::Default,
         headers: Vec::new(),
         cookies: Vec::new(),

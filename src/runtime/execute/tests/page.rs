@@ -539,6 +539,7 @@ impl Page {
             graph: std::mem::take(&mut self.calls.graph),
             response: Response {
                 body: ResponseBody::Json(template),
+                nullable: false,
                 status: Status::Default,
                 headers: Vec::new(),
                 cookies: Vec::new(),
