@@ -6,8 +6,10 @@
 pub mod call;
 pub mod check;
 pub mod demo;
+pub mod diff;
 pub mod explain;
 pub mod openapi;
+pub mod schema;
 pub mod serve;
 pub mod test;
 pub mod types;
@@ -40,10 +42,14 @@ enum Command {
     Check(check::Arguments),
     /// Start real backends on loopback and the gateway in front of them, with curl lines to try
     Demo(demo::Arguments),
+    /// Show what changes for clients between two configurations: breaking, or safe
+    Diff(diff::Arguments),
     /// Show how an endpoint is answered: its calls as a graph, and why; or what a diagnostic code means
     Explain(explain::Arguments),
     /// Write the public API as OpenAPI 3.1
     Openapi(openapi::Arguments),
+    /// Write the JSON Schema of compositions or of weft.yaml, for editors
+    Schema(schema::Arguments),
     /// Run the gateway; SIGHUP reloads, SIGTERM drains
     Serve(serve::Arguments),
     /// Run fixture files: a composition, scripted backends, exchanges, in simulated time
@@ -103,8 +109,10 @@ pub fn run() -> ExitCode {
         Command::Call(arguments) => call::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Openapi(arguments) => openapi::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Types(arguments) => types::run(&arguments),
@@ -139,8 +147,13 @@ enum Public {
 /// The public API of a gateway file. What cannot be described is said on standard error; a backend that does not say what
 /// it serves is an error, since the outcome would lack its endpoints.
 fn public(config: &Path) -> anyhow::Result<Public> {
+    describe(&mut Loader::from_file(config))
+}
+
+/// The public API of what is loaded.
+fn describe(loader: &mut Loader) -> anyhow::Result<Public> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(Loader::from_file(config).load()) {
+    match runtime.block_on(loader.load()) {
         Err(refused) => {
             show(&refused.diagnostics, &refused.sources, Format::Full);
             Ok(Public::Refused)

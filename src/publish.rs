@@ -4,6 +4,7 @@
 //! programs to `cli`. Invariant: equal plans give equal bytes, whatever order their files were read in.
 
 pub mod api;
+pub mod diff;
 pub mod example;
 pub mod openapi;
 pub mod typescript;

@@ -29,6 +29,16 @@ pub struct Loader {
     environment: Environment,
     /// What backends with reflection said last, by target.
     known: HashMap<String, Arc<Schema>>,
+    replaced: Option<Replaced>,
+}
+
+/// Descriptors that stand in for what a gateway file says.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    /// A descriptor set, or a folder of .proto files.
+    pub path: PathBuf,
+    /// The backend that they are of; every gRPC backend where it is `None`.
+    pub backend: Option<String>,
 }
 
 /// What was loaded and checked.
@@ -85,6 +95,16 @@ impl Loader {
             text: None,
             environment: Box::new(|name| std::env::var(name).ok()),
             known: HashMap::new(),
+            replaced: None,
+        }
+    }
+
+    /// The same with other descriptors.
+    #[must_use]
+    pub fn with_descriptors(self, replaced: Replaced) -> Self {
+        Self {
+            replaced: Some(replaced),
+            ..self
         }
     }
 
@@ -154,12 +174,18 @@ impl Loader {
         let mut schemas = Vec::new();
         let mut waiting = Vec::new();
         for backend in &gateway.backends {
+            let of_backend = |it: &&Replaced| it.backend.as_deref().is_none_or(|name| *backend.name.value == *name);
+            let replaced = self.replaced.as_ref().filter(of_backend).map(|it| spec::Name {
+                value: it.path.display().to_string().into(),
+                span: backend.name.span,
+            });
             let schema = match &backend.descriptors {
                 // Its targets were refused: whatever is called there is not wrong for that.
                 _ if backend.grpc.is_empty() && backend.http.is_empty() => {
                     BackendSchema::Missing("it has no target".to_owned())
                 }
                 _ if backend.grpc.is_empty() => BackendSchema::None,
+                _ if let Some(path) = replaced => from_paths(&[path], folder, diagnostics),
                 Some(BackendDescriptors::Paths(paths)) => from_paths(paths, folder, diagnostics),
                 Some(BackendDescriptors::Reflection(_)) => match self.reflect(backend).await {
                     Ok(schema) => BackendSchema::Known(schema),

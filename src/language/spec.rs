@@ -7,6 +7,7 @@ pub mod call;
 pub mod composition;
 mod fill;
 pub mod gateway;
+pub mod json_schema;
 pub mod keys;
 mod name;
 mod policy;
