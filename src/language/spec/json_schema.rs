@@ -149,7 +149,15 @@ fn of_scalar(form: &Form) -> Value {
         Form::Loop => json!({ "type": "string", "pattern": r"^\s*[a-z][a-z0-9_]*\s+in\s+\$" }),
         Form::Method => json!({ "type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*$" }),
         Form::Null => json!({ "type": "null" }),
-        Form::OneOf(words) => json!({ "enum": words }),
+        Form::OneOf(words) => {
+            // `false` as a word is what YAML reads as no text.
+            let word = |it: &&str| match *it {
+                "false" => json!(false),
+                "true" => json!(true),
+                word => json!(word),
+            };
+            json!({ "enum": words.iter().map(word).collect::<Vec<_>>() })
+        }
         Form::Scalar => json!({ "type": ["boolean", "number", "string"] }),
         Form::Size => json!({ "type": "string", "pattern": r"^[0-9]+(B|KiB|MiB|GiB)$" }),
         Form::Name | Form::Text => json!({ "type": ["number", "string"] }),
