@@ -1,7 +1,7 @@
-//! Mistakes of people who see the language for the first time, made in the demo's files: what is said of each, and that it
+//! Mistakes of people who see the language for the first time, made in files as the demo has them: what is said of each, and that it
 //! passes once it is mended as the message says.
 //!
-//! A case of `fixtures/check/newcomer` names the file, then shows what stands in it, what was written in its place, the mended
+//! A case of `fixtures/check/newcomer` names the file beside it, then shows what stands in it, what was written in its place, the mended
 //! text and what is said. `UPDATE=1` rewrites what is said.
 #![allow(
     clippy::unwrap_used,
@@ -73,9 +73,11 @@ fn parts(case: &str) -> (&str, [&str; 4]) {
 
 #[test]
 fn mistakes_of_newcomers_are_said_and_can_be_mended_as_they_are_told() {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(root().join("fixtures/check/newcomer"))
+    let folder = root().join("fixtures/check/newcomer");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|it| it.unwrap().path())
+        .filter(|it| it.extension().is_some_and(|it| it == "txt"))
         .collect();
     files.sort();
     assert!(files.len() >= 20, "only {} cases", files.len());
@@ -83,7 +85,7 @@ fn mistakes_of_newcomers_are_said_and_can_be_mended_as_they_are_told() {
     for path in files {
         let case = std::fs::read_to_string(&path).unwrap();
         let (name, [there, written, mended, wanted]) = parts(&case);
-        let original = std::fs::read_to_string(root().join(name)).unwrap();
+        let original = std::fs::read_to_string(folder.join(name)).unwrap();
         assert_eq!(original.matches(there).count(), 1, "{}", path.display());
         let short = Path::new(name).file_name().unwrap().to_str().unwrap();
         let found = said(short, &original.replace(there, written));
