@@ -1,9 +1,12 @@
 //! Commands in a folder of their own, and what they print.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use socket2::{Domain, Socket, Type};
 
 use super::backend::Backend;
 
@@ -11,6 +14,8 @@ use super::backend::Backend;
 pub(crate) struct Session {
     folder: PathBuf,
     backend: Backend,
+    /// Bound, so that nobody else gets its address, and never listening.
+    gone: Socket,
 }
 
 impl Session {
@@ -19,9 +24,12 @@ impl Session {
         let name = format!("weft-cli-{}-{}", std::process::id(), N.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         copy(&super::root().join("fixtures/cli/project"), &folder);
+        let gone = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        gone.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
         Self {
             folder,
             backend: Backend::start(),
+            gone,
         }
     }
 
@@ -30,11 +38,13 @@ impl Session {
         let binary = Path::new(env!("CARGO_BIN_EXE_weft"));
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", binary.parent().unwrap().display());
+        let gone = self.gone.local_addr().unwrap().as_socket().unwrap();
         let output = Command::new("sh")
             .args(["-c", command])
             .current_dir(&self.folder)
             .env("PATH", path)
             .env("RECS", self.backend.address())
+            .env("GONE", gone.to_string())
             .env_remove("WEFT_CONFIG")
             .stdin(Stdio::null())
             .output()
