@@ -21,7 +21,8 @@ use http::{HeaderName, HeaderValue, Method};
 use crate::schema::path_template::{PathTemplate, RouteTable};
 
 pub use backend::{
-    Backend, Breaker, Budget, Codes, Hedge, HedgeAfter, Limit, Policy, Protection, Protocol, Retry, Slow, Target,
+    Backend, Balance, Breaker, Budget, Codes, Ejection, Health, HealthCheck, Hedge, HedgeAfter, Limit, Policy,
+    Protection, Protocol, Retry, Slow, Target,
 };
 pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,

@@ -40,6 +40,10 @@ pub struct Metrics {
     pub hedges: Family<HedgeLabels, Counter>,
     pub over_budget: Family<BackendLabels, Counter>,
     pub refused: Family<RefusedLabels, Counter>,
+    pub moves: Family<BackendLabels, Counter>,
+    pub failovers: Family<BackendLabels, Counter>,
+    pub target_fit: Family<TargetLabels, Gauge>,
+    pub target_active: Family<TargetLabels, Gauge>,
     pub places: Family<PlaceLabels, Gauge>,
     pub breaker_state: Family<MethodLabels, Gauge>,
     pub breaker_opened: Family<MethodLabels, Counter>,
@@ -100,6 +104,14 @@ pub struct RefusedLabels {
 pub struct PlaceLabels {
     pub backend: Arc<str>,
     pub state: &'static str,
+}
+
+/// Labels of `weft_target_fit` and `weft_target_active`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct TargetLabels {
+    pub backend: Arc<str>,
+    pub target: Arc<str>,
 }
 
 /// Labels of `weft_breaker_state` and `weft_breaker_opened_total`.
@@ -166,6 +178,10 @@ impl Metrics {
             hedges: Family::default(),
             over_budget: Family::default(),
             refused: Family::default(),
+            moves: Family::default(),
+            failovers: Family::default(),
+            target_fit: Family::default(),
+            target_active: Family::default(),
             places: Family::default(),
             breaker_state: Family::default(),
             breaker_opened: Family::default(),
@@ -207,26 +223,47 @@ impl Metrics {
             pending,
         );
         registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
-        registry.register("retries", "Attempts after a failed one", metrics.retries.clone());
-        registry.register("hedges", "Second attempts beside a slow one", metrics.hedges.clone());
+        metrics.register_of_backends(&mut registry);
+        Self { registry, ..metrics }
+    }
+
+    /// Those whose numbers are kept elsewhere and copied when they are read.
+    fn register_of_backends(&self, registry: &mut Registry) {
+        registry.register("retries", "Attempts after a failed one", self.retries.clone());
+        registry.register("hedges", "Second attempts beside a slow one", self.hedges.clone());
         registry.register(
             "over_budget",
             "Retries and hedges that the budget did not pay for",
-            metrics.over_budget.clone(),
+            self.over_budget.clone(),
         );
-        registry.register("refused", "Calls that were not sent", metrics.refused.clone());
-        registry.register("places", "Places for calls at once", metrics.places.clone());
+        registry.register("refused", "Calls that were not sent", self.refused.clone());
+        registry.register(
+            "moves",
+            "Requests that never arrived and went to another target",
+            self.moves.clone(),
+        );
+        registry.register(
+            "failovers",
+            "Calls that another backend was asked in place of one without fit targets",
+            self.failovers.clone(),
+        );
+        registry.register("target_fit", "1 while a target is in service", self.target_fit.clone());
+        registry.register(
+            "target_active",
+            "Calls under way at a target",
+            self.target_active.clone(),
+        );
+        registry.register("places", "Places for calls at once", self.places.clone());
         registry.register(
             "breaker_state",
             "0 closed, 1 half open, 2 open",
-            metrics.breaker_state.clone(),
+            self.breaker_state.clone(),
         );
         registry.register(
             "breaker_opened",
             "How often a breaker opened",
-            metrics.breaker_opened.clone(),
+            self.breaker_opened.clone(),
         );
-        Self { registry, ..metrics }
     }
 
     /// The OpenMetrics text of all metrics.

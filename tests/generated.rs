@@ -83,6 +83,8 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`breaker`", Place::Breaker),
             ("`slow`", Place::Slow),
             ("`limit`", Place::Limit),
+            ("`health`", Place::Health),
+            ("`eject`", Place::Eject),
             ("`defaults`", Place::Defaults),
             ("`limits`", Place::Limits),
             ("`cache`", Place::Storage),

@@ -20,6 +20,7 @@ mod field_mask;
 mod fit;
 mod fragment;
 mod graph;
+mod health;
 mod http_call;
 mod http_schema;
 mod infer;

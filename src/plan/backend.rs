@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use tonic::Code;
 
-use super::MethodIndex;
+use super::{BackendIndex, MethodIndex};
 use crate::schema::Schema;
 
 /// Whom we call.
@@ -26,6 +26,12 @@ pub struct Backend {
     pub timeout: Duration,
     /// Largest reply, bytes.
     pub max_message: usize,
+    /// How targets are chosen.
+    pub balance: Balance,
+    /// How targets are watched.
+    pub health: Health,
+    /// Who is asked in its place where none of its targets is fit.
+    pub failover: Option<BackendIndex>,
     /// How it is kept from trouble, and trouble from us.
     pub protection: Protection,
     /// What is called there, by [`MethodIndex`]: `shop.v1.Catalog/GetProduct`, `GET /v2/products/{}`.
@@ -52,6 +58,47 @@ pub struct Target {
     pub host: Arc<str>,
     /// Port.
     pub port: u16,
+}
+
+/// `balance:`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// Of two at random the one that would answer sooner.
+    Ewma,
+    /// Of two at random the one with fewer calls under way.
+    #[default]
+    LeastRequest,
+    /// One after the other.
+    RoundRobin,
+}
+
+/// `health:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// When a target is out of service for a while; `None` is never.
+    pub ejection: Option<Ejection>,
+    /// How targets are asked how they are; `None` where they are not.
+    pub check: Option<HealthCheck>,
+}
+
+/// `eject:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    /// So many calls in a row failed.
+    pub failures: u32,
+    /// The first time; each further time soon after is longer by as much.
+    pub length: Duration,
+}
+
+/// How targets are asked how they are: grpc.health.v1 `Check`, or GET of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// From one question to the next.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// For HTTP.
+    pub path: Arc<str>,
 }
 
 /// What is shared by all calls of one backend.

@@ -5,9 +5,11 @@
 //! Invariant: a backend never retries what may have arrived, and dropping a call's future ends the call.
 
 pub mod attempt;
+pub mod balance;
 pub mod failure;
 pub mod grpc;
 pub mod guard;
+mod health;
 pub mod http;
 mod pushback;
 pub mod target;
@@ -23,11 +25,12 @@ use ::http::{HeaderMap, Method};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
-pub use self::attempt::{Dice, Guarded};
+pub use self::attempt::{Dice, Guarded, Maker};
+pub use self::balance::Readiness;
 pub use self::failure::{Facts, Failure, FailureKind, Fault, Pushback, Retry};
 pub use self::guard::{Guard, Guards};
 pub use crate::plan::code;
-use crate::plan::{self, Accept, BackendIndex, Protocol};
+use crate::plan::{self, Accept, BackendIndex, Protocol, Target};
 use crate::time::Deadline;
 
 /// What is sent to a backend.
@@ -88,12 +91,25 @@ pub struct Attempt {
 #[derive(Clone, Debug, Default)]
 pub struct Sent(Rc<Cell<bool>>);
 
-/// Somebody whom we call. One instance belongs to one worker.
+/// One worker's way to one target.
 pub trait Backend: fmt::Debug {
-    /// Makes one call. Marks [`Attempt::sent`] before anything leaves.
+    /// Makes one request. Marks [`Attempt::sent`] before anything leaves.
     ///
-    /// Cancel safety: dropping the future cancels the call, and the backend is told where the protocol can.
+    /// Cancel safety: dropping the future cancels the request, and the target is told where the protocol can.
     fn call<'c>(&'c self, request: &'c Request, attempt: Attempt) -> LocalBoxFuture<'c, Result<Reply, Failure>>;
+
+    /// Whether it has a connection.
+    fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
+
+    /// Begins to connect where nobody has tried.
+    fn warm(&self) {}
+
+    /// Waits while it is [`Readiness::Connecting`].
+    fn connected(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// One worker's backends, by [`BackendIndex`].
@@ -105,7 +121,7 @@ pub struct Backends {
 /// A backend and what it was built from.
 #[derive(Clone, Debug)]
 struct Pool {
-    built_from: Option<plan::Backend>,
+    built_from: plan::Backend,
     backend: Rc<Guarded>,
 }
 
@@ -170,40 +186,61 @@ impl Directives {
 // === impl Backends ===
 
 impl Backends {
-    /// Backends that somebody else made, in the order of [`BackendIndex`].
-    pub fn new(backends: Vec<Rc<dyn Backend>>, guards: &Guards, dice: &Dice) -> Self {
-        let pool = |(backend, guard): (Rc<dyn Backend>, &Arc<Guard>)| Pool {
-            built_from: None,
-            backend: Rc::new(Guarded::new(backend, guard.clone(), dice.clone())),
-        };
-        Self {
-            pools: backends.into_iter().zip(guards.iter()).map(pool).collect(),
-        }
+    /// Ways to the backends of a plan that somebody else makes, all with the same chance.
+    pub fn new(
+        backends: &[plan::Backend],
+        guards: &Guards,
+        dice: &Dice,
+        make: impl Fn(&plan::Backend) -> Maker,
+    ) -> Self {
+        Self::assemble(backends, guards, |backend, guard, failover| {
+            Rc::new(Guarded::new(guard, make(backend), dice.clone(), failover))
+        })
     }
 
-    /// One worker's connections to the backends of a plan. Connects nothing yet. Takes over from `previous` each pool whose
-    /// targets and settings are the same.
+    /// One worker's ways to the backends of a plan. Connects nothing yet. Takes over from `previous` the connections of each
+    /// whose settings are the same.
     pub fn build(backends: &[plan::Backend], guards: &Guards, previous: Option<&Self>) -> Self {
-        let pools = backends
-            .iter()
-            .zip(guards.iter())
-            .map(|(wanted, guard)| {
-                let known = previous
-                    .into_iter()
-                    .flat_map(|it| &it.pools)
-                    .find(|it| it.serves(wanted));
-                let backend: Rc<dyn Backend> = match (known, wanted.protocol) {
-                    (Some(known), _) => known.backend.backend().clone(),
-                    (None, Protocol::Grpc) => Rc::new(grpc::GrpcBackend::new(wanted)),
-                    (None, Protocol::Http) => Rc::new(http::HttpBackend::new(wanted)),
-                };
-                Pool {
-                    built_from: Some(wanted.clone()),
-                    backend: Rc::new(Guarded::new(backend, guard.clone(), Dice::random())),
-                }
+        Self::assemble(backends, guards, |wanted, guard, failover| {
+            let known = previous.and_then(|it| it.pools.iter().find(|it| it.serves(wanted)));
+            Rc::new(match known {
+                Some(known) => known.backend.renewed(guard, failover),
+                None => Guarded::new(guard, maker(wanted.clone()), Dice::random(), failover),
             })
-            .collect();
-        Self { pools }
+        })
+    }
+
+    fn assemble(
+        backends: &[plan::Backend],
+        guards: &Guards,
+        make: impl Fn(&plan::Backend, Arc<Guard>, Option<Rc<Guarded>>) -> Rc<Guarded>,
+    ) -> Self {
+        let mut made: Vec<Option<Rc<Guarded>>> = vec![None; backends.len()];
+        // Who stands in is made before those that it stands in for; the checker lets no circle through.
+        while let Some(at) = (0..backends.len()).find(|at| {
+            let failover = backends.get(*at).and_then(|it| it.failover);
+            made.get(*at).is_some_and(Option::is_none)
+                && failover.is_none_or(|it| made.get(it.0).is_some_and(Option::is_some))
+        }) {
+            let (Some(backend), Some(guard)) = (backends.get(at), guards.get(BackendIndex(at))) else {
+                break;
+            };
+            let failover = backend.failover.and_then(|it| made.get(it.0)?.clone());
+            let one = make(backend, guard.clone(), failover);
+            health::watch(&one, backend.protocol);
+            if let Some(place) = made.get_mut(at) {
+                *place = Some(one);
+            }
+        }
+        let pool = |(built_from, backend): (&plan::Backend, Option<Rc<Guarded>>)| {
+            Some(Pool {
+                built_from: built_from.clone(),
+                backend: backend?,
+            })
+        };
+        Self {
+            pools: backends.iter().zip(made).filter_map(pool).collect(),
+        }
     }
 
     /// The backend behind an index; `None` where these backends belong to another plan.
@@ -212,13 +249,20 @@ impl Backends {
     }
 }
 
+/// Makes ways to the targets of a backend over the network.
+fn maker(backend: plan::Backend) -> Maker {
+    Rc::new(move |target: &Target| match backend.protocol {
+        Protocol::Grpc => Rc::new(grpc::GrpcBackend::new(&backend, target)),
+        Protocol::Http => Rc::new(http::HttpBackend::new(&backend, target)),
+    })
+}
+
 impl Pool {
     fn serves(&self, wanted: &plan::Backend) -> bool {
-        self.built_from.as_ref().is_some_and(|it| {
-            it.protocol == wanted.protocol
-                && it.targets == wanted.targets
-                && it.headers == wanted.headers
-                && it.max_message == wanted.max_message
-        })
+        let it = &self.built_from;
+        it.name == wanted.name
+            && it.protocol == wanted.protocol
+            && it.headers == wanted.headers
+            && it.max_message == wanted.max_message
     }
 }

@@ -36,6 +36,8 @@ pub struct Line {
     pub want: Option<Value>,
     /// Headers or metadata that the request must carry; null is a header that it must not.
     pub want_headers: Vec<(String, Option<String>)>,
+    /// The target that is asked, `host:port`; any where nothing is said.
+    pub target: Option<String>,
     /// Virtual time since the step began at which the request must arrive.
     pub at: Option<Duration>,
     /// What is left of the deadline when the request arrives.
@@ -59,6 +61,7 @@ impl Line {
             on,
             want: None,
             want_headers: Vec::new(),
+            target: None,
             at: None,
             deadline: None,
             after,
@@ -223,6 +226,7 @@ fn parse_line(node: &Node) -> Read<Line> {
         on: On::Grpc(String::new()),
         want: None,
         want_headers: Vec::new(),
+        target: None,
         at: None,
         deadline: None,
         after: Duration::ZERO,
@@ -239,6 +243,7 @@ fn parse_line(node: &Node) -> Read<Line> {
             "http" => on = Some(parse_http(node)?),
             "want" => line.want = Some(json(node)?),
             "want_headers" => line.want_headers = optional_texts(node)?,
+            "target" => line.target = Some(text(node)?),
             "at" => line.at = Some(duration(node)?),
             "deadline" => line.deadline = Some(duration(node)?),
             "after" => line.after = duration(node)?,
@@ -254,7 +259,7 @@ fn parse_line(node: &Node) -> Read<Line> {
             _ => {
                 return unknown(
                     key,
-                    "call, http, want, want_headers, at, deadline, after, reply, bytes, text, status, headers, error, \
+                    "call, http, want, want_headers, target, at, deadline, after, reply, bytes, text, status, headers, error, \
                      refused, times, cancelled",
                 );
             }

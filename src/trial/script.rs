@@ -17,6 +17,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use serde_json::Value;
 
 use super::fixture::{Answer, Line, On};
+use crate::plan::{self, Target};
 use crate::runtime::backend::http::reply;
 use crate::runtime::backend::{Attempt, Backend, Failure, Reply, Request};
 use crate::time::Instant;
@@ -55,6 +56,8 @@ pub type Responder = Rc<dyn Fn(&Asked) -> (Duration, Answer)>;
 #[derive(Debug)]
 pub struct ScriptedBackend {
     name: Arc<str>,
+    /// Which of its targets this is.
+    target: Arc<str>,
     pool: DescriptorPool,
     script: Rc<Script>,
     max_message: usize,
@@ -126,7 +129,13 @@ impl Script {
     }
 
     /// The first line that is not used up, is about this request and wants it as it is; else what the responder says.
-    fn find(&self, on: &On, headers: &HeaderMap, body: &Bytes, wants: impl Fn(&Value) -> bool) -> Option<Line> {
+    fn find(
+        &self,
+        (on, target): (&On, &str),
+        headers: &HeaderMap,
+        body: &Bytes,
+        wants: impl Fn(&Value) -> bool,
+    ) -> Option<Line> {
         let asked = Asked {
             on: on.clone(),
             at: Instant::now().saturating_duration_since(self.began.get()),
@@ -137,7 +146,9 @@ impl Script {
         let found = self
             .lines
             .iter()
-            .find(|(line, used)| line.on == *on && used.get() < line.times && line.want.as_ref().is_none_or(&wants));
+            .filter(|(line, used)| line.on == *on && used.get() < line.times)
+            .filter(|(line, _)| line.target.as_ref().is_none_or(|it| it == target))
+            .find(|(line, _)| line.want.as_ref().is_none_or(&wants));
         let again = || {
             let fits = |line: &Line| line.on == *on && line.want.as_ref().is_none_or(&wants);
             self.lines.iter().rfind(|(line, _)| self.lenient.get() && fits(line))
@@ -192,13 +203,14 @@ fn shown(on: &On) -> String {
 }
 
 impl ScriptedBackend {
-    /// A backend of the gateway file. `pool` holds its descriptors; empty for HTTP.
-    pub fn new(name: Arc<str>, pool: DescriptorPool, script: Rc<Script>, max_message: usize) -> Self {
+    /// A target of a backend of the gateway file. `pool` holds its descriptors; empty for HTTP.
+    pub fn new(backend: &plan::Backend, target: &Target, pool: DescriptorPool, script: Rc<Script>) -> Self {
         Self {
-            name,
+            name: backend.name.clone(),
+            target: target.authority.clone(),
             pool,
             script,
-            max_message,
+            max_message: backend.max_message,
         }
     }
 
@@ -235,7 +247,7 @@ impl ScriptedBackend {
                 wanted.and_then(|it| DynamicMessage::decode(method.input(), it.encode_to_vec().as_slice()).ok());
             wanted.is_some_and(|it| it == request)
         };
-        let Some(line) = self.script.find(&on, metadata, message, wants) else {
+        let Some(line) = self.script.find((&on, &self.target), metadata, message, wants) else {
             let sent = serde_json::to_string(&request).unwrap_or_default();
             self.script.unexpected(&on, &sent);
             return Err(Failure::bug("a call that nobody scripted"));
@@ -290,10 +302,9 @@ impl ScriptedBackend {
         let sent = body
             .as_ref()
             .map(|it| serde_json::from_slice::<Value>(it).unwrap_or_default());
-        let Some(line) = self
-            .script
-            .find(&on, headers, &received, |want| sent.as_ref() == Some(want))
-        else {
+        let Some(line) = self.script.find((&on, &self.target), headers, &received, |want| {
+            sent.as_ref() == Some(want)
+        }) else {
             let sent = sent.map(|it| it.to_string()).unwrap_or_default();
             self.script.unexpected(&on, &sent);
             return Err(Failure::bug("a call that nobody scripted"));

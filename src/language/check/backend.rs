@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::BackendSchema;
+use super::health;
 use super::protection;
 use super::settings::split_authority;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
@@ -18,7 +19,9 @@ pub(super) fn check(
     diagnostics: &mut Diagnostics,
 ) -> Vec<plan::Backend> {
     let each = gateway.backends.iter().enumerate();
-    each.map(|(at, it)| backend(it, schemas.get(at), diagnostics)).collect()
+    let mut backends: Vec<_> = each.map(|(at, it)| backend(it, schemas.get(at), diagnostics)).collect();
+    health::check_failover(gateway, &mut backends, diagnostics);
+    backends
 }
 
 fn backend(written: &spec::Backend, schema: Option<&BackendSchema>, diagnostics: &mut Diagnostics) -> plan::Backend {
@@ -39,6 +42,9 @@ fn backend(written: &spec::Backend, schema: Option<&BackendSchema>, diagnostics:
         headers: headers.collect(),
         timeout: timeout(written),
         protection: protection::of_backend(written, diagnostics),
+        balance: written.balance.as_ref().map(|it| it.value).unwrap_or_default(),
+        health: health::of_backend(written, protocol, diagnostics),
+        failover: None,
         methods: Vec::new(),
         max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
         schema: match schema {

@@ -235,6 +235,30 @@ fn check_hedge(hedge: &Hedge, timeout: Duration, diagnostics: &mut Diagnostics) 
 
 /// Numbers what is called at each backend, so that the runtime looks nothing up by name.
 pub(super) fn number_methods(plan: &mut Plan) {
+    number_calls(plan);
+    // Who stands in may be asked the same. Once for each backend, since one may stand in for one that stands in.
+    for _ in 0..plan.backends.len() {
+        for at in 0..plan.backends.len() {
+            let Some((methods, other)) = plan
+                .backends
+                .get(at)
+                .and_then(|it| Some((it.methods.clone(), it.failover?)))
+            else {
+                continue;
+            };
+            let Some(other) = plan.backends.get_mut(other.0) else {
+                continue;
+            };
+            for method in methods {
+                if !other.methods.contains(&method) {
+                    other.methods.push(method);
+                }
+            }
+        }
+    }
+}
+
+fn number_calls(plan: &mut Plan) {
     let graphs = plan
         .endpoints
         .iter_mut()

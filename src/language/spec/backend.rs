@@ -7,6 +7,7 @@ use super::reader::{Reader, Zero};
 use super::{Backend, BackendDescriptors, Name};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Node, NodeKind, Span, Spanned};
+use crate::plan::Balance;
 
 impl Reader<'_> {
     pub(super) fn backends(&mut self, node: &Node) -> Vec<Backend> {
@@ -81,6 +82,18 @@ impl Reader<'_> {
             hedge: fields.take("hedge").and_then(|(_, node)| self.hedge(node)),
             breaker: fields.take("breaker").and_then(|(_, node)| self.breaker(node)),
             limit: fields.take("limit").and_then(|(_, node)| self.limit(node)),
+            balance: fields.take("balance").and_then(|(_, node)| {
+                let choices = [
+                    ("ewma", Balance::Ewma),
+                    ("least_request", Balance::LeastRequest),
+                    ("round_robin", Balance::RoundRobin),
+                ];
+                self.choice("balance", node, &choices)
+            }),
+            health: fields.take("health").and_then(|(_, node)| self.health(node)),
+            failover: fields
+                .take("failover")
+                .and_then(|(_, node)| self.text("failover", node)),
             headers: fields
                 .take("headers")
                 .map(|(_, node)| self.backend_headers(node))

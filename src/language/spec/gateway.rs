@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::keys::Place;
-use super::protection::{Breaker, Hedge, Limit, Retry, Switch};
+use super::protection::{Breaker, Health, Hedge, Limit, Retry, Switch};
 use super::reader::{Fields, Reader, Zero};
 use super::{Errors, Json, Literal, Name, scalar};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Document, FileIndex, Node, NodeKind, Span, Spanned};
+use crate::plan;
 
 /// The gateway file.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +93,12 @@ pub struct Backend {
     pub breaker: Option<Switch<Breaker>>,
     /// `limit:`.
     pub limit: Option<Switch<Limit>>,
+    /// `balance:`.
+    pub balance: Option<Spanned<plan::Balance>>,
+    /// `health:`.
+    pub health: Option<Switch<Health>>,
+    /// `failover:`, the name of another backend.
+    pub failover: Option<Name>,
     /// `headers:`, name and value (expanded).
     pub headers: Vec<(Name, Spanned<Arc<str>>)>,
     /// `schema:`.

@@ -10,8 +10,8 @@ use Form::{
 };
 use Place::{
     Admin, Backend, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp, CallRetry, CallValue,
-    Cookie, Defaults, Deprecated, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Fragment, Gateway, Hedge, Json,
-    Limit, Limits, Log, Param, Require, Retry, Shutdown, Slow, Storage, Telemetry,
+    Cookie, Defaults, Deprecated, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Fragment, Gateway, Health,
+    Hedge, Json, Limit, Limits, Log, Param, Require, Retry, Shutdown, Slow, Storage, Telemetry,
 };
 
 /// A map with keys of its own.
@@ -47,6 +47,8 @@ pub enum Place {
     Defaults,
     /// `deprecated:`.
     Deprecated,
+    /// `eject:` of `health:`.
+    Eject,
     /// The root of a file with `endpoint:`.
     Endpoint,
     /// `cache: {…}` of an endpoint.
@@ -61,6 +63,8 @@ pub enum Place {
     Fragment,
     /// The root of weft.yaml.
     Gateway,
+    /// `health:` of a backend.
+    Health,
     /// `hedge:`.
     Hedge,
     /// `json:`.
@@ -193,6 +197,7 @@ impl Place {
             Cookie => "a cookie",
             Defaults => "`defaults`",
             Deprecated => "`deprecated`",
+            Eject => "`eject`",
             Endpoint => "an endpoint",
             EndpointCache => "the `cache` of an endpoint",
             ErrorRule => "an entry of `errors`",
@@ -200,6 +205,7 @@ impl Place {
             Expose => "`expose`",
             Fragment => "a fragment",
             Gateway => "the gateway file",
+            Health => "`health`",
             Hedge => "`hedge`",
             Json => "`json`",
             Limit => "`limit`",
@@ -376,7 +382,8 @@ pub const KEYS: &[Key] = &[
     key("timeout", &[Backend, Defaults], Duration, "For one call, attempts included."),
     key("headers", &[Backend], Map(&Text), "Sent with each call."),
     key("max_message", &[Backend], Size, "The largest reply; 4MiB."),
-    later("balance", &[Backend], ANY, "How targets are chosen."),
+    key("balance", &[Backend], OneOf(&["least_request", "ewma", "round_robin"]), "How targets are chosen; least_request."),
+    key("failover", &[Backend], Name, "The backend that is asked where none of the targets is fit."),
     key("retry", &[Backend], Either(&[OneOf(&["false"]), Object(Retry)]), "Attempts after a failure of an idempotent call; `false` turns them off."),
     key("breaker", &[Backend], Either(&[OneOf(&["false"]), Object(Breaker)]), "When to stop asking, for each method; `false` turns it off."),
     key("limit", &[Backend], Either(&[OneOf(&["false"]), Object(Limit)]), "How many calls at once; `false` turns it off."),
@@ -400,7 +407,13 @@ pub const KEYS: &[Key] = &[
     key("concurrency", &[Limit], Integer(1, 1_000_000), "Calls at once, over all workers; 512."),
     key("queue", &[Limit], Integer(0, 1_000_000), "Calls that wait for a place; 128."),
     key("adaptive", &[Limit], Bool, "Fewer at once where replies become slower; `concurrency` is the most."),
-    later("health", &[Backend], ANY, "How targets are watched."),
+    key("health", &[Backend], Either(&[OneOf(&["false"]), Object(Health)]), "How targets are watched; `false` turns it off."),
+    key("interval", &[Health], Duration, "Targets are asked how they are: grpc.health.v1, or GET of `path`."),
+    key("timeout", &[Health], Duration, "How long that may take; 1s, and at most the interval."),
+    key("path", &[Health], Text, "What an HTTP target is asked for; /."),
+    key("eject", &[Health], Either(&[OneOf(&["false"]), Object(Eject)]), "When a target is out of service for a while; `false` is never."),
+    key("failures", &[Eject], Integer(1, 1_000), "So many calls in a row failed; 5."),
+    key("for", &[Eject], Duration, "How long it is out the first time; 10s. Each time soon after it is longer by as much."),
     key("schema", &[Backend], Text, "An OpenAPI file that types the results of its calls."),
     key("json", &[Defaults], Object(Json), "How protobuf values are written as JSON."),
     key("headers", &[Limits], Size, "The largest head of a request; 32KiB."),

@@ -107,7 +107,77 @@ pub struct Limit {
     pub adaptive: Option<Spanned<bool>>,
 }
 
+/// `health:`.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// `interval:`.
+    pub interval: Option<Spanned<Duration>>,
+    /// `timeout:`.
+    pub timeout: Option<Spanned<Duration>>,
+    /// `path:`.
+    pub path: Option<Name>,
+    /// `eject:`.
+    pub eject: Option<Switch<Eject>>,
+    /// All of it.
+    pub span: Span,
+}
+
+/// `eject:`.
+#[derive(Clone, Debug)]
+pub struct Eject {
+    /// `failures:`, in a row.
+    pub failures: Option<Spanned<u64>>,
+    /// `for:`.
+    pub length: Option<Spanned<Duration>>,
+}
+
 impl Reader<'_> {
+    /// `health:`.
+    pub(super) fn health(&mut self, node: &Node) -> Option<Switch<Health>> {
+        self.switch("health", node, |reader, node| {
+            let mut fields = reader.fields("health", node, Place::Health)?;
+            let health = Health {
+                interval: fields
+                    .take("interval")
+                    .and_then(|(_, node)| reader.duration("interval", node, Zero::Refuse)),
+                timeout: fields
+                    .take("timeout")
+                    .and_then(|(_, node)| reader.duration("timeout", node, Zero::Refuse)),
+                path: fields.take("path").and_then(|(_, node)| reader.health_path(node)),
+                eject: fields.take("eject").and_then(|(_, node)| reader.eject(node)),
+                span: node.span,
+            };
+            fields.finish();
+            Some(health)
+        })
+    }
+
+    fn health_path(&mut self, node: &Node) -> Option<Name> {
+        let path = self.text("path", node)?;
+        if path.value.starts_with('/') && path.value.parse::<http::uri::PathAndQuery>().is_ok() {
+            return Some(path);
+        }
+        let diagnostic = Diagnostic::new("bad-path", path.span, "this is not a path of an HTTP backend");
+        self.push(diagnostic.label("it begins with `/`"));
+        None
+    }
+
+    fn eject(&mut self, node: &Node) -> Option<Switch<Eject>> {
+        self.switch("eject", node, |reader, node| {
+            let mut fields = reader.fields("eject", node, Place::Eject)?;
+            let eject = Eject {
+                failures: fields
+                    .take("failures")
+                    .and_then(|(_, node)| reader.integer("failures", node, 1..=1_000)),
+                length: fields
+                    .take("for")
+                    .and_then(|(_, node)| reader.duration("for", node, Zero::Refuse)),
+            };
+            fields.finish();
+            Some(eject)
+        })
+    }
+
     /// `false`, or a map.
     fn switch<T>(
         &mut self,

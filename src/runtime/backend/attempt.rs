@@ -4,25 +4,40 @@
 //! ([`plan::Policy`]); here is when. All attempts share the call's deadline, which the caller keeps by dropping the future.
 //! Invariant: a second attempt begins only where the plan allows it and the budget pays for it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::future::{Either, FutureExt, select, select_all};
 
+use super::balance::{Member, Readiness, Tried, Using};
 use super::guard::{Guard, count};
-use super::{Attempt, Backend, Failure, Pushback, Reply, Request};
-use crate::plan::{HedgeAfter, Policy};
+use super::{Attempt, Backend, Failure, Pushback, Reply, Request, Retry};
+use crate::plan::{HedgeAfter, Policy, Target};
 use crate::time::Instant;
 
 /// One worker's way to one backend.
-#[derive(Debug)]
 pub struct Guarded {
-    backend: Rc<dyn Backend>,
     guard: Arc<Guard>,
+    /// Makes this worker's way to a target.
+    make: Maker,
+    ways: RefCell<Ways>,
     dice: Dice,
+    turn: Cell<usize>,
+    failover: Option<Rc<Self>>,
+}
+
+/// Makes one worker's way to a target.
+pub type Maker = Rc<dyn Fn(&Target) -> Rc<dyn Backend>>;
+
+/// This worker's ways to the targets, in the order of the list that they were made for.
+#[derive(Clone, Default)]
+struct Ways {
+    members: Arc<Vec<Arc<Member>>>,
+    all: Rc<[Rc<dyn Backend>]>,
 }
 
 /// A source of chance that is cheap and can be foreseen in tests. Not for secrets.
@@ -41,14 +56,29 @@ enum Jitter {
 // === impl Guarded ===
 
 impl Guarded {
-    /// A way through a guard.
-    pub fn new(backend: Rc<dyn Backend>, guard: Arc<Guard>, dice: Dice) -> Self {
-        Self { backend, guard, dice }
+    /// A way through a guard. Makes nothing yet.
+    pub fn new(guard: Arc<Guard>, make: Maker, dice: Dice, failover: Option<Rc<Self>>) -> Self {
+        Self {
+            guard,
+            make,
+            ways: RefCell::default(),
+            dice,
+            turn: Cell::new(0),
+            failover,
+        }
     }
 
-    /// What is behind the guard.
-    pub fn backend(&self) -> &Rc<dyn Backend> {
-        &self.backend
+    /// The same way, with what has changed around it: connections stay.
+    #[must_use]
+    pub fn renewed(&self, guard: Arc<Guard>, failover: Option<Rc<Self>>) -> Self {
+        Self {
+            guard,
+            make: self.make.clone(),
+            ways: self.ways.clone(),
+            dice: self.dice.clone(),
+            turn: self.turn.clone(),
+            failover,
+        }
     }
 
     /// What all workers know of the backend.
@@ -56,20 +86,79 @@ impl Guarded {
         &self.guard
     }
 
-    /// Makes one call, in as many attempts as its policy allows.
+    /// The ways to the targets at the moment. Ways to targets that stay are kept; those of others end with their calls.
+    fn ways(&self) -> Ways {
+        if !self.guard.balancer.is_current(&self.ways.borrow().members) {
+            let members = self.guard.balancer.members();
+            let before = self.ways.borrow().clone();
+            let way = |member: &Arc<Member>| {
+                let known = before.members.iter().position(|it| it.target == member.target);
+                let known = known.and_then(|at| before.all.get(at));
+                known.cloned().unwrap_or_else(|| (self.make)(&member.target))
+            };
+            let all = members.iter().map(way).collect();
+            self.ways.replace(Ways { members, all });
+        }
+        self.ways.borrow().clone()
+    }
+
+    /// The targets at the moment, with this worker's ways to them.
+    pub fn targets(&self) -> Vec<(Arc<Member>, Rc<dyn Backend>)> {
+        let ways = self.ways();
+        ways.members.iter().cloned().zip(ways.all.iter().cloned()).collect()
+    }
+
+    /// Chooses a target, and has one connected that is not.
+    fn choose(&self, ways: &Ways, tried: &Tried) -> Option<usize> {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let n_ways = ways.all.len();
+        if n_ways > 1 {
+            // Not all at once: each call begins with at most one, and two are under way at most.
+            let connecting = ways.all.iter().filter(|it| it.readiness() == Readiness::Connecting);
+            let n_connecting = connecting.count();
+            let mut in_turn = (0..n_ways).filter_map(|it| ways.all.get(turn.wrapping_add(it) % n_ways));
+            let cold = in_turn.find(|it| it.readiness() == Readiness::Cold);
+            if let Some(cold) = cold.filter(|_| n_connecting < 2) {
+                cold.warm();
+            }
+        }
+        let readiness = |at: usize| ways.readiness(at);
+        let balancer = &self.guard.balancer;
+        balancer.choose(&ways.members, tried, readiness, (&self.dice, turn))
+    }
+
+    /// Makes one call, in as many attempts as its policy allows; at the backend that stands in where no target is fit.
     ///
     /// Cancel safety: dropping the future cancels the attempts under way.
     pub async fn call(&self, request: &Request, attempt: Attempt, policy: Policy) -> Result<Reply, Failure> {
+        if let Some(failover) = &self.failover
+            && self.guard.balancer.is_lost(Instant::now())
+        {
+            count(&self.guard.counts.failovers);
+            let name = self.guard.method(policy.method).map(|it| &*it.name);
+            let method = name.and_then(|it| failover.guard.method_named(it));
+            let policy = Policy {
+                method: method.unwrap_or(policy.method),
+                ..policy
+            };
+            return failover.call(request, attempt, policy).boxed_local().await;
+        }
         if policy.retry.is_some() || policy.hedge.is_some() {
             self.guard.budget.deposit(Instant::now());
         }
-        let mut failure = match self.hedge_delay(policy) {
-            None => self.attempt(request, &attempt, policy).await,
-            Some(delay) => self.hedged(request, &attempt, policy, delay).await,
+        let tried = Tried::default();
+        let mut result = match self.hedge_delay(policy) {
+            None => self.attempt(request, &attempt, policy, &tried).await,
+            // What is rare is boxed, so that every call's future stays small.
+            Some(delay) => {
+                let hedged = self.hedged(request, &attempt, policy, (&tried, delay));
+                hedged.boxed_local().await
+            }
         };
         let mut n_made = 1;
         loop {
-            let failed = match failure {
+            let failed = match result {
                 Ok(reply) => return Ok(reply),
                 Err(failed) => failed,
             };
@@ -77,19 +166,73 @@ impl Guarded {
                 return Err(failed);
             };
             count(&self.guard.counts.retries);
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(pause).boxed_local().await;
             n_made += 1;
-            failure = self.attempt(request, &attempt, policy).await;
+            let again = self.attempt(request, &attempt, policy, &tried);
+            result = again.boxed_local().await;
         }
     }
 
-    /// One attempt, if there is room and the breaker lets it through.
-    async fn attempt(&self, request: &Request, attempt: &Attempt, policy: Policy) -> Result<Reply, Failure> {
-        let _place = self.guard.enter().await?;
-        let going = self.guard.admit(policy.method, attempt.deadline)?;
-        let result = self.backend.call(request, attempt.clone()).await;
+    /// One attempt. What provably never arrived moves on to the next target, whatever it is, until every one was tried.
+    async fn attempt(
+        &self,
+        request: &Request,
+        attempt: &Attempt,
+        policy: Policy,
+        tried: &Tried,
+    ) -> Result<Reply, Failure> {
+        let was_sent = attempt.sent.is_marked();
+        loop {
+            let n_tried = tried.count();
+            let (result, n_targets) = self.one(request, attempt, policy, tried).await;
+            match result {
+                Err(failure) if failure.retry == Retry::Always && !failure.is_ours() => {
+                    if !was_sent {
+                        attempt.sent.clear();
+                    }
+                    if tried.count() == n_tried || tried.count() >= n_targets {
+                        return Err(failure);
+                    }
+                    count(&self.guard.counts.moves);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// One request to one target, if there is room and the breaker lets it through; and how many targets there are.
+    async fn one(
+        &self,
+        request: &Request,
+        attempt: &Attempt,
+        policy: Policy,
+        tried: &Tried,
+    ) -> (Result<Reply, Failure>, usize) {
+        let place = match self.guard.enter().await {
+            Ok(place) => place,
+            Err(failure) => return (Err(failure), 0),
+        };
+        let going = match self.guard.admit(policy.method, attempt.deadline) {
+            Ok(going) => going,
+            Err(failure) => return (Err(failure), 0),
+        };
+        let ways = self.ways();
+        let mut chosen = self.choose(&ways, tried);
+        // Where none is connected, the first that is gets the call.
+        while ways.all.len() > 1 && chosen.is_some_and(|it| ways.readiness(it) == Readiness::Connecting) {
+            ways.connected().boxed_local().await;
+            chosen = self.choose(&ways, tried);
+        }
+        let Some((at, way)) = chosen.and_then(|at| Some((at, ways.all.get(at)?))) else {
+            return (Err(Failure::no_target()), 0);
+        };
+        tried.note(at);
+        let using = Using::begin(&ways.members, at, attempt.deadline);
+        let result = way.call(request, attempt.clone()).await;
+        using.end(&result);
         going.end(&result);
-        result
+        drop(place);
+        (result, ways.all.len())
     }
 
     /// An attempt, and a second one beside it where the first is slow; the first reply counts, and the other is dropped.
@@ -98,9 +241,9 @@ impl Guarded {
         request: &Request,
         attempt: &Attempt,
         policy: Policy,
-        delay: Duration,
+        (tried, delay): (&Tried, Duration),
     ) -> Result<Reply, Failure> {
-        let mut first = pin!(self.attempt(request, attempt, policy));
+        let mut first = pin!(self.attempt(request, attempt, policy, tried));
         let slow = pin!(tokio::time::sleep(delay));
         match select(first.as_mut(), slow).await {
             Either::Left((result, _)) => return result,
@@ -111,7 +254,7 @@ impl Guarded {
             }
         }
         count(&self.guard.counts.hedges);
-        let second = pin!(self.attempt(request, attempt, policy));
+        let second = pin!(self.attempt(request, attempt, policy, tried));
         match select(first, second).await {
             Either::Left((Ok(reply), _)) => Ok(reply),
             Either::Left((Err(_), second)) => second.await.inspect(|_| count(&self.guard.counts.hedges_won)),
@@ -155,6 +298,31 @@ impl Guarded {
     }
 }
 
+// === impl Ways ===
+
+impl Ways {
+    fn readiness(&self, at: usize) -> Readiness {
+        self.all.get(at).map_or(Readiness::Down, |it| it.readiness())
+    }
+
+    /// Waits until one of those that are connecting is done.
+    async fn connected(&self) {
+        let connecting = self.all.iter().filter(|it| it.readiness() == Readiness::Connecting);
+        let each: Vec<_> = connecting.map(|it| it.connected()).collect();
+        if !each.is_empty() {
+            select_all(each).await;
+        }
+    }
+}
+
+impl fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded")
+            .field("guard", &self.guard)
+            .finish_non_exhaustive()
+    }
+}
+
 // === impl Dice ===
 
 impl Dice {
@@ -192,6 +360,13 @@ impl Dice {
     pub fn below(&self, end: u64) -> u64 {
         let wide = (u128::from(self.next()) * u128::from(end)) >> 64;
         u64::try_from(wide).unwrap_or_default()
+    }
+
+    /// True so often, from 0 to 1.
+    pub fn chance(&self, part: f64) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "a part of a million")]
+        let drawn = self.below(1_000_000) as f64;
+        part >= 1.0 || drawn < part * 1e6
     }
 
     /// A part of a pause: full jitter.

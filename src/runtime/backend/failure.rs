@@ -315,6 +315,11 @@ impl Failure {
         .into()
     }
 
+    /// The backend has no targets at the moment.
+    pub fn no_target() -> Self {
+        Self::connect(Note("the backend has no targets"))
+    }
+
     /// The call usually takes longer than what is left.
     pub fn not_begun() -> Self {
         Self::facts(
@@ -442,6 +447,11 @@ impl Failure {
             FailureKind::Open => Some("breaker_open"),
             _ => None,
         }
+    }
+
+    /// Whether the gateway kept it back itself.
+    pub fn is_ours(&self) -> bool {
+        self.kept_back().is_some()
     }
 
     /// Whether the backend, asked once more, may answer: it failed itself, and is not kept from us by our own limits.

@@ -19,14 +19,14 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AG
 use http::{Method, Version};
 
 use self::channel::{Channels, Link};
-use super::{Attempt, Backend, Failure, Reply, Request, Retry};
-use crate::plan;
+use super::{Attempt, Backend, Failure, Readiness, Reply, Request, Retry};
+use crate::plan::{self, Target};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The bytes before a message: compressed or not, and its length.
 const PREFIX: usize = 5;
 
-/// A gRPC backend, as one worker sees it.
+/// A target of a gRPC backend, as one worker sees it.
 #[derive(Debug)]
 pub struct GrpcBackend {
     channels: Rc<Channels>,
@@ -37,7 +37,7 @@ pub struct GrpcBackend {
 
 impl GrpcBackend {
     /// Connects nothing yet.
-    pub fn new(backend: &plan::Backend) -> Self {
+    pub fn new(backend: &plan::Backend, target: &Target) -> Self {
         let mut headers = HeaderMap::new();
         for (name, value) in &backend.headers {
             headers.append(name, value.clone());
@@ -49,7 +49,7 @@ impl GrpcBackend {
             HeaderValue::from_static(concat!("weft/", env!("CARGO_PKG_VERSION"))),
         );
         Self {
-            channels: Channels::new(&backend.targets),
+            channels: Channels::new(target),
             headers,
             max_message: backend.max_message,
         }
@@ -128,6 +128,18 @@ impl Backend for GrpcBackend {
             }
         }
         .boxed_local()
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.channels.readiness()
+    }
+
+    fn warm(&self) {
+        self.channels.connect();
+    }
+
+    fn connected(&self) -> LocalBoxFuture<'_, ()> {
+        self.channels.connected().boxed_local()
     }
 }
 

@@ -20,6 +20,8 @@ pub use self::budget::Budget;
 pub use self::latency::Latency;
 pub use self::limit::{Full, Limiter, Taken};
 pub use self::report::{describe, publish};
+pub use self::window::Window;
+use super::balance::Balancer;
 use super::{Failure, Reply};
 use crate::plan::{self, BackendIndex, MethodIndex};
 use crate::time::{Deadline, Instant};
@@ -33,6 +35,8 @@ pub struct Guards(Vec<Arc<Guard>>);
 pub struct Guard {
     /// The backend's name.
     pub name: Arc<str>,
+    /// Its targets.
+    pub balancer: Arc<Balancer>,
     /// Pays for retries and hedges.
     pub budget: Arc<Budget>,
     /// Its places; `None` where there is any number.
@@ -62,6 +66,8 @@ pub struct Counts {
     pub hedges: AtomicU64,
     pub hedges_won: AtomicU64,
     pub over_budget: AtomicU64,
+    pub moves: AtomicU64,
+    pub failovers: AtomicU64,
     pub refused_open: AtomicU64,
     pub refused_full: AtomicU64,
     pub not_begun: AtomicU64,
@@ -118,6 +124,10 @@ impl Guard {
         let budget = known
             .map(|it| &it.budget)
             .filter(|it| it.settings() == protection.budget);
+        let balancer = known.map(|it| &it.balancer).filter(|it| it.suits(backend));
+        if let Some(balancer) = balancer {
+            balancer.replace(&backend.targets, now);
+        }
         let limiter = known.and_then(|it| it.limiter.as_ref());
         let limiter = limiter.filter(|it| Some(it.settings()) == protection.limit);
         let methods = backend.methods.iter().map(|name| {
@@ -133,6 +143,9 @@ impl Guard {
         });
         Self {
             name: backend.name.clone(),
+            balancer: balancer
+                .cloned()
+                .unwrap_or_else(|| Arc::new(Balancer::new(backend, now))),
             budget: budget
                 .cloned()
                 .unwrap_or_else(|| Arc::new(Budget::new(protection.budget, now))),
@@ -143,6 +156,11 @@ impl Guard {
             methods: methods.collect(),
             counts: known.map(|it| it.counts.clone()).unwrap_or_default(),
         }
+    }
+
+    /// The method of a name.
+    pub fn method_named(&self, name: &str) -> Option<MethodIndex> {
+        self.methods.iter().position(|it| *it.name == *name).map(MethodIndex)
     }
 
     /// What is known of a method.

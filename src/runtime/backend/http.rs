@@ -18,7 +18,7 @@ use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 
-use super::{Attempt, Backend, Failure, Reply, Request, target};
+use super::{Attempt, Backend, Failure, Readiness, Reply, Request, target};
 use crate::plan::{self, Accept, Target};
 use crate::time::Instant;
 
@@ -29,12 +29,10 @@ const MAX_POOLED: usize = 256;
 /// How long a target that could not be reached is tried last.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// An HTTP backend, as one worker sees it.
+/// A target of an HTTP backend, as one worker sees it.
 #[derive(Debug)]
 pub struct HttpBackend {
-    pools: Vec<Pool>,
-    /// Whose turn it is.
-    turn: Cell<usize>,
+    pool: Pool,
     /// What every request carries.
     headers: HeaderMap,
     max_message: usize,
@@ -73,7 +71,7 @@ enum Wanted {
 
 impl HttpBackend {
     /// Connects nothing yet.
-    pub fn new(backend: &plan::Backend) -> Self {
+    pub fn new(backend: &plan::Backend, target: &Target) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(
             USER_AGENT,
@@ -85,15 +83,13 @@ impl HttpBackend {
             own.append(name, value.clone());
         }
         headers.extend(own);
-        let pool = |target: &Target| Pool {
-            host: HeaderValue::try_from(&*target.authority).ok(),
-            target: target.clone(),
-            idle: RefCell::default(),
-            down_until: Cell::new(None),
-        };
         Self {
-            pools: backend.targets.iter().map(pool).collect(),
-            turn: Cell::new(0),
+            pool: Pool {
+                host: HeaderValue::try_from(&*target.authority).ok(),
+                target: target.clone(),
+                idle: RefCell::default(),
+                down_until: Cell::new(None),
+            },
             headers,
             max_message: backend.max_message,
         }
@@ -107,7 +103,7 @@ impl HttpBackend {
         let head = *outgoing.method == Method::HEAD;
         let mut wanted = Wanted::Any;
         loop {
-            let mut taken = self.take(wanted).await?;
+            let mut taken = self.pool.take(wanted).await?;
             let request = self.request(outgoing, taken.pool)?;
             attempt.sent.mark();
             let mut error = match taken.sender.try_send_request(request).await {
@@ -149,26 +145,6 @@ impl HttpBackend {
         }
         Ok(request)
     }
-
-    /// A connection to the next target that has or takes one.
-    async fn take(&self, wanted: Wanted) -> Result<Taken<'_>, Failure> {
-        let n_pools = self.pools.len();
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        let now = Instant::now();
-        let in_turn = (0..n_pools).filter_map(|it| self.pools.get((turn.wrapping_add(it)) % n_pools));
-        let (mut order, down): (Vec<&Pool>, Vec<&Pool>) =
-            in_turn.partition(|it| it.down_until.get().is_none_or(|it| it <= now));
-        order.extend(down);
-        let mut failure = None;
-        for pool in order {
-            match pool.take(wanted).await {
-                Ok(taken) => return Ok(taken),
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| Failure::bug("a backend without targets")))
-    }
 }
 
 /// A request as it goes out, but for what is said to every backend and to this target.
@@ -204,6 +180,13 @@ impl Backend for HttpBackend {
             self.exchange(&outgoing, &attempt).await
         }
         .boxed_local()
+    }
+
+    fn readiness(&self) -> Readiness {
+        match self.pool.down_until.get() {
+            Some(until) if until > Instant::now() => Readiness::Down,
+            _ => Readiness::Ready,
+        }
     }
 }
 

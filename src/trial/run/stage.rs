@@ -15,8 +15,8 @@ use crate::language::check::{self, BackendSchema};
 use crate::language::diagnostic::{Diagnostic, Diagnostics, render};
 use crate::language::source::{Document, Node, NodeKind, SourceMap};
 use crate::language::spec::{self, BackendDescriptors, Outside};
-use crate::plan::Plan;
-use crate::runtime::backend::{Backend, Backends, Dice};
+use crate::plan::{self, Plan};
+use crate::runtime::backend::{Backends, Dice, Maker};
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::runtime::watch::Watch;
 use crate::schema::build::build;
@@ -138,13 +138,20 @@ impl Stage {
         script: &Rc<Script>,
         watch: &Rc<Watch>,
     ) -> Rc<Running> {
-        let backends = plan.backends.iter().zip(&self.pools).map(|(backend, pool)| {
-            let (name, max) = (backend.name.clone(), backend.max_message);
-            Rc::new(ScriptedBackend::new(name, pool.clone(), script.clone(), max)) as Rc<dyn Backend>
-        });
-        let backends = backends.collect();
         let snapshot = Snapshot::new(plan, previous);
-        let backends = Backends::new(backends, &snapshot.guards, &Dice::longest());
+        let pools: Vec<_> = snapshot
+            .plan
+            .backends
+            .iter()
+            .map(|it| it.name.clone())
+            .zip(&self.pools)
+            .collect();
+        let make = |backend: &plan::Backend| -> Maker {
+            let pool = pools.iter().find(|it| it.0 == backend.name).map(|it| it.1.clone());
+            let (backend, script, pool) = (backend.clone(), script.clone(), pool.unwrap_or_default());
+            Rc::new(move |target| Rc::new(ScriptedBackend::new(&backend, target, pool.clone(), script.clone())))
+        };
+        let backends = Backends::new(&snapshot.plan.backends, &snapshot.guards, &Dice::longest(), make);
         Running::with_backends(Arc::new(snapshot), hall.clone(), backends, Some(watch.clone()))
     }
 }

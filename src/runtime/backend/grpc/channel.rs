@@ -1,8 +1,8 @@
-//! HTTP/2 connections to the targets of one backend: made when first needed, remade after loss, taken in turn.
+//! HTTP/2 connections to one target: made when first needed, remade after loss, more of them where streams run out.
 //!
-//! Every target is connected in the background as soon as the backend is used; a call takes the next one that is connected
-//! and waits only where none is. A target that could not be reached is tried again after a pause, or at once where nothing
-//! else is left. Dropping [`Channels`] lets calls under way finish and then closes the connections.
+//! A call takes a connection that has room for a stream, in turn. Where all are as full as the backend lets them be, another
+//! is opened, and calls wait in line meanwhile. Dropping [`Channels`] lets calls under way finish and then closes the
+//! connections.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -22,13 +22,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::super::{Failure, target};
+use super::super::{Failure, Readiness, target};
 use super::next_link;
 use crate::plan::Target;
 use crate::time::Instant;
 
 /// How long a target that could not be reached is left alone while others serve.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Connections to one target, where one is not enough.
+const MAX_CONNECTIONS: usize = 16;
 /// How long a connection in doubt has to answer a ping.
 const PONG_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a backend may send on one stream before we have read any of it.
@@ -42,20 +44,22 @@ const MAX_REMEMBERED: usize = 1_024;
 /// Of the headers and trailers of a reply.
 const MAX_HEADERS: u32 = 64 << 10;
 
-/// The connections of one worker to one backend.
+/// The connections of one worker to one target.
 #[derive(Debug)]
 pub(super) struct Channels {
-    all: Vec<Rc<Channel>>,
+    target: Target,
+    all: RefCell<Vec<Rc<Channel>>>,
+    /// Tells of every end of [`State::Connecting`].
+    changed: Rc<Notify>,
     /// Whose turn it is.
     turn: Cell<usize>,
 }
 
-/// The connection to one target.
+/// One connection.
 #[derive(Debug)]
 struct Channel {
     target: Target,
     state: RefCell<State>,
-    /// Tells of every end of [`State::Connecting`], for all targets of the backend.
     changed: Rc<Notify>,
     /// A handful of methods are called again and again.
     uris: RefCell<HashMap<Arc<str>, Uri>>,
@@ -72,6 +76,7 @@ enum State {
         id: u64,
         sender: SendRequest<Bytes>,
         doubt: Rc<Notify>,
+        n_streams: Rc<Cell<usize>>,
     },
     // ## Down => (Connecting)
     Down {
@@ -87,6 +92,7 @@ pub(super) struct Link {
     id: u64,
     sender: SendRequest<Bytes>,
     doubt: Rc<Notify>,
+    n_streams: Rc<Cell<usize>>,
 }
 
 /// Has the connection looked at where its owner gives up unanswered.
@@ -99,62 +105,109 @@ pub(super) struct Doubt {
 
 impl Channels {
     /// Connects nothing yet.
-    pub(super) fn new(targets: &[Target]) -> Rc<Self> {
+    pub(super) fn new(target: &Target) -> Rc<Self> {
         let changed = Rc::new(Notify::new());
-        let channel = |target: &Target| {
-            Rc::new(Channel {
-                target: target.clone(),
-                state: RefCell::new(State::Idle),
-                changed: changed.clone(),
-                uris: RefCell::default(),
-            })
-        };
+        let first = Channel::new(target, &changed);
         Rc::new(Self {
-            all: targets.iter().map(channel).collect(),
+            target: target.clone(),
+            all: RefCell::new(vec![first]),
+            changed,
             turn: Cell::new(0),
         })
     }
 
-    /// The next connected target; waits for one where none is. Fails with `Connect` once every target has failed.
+    /// A connection; waits for one where none is. Fails with `Connect` where none can be had.
     pub(super) async fn link(&self) -> Result<Link, Failure> {
-        let changed = self.all.first().map(|it| it.changed.clone());
-        let ready = self
-            .all
-            .iter()
-            .any(|it| matches!(*it.state.borrow(), State::Ready { .. }));
-        for channel in &self.all {
-            channel.connect_if_due(!ready);
+        if let Some(link) = self.take() {
+            return Ok(link);
         }
+        self.connect();
         loop {
             // Created before looking, so that nothing that happens in between is missed.
-            let changed = changed.as_ref().map(|it| it.notified());
+            let changed = self.changed.notified();
             if let Some(link) = self.take() {
                 return Ok(link);
             }
-            let connecting = self
-                .all
-                .iter()
-                .any(|it| matches!(*it.state.borrow(), State::Connecting));
-            let Some(changed) = changed.filter(|_| connecting) else {
+            if self.readiness() != Readiness::Connecting {
                 return Err(Failure::connect(self.reason()));
-            };
+            }
             changed.await;
         }
     }
 
+    /// The next connection with room for a stream, or else the least busy one, while another is opened.
     fn take(&self) -> Option<Link> {
         let turn = self.turn.get();
-        let n_channels = self.all.len();
-        let (at, link) = (0..n_channels)
-            .map(|it| (turn + it) % n_channels)
-            .find_map(|at| Some((at, self.all.get(at)?.link()?)))?;
-        self.turn.set((at + 1) % n_channels);
-        Some(link)
+        self.turn.set(turn.wrapping_add(1));
+        let mut least: Option<Link> = None;
+        let (mut connecting, n_channels) = (false, self.all.borrow().len());
+        for at in (0..n_channels).map(|it| turn.wrapping_add(it) % n_channels) {
+            let channel = self.all.borrow().get(at)?.clone();
+            connecting |= matches!(*channel.state.borrow(), State::Connecting);
+            let Some(link) = channel.link() else { continue };
+            if link.has_room() {
+                return Some(link);
+            }
+            if least.as_ref().is_none_or(|it| link.n_streams() < it.n_streams()) {
+                least = Some(link);
+            }
+        }
+        if least.is_some() && !connecting {
+            self.open_another();
+        }
+        least
+    }
+
+    fn open_another(&self) {
+        let mut all = self.all.borrow_mut();
+        let free = all.iter().find(|it| it.is_due()).cloned();
+        let channel = match free {
+            Some(lost) => lost,
+            None if all.len() < MAX_CONNECTIONS => {
+                let another = Channel::new(&self.target, &self.changed);
+                all.push(another.clone());
+                another
+            }
+            None => return,
+        };
+        channel.begin();
+    }
+
+    /// Begins to connect, if nobody does and nothing is connected.
+    pub(super) fn connect(&self) {
+        if self.readiness() < Readiness::Connecting
+            && let Some(first) = self.all.borrow().first()
+        {
+            first.begin();
+        }
+    }
+
+    /// How it is with its connections.
+    pub(super) fn readiness(&self) -> Readiness {
+        let all = self.all.borrow();
+        let each = all.iter().map(|it| match &*it.state.borrow() {
+            State::Connecting => Readiness::Connecting,
+            State::Down { until, .. } if *until > Instant::now() => Readiness::Down,
+            State::Down { .. } | State::Idle => Readiness::Cold,
+            State::Ready { .. } => Readiness::Ready,
+        });
+        each.max().unwrap_or(Readiness::Cold)
+    }
+
+    /// Waits while it is connecting.
+    pub(super) async fn connected(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.readiness() != Readiness::Connecting {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Why nothing is connected.
     fn reason(&self) -> Arc<io::Error> {
-        let known = self.all.iter().find_map(|it| match &*it.state.borrow() {
+        let known = self.all.borrow().iter().find_map(|it| match &*it.state.borrow() {
             State::Down { error, .. } => Some(error.clone()),
             State::Idle | State::Connecting | State::Ready { .. } => None,
         });
@@ -165,28 +218,39 @@ impl Channels {
 // === impl Channel ===
 
 impl Channel {
+    fn new(target: &Target, changed: &Rc<Notify>) -> Rc<Self> {
+        Rc::new(Self {
+            target: target.clone(),
+            state: RefCell::new(State::Idle),
+            changed: changed.clone(),
+            uris: RefCell::default(),
+        })
+    }
+
     fn link(self: &Rc<Self>) -> Option<Link> {
         match &*self.state.borrow() {
-            State::Ready { id, sender, doubt } => Some(Link {
-                channel: self.clone(),
-                id: *id,
-                sender: sender.clone(),
-                doubt: doubt.clone(),
-            }),
+            State::Ready {
+                id,
+                sender,
+                doubt,
+                n_streams,
+            } => Some(Link::new(self, *id, (sender, doubt), n_streams)),
             State::Idle | State::Connecting | State::Down { .. } => None,
         }
     }
 
-    fn connect_if_due(self: &Rc<Self>, urgent: bool) {
-        let due = match &*self.state.borrow() {
+    /// Whether it is lost and may be tried again.
+    fn is_due(&self) -> bool {
+        match &*self.state.borrow() {
             State::Idle => true,
             State::Connecting | State::Ready { .. } => false,
-            State::Down { until, .. } => urgent || *until <= Instant::now(),
-        };
-        if due {
-            self.state.replace(State::Connecting);
-            tokio::task::spawn_local(self.clone().connect());
+            State::Down { until, .. } => *until <= Instant::now(),
         }
+    }
+
+    fn begin(self: &Rc<Self>) {
+        self.state.replace(State::Connecting);
+        tokio::task::spawn_local(self.clone().connect());
     }
 
     async fn connect(self: Rc<Self>) {
@@ -195,7 +259,13 @@ impl Channel {
                 let id = next_link();
                 let doubt = Rc::new(Notify::new());
                 tokio::task::spawn_local(drive(connection, Rc::downgrade(&self), id, doubt.clone()));
-                State::Ready { id, sender, doubt }
+                let n_streams = Rc::new(Cell::new(0));
+                State::Ready {
+                    id,
+                    sender,
+                    doubt,
+                    n_streams,
+                }
             }
             Err(error) => State::Down {
                 until: Instant::now() + PAUSE,
@@ -271,6 +341,32 @@ async fn silence(ping_pong: Option<PingPong>, doubt: &Notify) {
 // === impl Link ===
 
 impl Link {
+    fn new(
+        channel: &Rc<Channel>,
+        id: u64,
+        (sender, doubt): (&SendRequest<Bytes>, &Rc<Notify>),
+        n_streams: &Rc<Cell<usize>>,
+    ) -> Self {
+        n_streams.set(n_streams.get() + 1);
+        Self {
+            channel: channel.clone(),
+            id,
+            sender: sender.clone(),
+            doubt: doubt.clone(),
+            n_streams: n_streams.clone(),
+        }
+    }
+
+    /// Calls on this connection, this one included.
+    fn n_streams(&self) -> usize {
+        self.n_streams.get()
+    }
+
+    /// Whether the backend takes this many streams at once (`SETTINGS_MAX_CONCURRENT_STREAMS`, RFC 9113 §6.5.2).
+    fn has_room(&self) -> bool {
+        self.n_streams() <= self.sender.current_max_send_streams()
+    }
+
     /// A handle for one request.
     pub(super) fn sender(&self) -> SendRequest<Bytes> {
         self.sender.clone()
@@ -308,6 +404,12 @@ impl Link {
         Doubt {
             raise: Some(self.doubt.clone()),
         }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.n_streams.set(self.n_streams.get().saturating_sub(1));
     }
 }
 

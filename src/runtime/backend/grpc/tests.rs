@@ -13,7 +13,7 @@ use tonic::Code;
 
 use super::*;
 use crate::plan::{Protocol, Target};
-use crate::runtime::backend::FailureKind;
+use crate::runtime::backend::{Backends, FailureKind, Guarded, Guards};
 use crate::time::Deadline;
 
 /// What the server does with one request.
@@ -57,7 +57,7 @@ impl Server {
         let (sender, seen) = mpsc::unbounded_channel();
         tokio::task::spawn_local(serve(listener, acts.into(), sender));
         Self {
-            backend: backend(&[port]),
+            backend: backend(port),
             seen,
         }
     }
@@ -67,13 +67,13 @@ impl Server {
     }
 }
 
-fn backend(ports: &[u16]) -> GrpcBackend {
+fn settings(ports: &[u16]) -> plan::Backend {
     let target = |port: &u16| Target {
         authority: format!("shop:{port}").into(),
         host: "127.0.0.1".into(),
         port: *port,
     };
-    GrpcBackend::new(&plan::Backend {
+    plan::Backend {
         name: "shop".into(),
         protocol: Protocol::Grpc,
         targets: ports.iter().map(target).collect(),
@@ -81,21 +81,46 @@ fn backend(ports: &[u16]) -> GrpcBackend {
         timeout: Duration::from_secs(1),
         max_message: 1_000,
         schema: None,
+        balance: plan::Balance::RoundRobin,
+        health: plan::Health::default(),
+        failover: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),
-    })
+    }
 }
 
-async fn call(backend: &GrpcBackend, timeout: Duration) -> Result<Bytes, Failure> {
+fn backend(port: u16) -> GrpcBackend {
+    let settings = settings(&[port]);
+    GrpcBackend::new(&settings, &settings.targets[0])
+}
+
+/// All targets of a backend.
+fn balanced(ports: &[u16]) -> Rc<Guarded> {
+    let settings = settings(ports);
+    let guards = Guards::build(std::slice::from_ref(&settings), None);
+    let backends = Backends::build(std::slice::from_ref(&settings), &guards, None);
+    backends.get(plan::BackendIndex(0)).unwrap().clone()
+}
+
+fn request() -> Request {
     let mut metadata = HeaderMap::new();
     metadata.insert("x-id", HeaderValue::from_static("7"));
-    let request = Request::Grpc {
+    Request::Grpc {
         path: "/a.B/C".into(),
         message: Bytes::from_static(b"hi"),
         metadata,
-    };
+    }
+}
+
+async fn ask(backend: &Guarded) -> Result<Bytes, Failure> {
+    let attempt = Attempt::new(Deadline::after(Duration::from_secs(5)));
+    let reply = backend.call(&request(), attempt, plan::Policy::default()).await;
+    reply.map(|it| it.body)
+}
+
+async fn call(backend: &GrpcBackend, timeout: Duration) -> Result<Bytes, Failure> {
     backend
-        .call(&request, Attempt::new(Deadline::after(timeout)))
+        .call(&request(), Attempt::new(Deadline::after(timeout)))
         .await
         .map(|it| it.body)
 }
@@ -353,7 +378,7 @@ fn targets_that_cannot_be_reached_are_passed_over() {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let down = free.local_addr().unwrap().port();
         drop(free);
-        let nobody = backend(&[down]);
+        let nobody = backend(down);
         let failure = call(&nobody, Duration::from_secs(5)).await.unwrap_err();
         assert_eq!((failure.kind, failure.retry), (FailureKind::Connect, Retry::Always));
 
@@ -365,9 +390,9 @@ fn targets_that_cannot_be_reached_are_passed_over() {
             vec![reply(b"a"), reply(b"b"), reply(b"c")].into(),
             sender,
         ));
-        let one_of_two = backend(&[down, port]);
+        let one_of_two = balanced(&[down, port]);
         for wanted in ["a", "b", "c"] {
-            assert_eq!(call(&one_of_two, Duration::from_secs(5)).await.unwrap(), wanted);
+            assert_eq!(ask(&one_of_two).await.unwrap(), wanted);
         }
     });
 }
@@ -383,10 +408,10 @@ fn several_targets_take_turns() {
             seen.push(receiver);
             tokio::task::spawn_local(serve(listener, vec![reply(b""); 8].into(), sender));
         }
-        let backend = backend(&ports);
+        let backend = balanced(&ports);
         // The first call may find only one of them connected.
         for _ in 0..7 {
-            assert!(call(&backend, Duration::from_secs(5)).await.is_ok());
+            assert!(ask(&backend).await.is_ok());
         }
         let counts: Vec<usize> = seen
             .iter_mut()

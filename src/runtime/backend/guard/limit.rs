@@ -117,6 +117,10 @@ impl Limiter {
         {
             return Ok(taken);
         }
+        Box::pin(self.wait()).await
+    }
+
+    async fn wait(&self) -> Result<Taken<'_>, Full> {
         let before = self.n_waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(self);
         if before >= self.settings.queue {

@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use super::{Breaker, Guard, Guards, Method, State};
-use crate::telemetry::{BackendLabels, HedgeLabels, MethodLabels, Metrics, PlaceLabels, RefusedLabels};
+use crate::telemetry::{BackendLabels, HedgeLabels, MethodLabels, Metrics, PlaceLabels, RefusedLabels, TargetLabels};
+use crate::time::Instant;
 
 /// Writes what is known into the metrics. The guards count for themselves; here their numbers are copied.
 pub fn publish(guards: &Guards, metrics: &Metrics) {
     // What a reload took away is not shown any more.
     metrics.places.clear();
     metrics.breaker_state.clear();
+    metrics.target_fit.clear();
+    metrics.target_active.clear();
     for guard in guards.iter() {
         publish_one(guard, metrics);
     }
@@ -47,6 +50,20 @@ fn publish_one(guard: &Guard, metrics: &Metrics) {
         };
         store(metrics.refused.get_or_create(&labels).inner(), of(counter));
     }
+    for (metric, counter) in [(&metrics.moves, &counts.moves), (&metrics.failovers, &counts.failovers)] {
+        store(metric.get_or_create(&backend).inner(), of(counter));
+    }
+    let now = Instant::now();
+    for member in guard.balancer.members().iter() {
+        let labels = TargetLabels {
+            backend: guard.name.clone(),
+            target: member.target.authority.clone(),
+        };
+        let fit = i64::from(member.is_fit(now));
+        metrics.target_fit.get_or_create(&labels).set(fit);
+        let active = i64::from(member.n_active());
+        metrics.target_active.get_or_create(&labels).set(active);
+    }
     if let Some(limiter) = &guard.limiter {
         for (state, n) in [
             ("all", limiter.n_places()),
@@ -80,6 +97,7 @@ fn publish_one(guard: &Guard, metrics: &Metrics) {
 
 /// What is known, as JSON for people and scripts.
 pub fn describe(guards: &Guards) -> Value {
+    let now = Instant::now();
     let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let backend = |guard: &Guard| {
         let methods = guard.methods.iter().map(|method| {
@@ -97,8 +115,20 @@ pub fn describe(guards: &Guards) -> Value {
             .as_ref()
             .map(|it| json!({ "all": it.n_places(), "taken": it.n_taken(), "waiting": it.n_waiting() }));
         let counts = &guard.counts;
+        let members = guard.balancer.members();
+        let targets = members.iter().map(|it| {
+            let state = match (it.is_out(now), it.is_sick()) {
+                (true, _) => "out",
+                (_, true) => "sick",
+                _ => "fit",
+            };
+            json!({ "target": *it.target.authority, "state": state, "active": it.n_active() })
+        });
         json!({
             "name": *guard.name,
+            "targets": targets.collect::<Vec<_>>(),
+            "moves": of(&counts.moves),
+            "failovers": of(&counts.failovers),
             "methods": methods.collect::<Vec<_>>(),
             "places": places,
             "retries": of(&counts.retries),

@@ -10,7 +10,7 @@ use crate::time::Instant;
 
 /// `K` counters over a span of `S` slots.
 #[derive(Debug)]
-pub(super) struct Window<const K: usize, const S: usize> {
+pub struct Window<const K: usize, const S: usize> {
     began: Instant,
     slot_nanos: u64,
     slots: [Slot<K>; S],
@@ -25,7 +25,7 @@ struct Slot<const K: usize> {
 
 impl<const K: usize, const S: usize> Window<K, S> {
     /// An empty window over the last `span`.
-    pub(super) fn new(span: Duration, now: Instant) -> Self {
+    pub fn new(span: Duration, now: Instant) -> Self {
         let slot = || Slot {
             epoch: AtomicU64::new(0),
             counts: std::array::from_fn(|_| AtomicI64::new(0)),
@@ -60,7 +60,7 @@ impl<const K: usize, const S: usize> Window<K, S> {
     }
 
     /// Adds to the counters.
-    pub(super) fn add(&self, now: Instant, amounts: [i64; K]) {
+    pub fn add(&self, now: Instant, amounts: [i64; K]) {
         let Some(slot) = self.slot(now) else { return };
         for (count, amount) in slot.counts.iter().zip(amounts) {
             if amount != 0 {
@@ -70,14 +70,14 @@ impl<const K: usize, const S: usize> Window<K, S> {
     }
 
     /// Adds one to one counter.
-    pub(super) fn count(&self, now: Instant, counter: usize) {
+    pub fn count(&self, now: Instant, counter: usize) {
         if let Some(count) = self.slot(now).and_then(|it| it.counts.get(counter)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// What was counted in the last span.
-    pub(super) fn sums(&self, now: Instant) -> [i64; K] {
+    pub fn sums(&self, now: Instant) -> [i64; K] {
         let epoch = self.epoch(now);
         let mut sums = [0; K];
         for slot in &self.slots {
@@ -92,7 +92,7 @@ impl<const K: usize, const S: usize> Window<K, S> {
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         for slot in &self.slots {
             slot.epoch.store(0, Ordering::Release);
             for count in &slot.counts {

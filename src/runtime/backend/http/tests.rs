@@ -72,21 +72,26 @@ impl Server {
 }
 
 fn backend(port: u16) -> HttpBackend {
-    HttpBackend::new(&plan::Backend {
+    let target = Target {
+        authority: "recs.example".into(),
+        host: "127.0.0.1".into(),
+        port,
+    };
+    let backend = plan::Backend {
         name: "recs".into(),
         protocol: Protocol::Http,
-        targets: vec![Target {
-            authority: "recs.example".into(),
-            host: "127.0.0.1".into(),
-            port,
-        }],
+        targets: vec![target.clone()],
         headers: vec![("x-caller".parse().unwrap(), HeaderValue::from_static("weft"))],
         timeout: Duration::from_secs(1),
         max_message: 100,
         schema: None,
+        balance: plan::Balance::default(),
+        health: plan::Health::default(),
+        failover: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),
-    })
+    };
+    HttpBackend::new(&backend, &target)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a line of a script")]

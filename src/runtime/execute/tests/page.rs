@@ -23,7 +23,7 @@ use crate::plan::{
     Graph, HttpCall, Inputs, Origin, Otherwise, PathPart, Policy, Require, Response, ResponseBody, Settings, Start,
     Status, Template,
 };
-use crate::runtime::backend::{Attempt, Backend, Dice, Guards, Reply, Request};
+use crate::runtime::backend::{Attempt, Backend, Dice, Guards, Maker, Reply, Request};
 use crate::schema::path_template::RouteTable;
 
 pub(super) fn ms(number: u64) -> Duration {
@@ -555,7 +555,13 @@ impl Page {
         };
         let plan = plan(std::mem::take(&mut self.fragments));
         let cache = Cache::new(1 << 20);
-        let backends = Backends::new(vec![Rc::new(self.backend.clone())], &guards(), &Dice::longest());
+        let settings = [settings()];
+        let (guards, scripted) = (Guards::build(&settings, None), self.backend.clone());
+        let make = |_: &plan::Backend| -> Maker {
+            let scripted = scripted.clone();
+            Rc::new(move |_| Rc::new(scripted.clone()))
+        };
+        let backends = Backends::new(&settings, &guards, &Dice::longest(), make);
         let incoming = Incoming::default();
         let context = Context {
             plan: &plan,
@@ -592,19 +598,25 @@ impl Page {
 }
 
 /// Nothing is kept from the one backend.
-fn guards() -> Guards {
-    let backend = plan::Backend {
+fn settings() -> plan::Backend {
+    plan::Backend {
         name: "shop".into(),
         protocol: plan::Protocol::Http,
-        targets: Vec::new(),
+        targets: vec![plan::Target {
+            authority: "shop:1".into(),
+            host: "shop".into(),
+            port: 1,
+        }],
         headers: Vec::new(),
         timeout: Duration::from_secs(1),
         max_message: 1_000,
+        balance: plan::Balance::default(),
+        health: plan::Health::default(),
+        failover: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),
         schema: None,
-    };
-    Guards::build(&[backend], None)
+    }
 }
 
 fn plan(fragments: Vec<Fragment>) -> Plan {

@@ -1,0 +1,366 @@
+//! Which target gets a call: what all workers know of the targets of one backend, and the choice among them.
+//!
+//! The list of targets may change at any time ([`Balancer::replace`]); who stays keeps what is known of it.
+//! Invariant: a target that is out or sick is chosen only where too few others are left (panic), and one that was tried for
+//! the same call only where no other is left.
+
+mod ejection;
+mod load;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use self::ejection::Ejection;
+use self::load::Load;
+use super::{Dice, Failure, Reply};
+use crate::plan::{self, Balance, Target};
+use crate::time::{Deadline, Instant};
+
+/// So many bad answers in a row make a target sick; one good one makes it well.
+const BAD_ANSWERS: u32 = 2;
+/// How long a target that came or came back gets less than its share.
+const SLOW_START: Duration = Duration::from_secs(10);
+/// The least part of its share that it gets.
+const LEAST_SHARE: f64 = 0.1;
+
+/// The targets of one backend.
+#[derive(Debug)]
+pub struct Balancer {
+    policy: Balance,
+    health: plan::Health,
+    members: ArcSwap<Vec<Arc<Member>>>,
+    began: Instant,
+    /// Milliseconds since then at which the targets are asked next how they are.
+    due: AtomicU64,
+}
+
+/// What all workers know of one target.
+#[derive(Debug)]
+pub struct Member {
+    /// Where it is.
+    pub target: Target,
+    load: Load,
+    ejection: Option<Ejection>,
+    sick: AtomicBool,
+    /// Bad answers in a row.
+    n_bad: AtomicU32,
+    /// When it came; `None` where it was there from the beginning, when nobody is to get less than others.
+    came: Option<Instant>,
+}
+
+/// A call under way at a target. Dropped without [`Using::end`], it was out of time or nobody wanted it any more.
+#[derive(Debug)]
+pub struct Using<'m> {
+    members: &'m [Arc<Member>],
+    at: usize,
+    started: Instant,
+    deadline: Deadline,
+    ended: bool,
+}
+
+/// The targets that were tried for one call, by their place in the list.
+#[derive(Debug, Default)]
+pub struct Tried(std::cell::Cell<u128>);
+
+/// Whether a worker has a connection to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Readiness {
+    /// It could not be reached a moment ago.
+    Down,
+    /// Nobody has tried.
+    Cold,
+    /// Somebody is trying.
+    Connecting,
+    /// It has, or needs none.
+    Ready,
+}
+
+// === impl Balancer ===
+
+impl Balancer {
+    /// The targets of a plan.
+    pub fn new(backend: &plan::Backend, now: Instant) -> Self {
+        let member = |target: &Target| Arc::new(Member::new(target.clone(), &backend.health, now, None));
+        Self {
+            policy: backend.balance,
+            health: backend.health.clone(),
+            members: ArcSwap::from_pointee(backend.targets.iter().map(member).collect()),
+            began: now,
+            due: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it can go on for this backend, after [`Self::replace`].
+    pub fn suits(&self, backend: &plan::Backend) -> bool {
+        self.policy == backend.balance && self.health == backend.health
+    }
+
+    /// The targets at the moment.
+    pub fn members(&self) -> Arc<Vec<Arc<Member>>> {
+        self.members.load_full()
+    }
+
+    /// Whether these are still the targets.
+    pub fn is_current(&self, members: &Arc<Vec<Arc<Member>>>) -> bool {
+        Arc::ptr_eq(&self.members.load(), members)
+    }
+
+    /// Puts another list in place; who stands in both keeps what is known of it.
+    pub fn replace(&self, targets: &[Target], now: Instant) {
+        let before = self.members();
+        if before.iter().map(|it| &it.target).eq(targets) {
+            return;
+        }
+        let member = |target: &Target| {
+            let known = before.iter().find(|it| it.target == *target);
+            known.cloned().unwrap_or_else(|| {
+                let came = (!before.is_empty()).then_some(now);
+                Arc::new(Member::new(target.clone(), &self.health, now, came))
+            })
+        };
+        self.members.store(Arc::new(targets.iter().map(member).collect()));
+    }
+
+    /// How often targets are asked how they are.
+    pub fn health(&self) -> &plan::Health {
+        &self.health
+    }
+
+    /// Whether it is for the caller to ask the targets how they are: of all workers one is told so in each interval.
+    pub fn is_due(&self, now: Instant, interval: Duration) -> bool {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let at = millis(now.saturating_duration_since(self.began));
+        let due = self.due.load(Ordering::Relaxed);
+        let next = at.saturating_add(millis(interval));
+        at >= due
+            && self
+                .due
+                .compare_exchange(due, next, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Whether no target is fit.
+    pub fn is_lost(&self, now: Instant) -> bool {
+        self.members.load().iter().all(|it| !it.is_fit(now))
+    }
+
+    /// Chooses one of `members`. `readiness` is what the worker knows; `turn` counts its choices.
+    pub fn choose(
+        &self,
+        members: &[Arc<Member>],
+        tried: &Tried,
+        readiness: impl Fn(usize) -> Readiness,
+        (dice, turn): (&Dice, usize),
+    ) -> Option<usize> {
+        if members.len() < 2 {
+            return (!members.is_empty()).then_some(0);
+        }
+        let now = Instant::now();
+        let n_fit = members.iter().filter(|it| it.is_fit(now)).count();
+        let panic = n_fit * 2 < members.len();
+        let fit = |at: usize| panic || members.get(at).is_some_and(|it| it.is_fit(now));
+        let all = 0..members.len();
+        // Who is fit and untried, of those who can be reached best; else who is untried; else anybody.
+        let best = |wanted: &dyn Fn(usize) -> bool| all.clone().filter(|it| wanted(*it)).map(&readiness).max();
+        let fresh = |at: usize| fit(at) && !tried.has(at);
+        let untried = |at: usize| !tried.has(at);
+        if let Some(best) = best(&fresh) {
+            return self.among(members, |at| fresh(at) && readiness(at) == best, now, (dice, turn));
+        }
+        if let Some(best) = best(&untried) {
+            return self.among(members, |at| untried(at) && readiness(at) == best, now, (dice, turn));
+        }
+        self.among(members, |_| true, now, (dice, turn))
+    }
+
+    fn among(
+        &self,
+        members: &[Arc<Member>],
+        may: impl Fn(usize) -> bool,
+        now: Instant,
+        (dice, turn): (&Dice, usize),
+    ) -> Option<usize> {
+        let n = members.iter().enumerate().filter(|(at, _)| may(*at)).count();
+        let nth = |n: usize| (0..members.len()).filter(|it| may(*it)).nth(n);
+        let any = || nth(below(dice, n));
+        if n < 2 {
+            return nth(0);
+        }
+        let member = |at: usize| members.get(at);
+        match self.policy {
+            Balance::RoundRobin => {
+                // Who is new gives its turn to the next, more often than not.
+                let start = turn % n;
+                let mut in_turn = (0..n).filter_map(|it| nth((start + it) % n));
+                let kept = in_turn.find(|at| member(*at).is_some_and(|it| dice.chance(it.share(now))));
+                kept.or_else(any)
+            }
+            Balance::LeastRequest | Balance::Ewma => {
+                let one = below(dice, n);
+                // Another one, each as likely as the next.
+                let other = (one + 1 + below(dice, n - 1)) % n;
+                let (one, other) = (nth(one)?, nth(other)?);
+                let cost = |at: usize| member(at).map_or(f64::MAX, |it| it.cost(self.policy, now));
+                Some(if cost(other) < cost(one) { other } else { one })
+            }
+        }
+    }
+}
+
+fn below(dice: &Dice, end: usize) -> usize {
+    usize::try_from(dice.below(end as u64)).unwrap_or_default()
+}
+
+// === impl Member ===
+
+impl Member {
+    fn new(target: Target, health: &plan::Health, now: Instant, came: Option<Instant>) -> Self {
+        Self {
+            target,
+            load: Load::new(now),
+            ejection: health.ejection.map(|it| Ejection::new(it, now)),
+            sick: AtomicBool::new(false),
+            n_bad: AtomicU32::new(0),
+            came,
+        }
+    }
+
+    /// Neither out nor sick.
+    pub fn is_fit(&self, now: Instant) -> bool {
+        !self.is_sick() && !self.is_out(now)
+    }
+
+    /// Out of service for a while, since its calls failed.
+    pub fn is_out(&self, now: Instant) -> bool {
+        self.ejection.as_ref().is_some_and(|it| it.is_out(now))
+    }
+
+    /// It said that it does not serve, or nothing, when it was asked how it is.
+    pub fn is_sick(&self) -> bool {
+        self.sick.load(Ordering::Relaxed)
+    }
+
+    /// What it said when it was asked how it is. One bad answer may be chance.
+    pub fn answered_health(&self, well: bool) {
+        let n_bad = if well {
+            0
+        } else {
+            self.n_bad.load(Ordering::Relaxed) + 1
+        };
+        self.n_bad.store(n_bad.min(BAD_ANSWERS), Ordering::Relaxed);
+        self.sick.store(n_bad >= BAD_ANSWERS, Ordering::Relaxed);
+    }
+
+    /// Calls under way.
+    pub fn n_active(&self) -> u32 {
+        self.load.n_active()
+    }
+
+    /// The part of its share that it gets: less for a while where it came or came back. Who is out is asked only where nobody
+    /// can be spared, and then as everybody else.
+    fn share(&self, now: Instant) -> f64 {
+        let came = self.came.map(|it| now.saturating_duration_since(it));
+        let back = self.ejection.as_ref().and_then(|it| it.back_for(now));
+        let since = match (came, back) {
+            (Some(came), Some(back)) => came.min(back),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => return 1.0,
+        };
+        (since.as_secs_f64() / SLOW_START.as_secs_f64()).clamp(LEAST_SHARE, 1.0)
+    }
+
+    fn cost(&self, policy: Balance, now: Instant) -> f64 {
+        let cost = match policy {
+            Balance::Ewma => self.load.cost(now),
+            Balance::LeastRequest | Balance::RoundRobin => f64::from(self.load.n_active() + 1),
+        };
+        cost / self.share(now)
+    }
+}
+
+// === impl Using ===
+
+impl<'m> Using<'m> {
+    /// A call begins at one of `members`.
+    pub fn begin(members: &'m [Arc<Member>], at: usize, deadline: Deadline) -> Self {
+        if let Some(member) = members.get(at) {
+            member.load.begin();
+        }
+        Self {
+            members,
+            at,
+            started: Instant::now(),
+            deadline,
+            ended: false,
+        }
+    }
+
+    /// It has ended.
+    pub fn end(mut self, result: &Result<Reply, Failure>) {
+        self.ended = true;
+        let now = Instant::now();
+        let Some(member) = self.members.get(self.at) else {
+            return;
+        };
+        if result.is_ok() {
+            member.load.measure(now, now.saturating_duration_since(self.started));
+        }
+        self.record(now, result.as_ref().is_err_and(Failure::is_trouble));
+    }
+
+    fn record(&self, now: Instant, failed: bool) {
+        let ejection = self.members.get(self.at).and_then(|it| it.ejection.as_ref());
+        let Some(ejection) = ejection else { return };
+        ejection.record(now, failed, || {
+            let others = self.members.iter().enumerate().filter(|(at, _)| *at != self.at);
+            others
+                .filter_map(|(_, it)| it.ejection.as_ref())
+                .map(|it| it.lately(now))
+                .fold([0, 0], |[calls, failed], [a, b]| [calls + a, failed + b])
+        });
+    }
+}
+
+impl Drop for Using<'_> {
+    fn drop(&mut self) {
+        if let Some(member) = self.members.get(self.at) {
+            member.load.end();
+        }
+        let now = Instant::now();
+        if !self.ended && now >= self.deadline.instant() {
+            self.record(now, true);
+        }
+    }
+}
+
+// === impl Tried ===
+
+impl Tried {
+    /// Notes a target. Those behind the first 128 are not remembered: of so many hardly one is chosen twice.
+    pub fn note(&self, at: usize) {
+        self.0.set(self.0.get() | bit(at));
+    }
+
+    /// Whether it was tried.
+    pub fn has(&self, at: usize) -> bool {
+        self.0.get() & bit(at) != 0
+    }
+
+    /// How many were tried.
+    pub fn count(&self) -> usize {
+        self.0.get().count_ones() as usize
+    }
+}
+
+fn bit(at: usize) -> u128 {
+    u32::try_from(at)
+        .ok()
+        .and_then(|it| 1_u128.checked_shl(it))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;
