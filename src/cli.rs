@@ -5,9 +5,11 @@
 
 pub mod call;
 pub mod check;
+pub mod completions;
 pub mod demo;
 pub mod diff;
 pub mod explain;
+pub mod init;
 pub mod openapi;
 pub mod schema;
 pub mod serve;
@@ -17,6 +19,7 @@ pub mod types;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -26,10 +29,21 @@ use crate::language::diagnostic::{Diagnostic, Severity, render};
 use crate::language::source::SourceMap;
 use crate::publish::Api;
 
+/// Behind the list of commands.
+const AFTER_HELP: &str = "\
+Begin with `weft demo`, or with `weft init` and `weft test`.
+`weft COMMAND --help` says what a command takes.
+
+Every command ends with 0 when all is well, 1 when it found mistakes, 2 when it could not run.
+Data goes to standard output, everything else to standard error.";
+
 /// An API composition gateway: one REST endpoint, many concurrent gRPC and HTTP calls, one JSON response.
 #[derive(Debug, Parser)]
-#[command(name = "weft", version, about, max_term_width = 100)]
+#[command(name = "weft", version, about, max_term_width = 100, after_help = AFTER_HELP)]
 struct Arguments {
+    /// Whether diagnostics are coloured; the variable `NO_COLOR` turns it off as well
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -40,23 +54,42 @@ enum Command {
     Call(call::Arguments),
     /// Check everything that `serve` would refuse, and show the warnings
     Check(check::Arguments),
+    /// Print what a shell needs to complete commands: weft completions bash > …
+    Completions(completions::Arguments),
     /// Start real backends on loopback and the gateway in front of them, with curl lines to try
     Demo(demo::Arguments),
     /// Show what changes for clients between two configurations: breaking, or safe
     Diff(diff::Arguments),
     /// Show how an endpoint is answered: its calls as a graph, and why; or what a diagnostic code means
     Explain(explain::Arguments),
+    /// Begin a project: gateway file, composition, descriptors and a fixture that passes
+    Init(init::Arguments),
     /// Write the public API as OpenAPI 3.1
     Openapi(openapi::Arguments),
     /// Write the JSON Schema of compositions or of weft.yaml, for editors
     Schema(schema::Arguments),
     /// Run the gateway; SIGHUP reloads, SIGTERM drains
     Serve(serve::Arguments),
-    /// Run fixture files: a composition, scripted backends, exchanges, in simulated time
+    /// Run fixture files in simulated time, with drills: what the response can do without fails once
     Test(test::Arguments),
     /// Write the public API as types of a programming language, with a client
     Types(types::Arguments),
 }
+
+/// Whether diagnostics are coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What `--color` says; set once, before any command runs.
+static COLOR: OnceLock<Color> = OnceLock::new();
 
 /// How mistakes are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -105,12 +138,15 @@ pub fn run() -> ExitCode {
             };
         }
     };
+    COLOR.get_or_init(|| arguments.color);
     let result = match arguments.command {
         Command::Call(arguments) => call::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
@@ -187,7 +223,12 @@ fn show(diagnostics: &[Diagnostic], sources: &SourceMap, format: Format) {
         Format::Json => println!("{}", render::json(diagnostics, sources)),
         Format::Sarif => println!("{}", render::sarif(diagnostics, sources)),
         Format::Full => {
-            let colour = if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+            let wanted = match COLOR.get().copied().unwrap_or_default() {
+                Color::Always => true,
+                Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+                Color::Never => false,
+            };
+            let colour = if wanted {
                 render::Colour::Ansi
             } else {
                 render::Colour::Off
