@@ -353,8 +353,8 @@ fn by_number(ops: &[Op]) -> Box<[u8]> {
     const SMALL: u32 = 128;
     let last = ops.iter().map(|it| it.tag.number()).filter(|&it| it < SMALL).max();
     let mut table = vec![NO_OP; last.map_or(0, |it| (it as usize).saturating_add(1))];
-    // Below 128 there are fewer numbers than `NO_OP`, so that every index fits.
-    for (op, at) in ops.iter().zip(0_u8..) {
+    // Ops come by number, so that those below 128 are the first, and there are fewer of them than `NO_OP`.
+    for (op, at) in ops.iter().zip(0..NO_OP) {
         if let Some(place) = table.get_mut(op.tag.number() as usize) {
             *place = at;
         }
