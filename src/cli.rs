@@ -8,8 +8,10 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod diff;
+mod dynamic;
 pub mod explain;
 pub mod init;
+pub mod mock;
 pub mod openapi;
 pub mod schema;
 pub mod serve;
@@ -64,6 +66,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Begin a project: gateway file, composition, descriptors and a fixture that passes
     Init(init::Arguments),
+    /// Start stand-ins for the backends that answer from descriptors and schemas; --serve puts the gateway in front
+    Mock(mock::Arguments),
     /// Write the public API as OpenAPI 3.1
     Openapi(openapi::Arguments),
     /// Write the JSON Schema of compositions or of weft.yaml, for editors
@@ -147,6 +151,7 @@ pub fn run() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Mock(arguments) => mock::run(&arguments),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),

@@ -16,5 +16,6 @@ mod e2e {
 
     mod demo;
     mod foreign;
+    mod mock;
     mod serve;
 }

@@ -27,6 +27,8 @@ pub struct Loader {
     /// The gateway file's text where it does not come from a file.
     text: Option<String>,
     environment: Environment,
+    /// Where backends are, by name, in place of what the gateway file says.
+    elsewhere: HashMap<String, std::net::SocketAddr>,
     /// What backends with reflection said last, by target.
     known: HashMap<String, Arc<Schema>>,
     replaced: Option<Replaced>,
@@ -94,6 +96,7 @@ impl Loader {
             config: config.to_owned(),
             text: None,
             environment: Box::new(|name| std::env::var(name).ok()),
+            elsewhere: HashMap::new(),
             known: HashMap::new(),
             replaced: None,
         }
@@ -113,6 +116,25 @@ impl Loader {
         Self {
             text: Some(text),
             ..Self::from_file(config)
+        }
+    }
+
+    /// Looks for these backends at these addresses.
+    #[must_use]
+    pub fn with_backends_at(self, elsewhere: HashMap<String, std::net::SocketAddr>) -> Self {
+        Self { elsewhere, ..self }
+    }
+
+    /// Reads the gateway file alone.
+    pub fn gateway(&self) -> Result<spec::Gateway, Refused> {
+        let mut sources = SourceMap::default();
+        let mut diagnostics = Diagnostics::default();
+        match self.read_gateway(&mut sources, &mut diagnostics) {
+            Some((gateway, _)) if !diagnostics.has_errors() => Ok(gateway),
+            _ => Err(Refused {
+                diagnostics: diagnostics.into_sorted(),
+                sources,
+            }),
         }
     }
 
@@ -138,6 +160,15 @@ impl Loader {
         sources: &mut SourceMap,
         diagnostics: &mut Diagnostics,
     ) -> Option<(Plan, Vec<String>)> {
+        let (gateway, folder) = self.read_gateway(sources, diagnostics)?;
+        let compositions = read_compositions(&gateway, &folder, sources, diagnostics);
+        let (schemas, waiting) = self.schemas(&gateway, &folder, diagnostics).await;
+        let plan = check::check(&gateway, &compositions, &schemas, sources, diagnostics)?;
+        Some((plan, waiting))
+    }
+
+    /// The gateway file and the folder that it lies in.
+    fn read_gateway(&self, sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Option<(spec::Gateway, PathBuf)> {
         let text = match &self.text {
             Some(text) => Ok(text.clone()),
             None => std::fs::read_to_string(&self.config),
@@ -156,11 +187,19 @@ impl Loader {
             env: &*self.environment,
             file: &file,
         };
-        let gateway = spec::gateway(&document, sources, outside, diagnostics)?;
-        let compositions = read_compositions(&gateway, &folder, sources, diagnostics);
-        let (schemas, waiting) = self.schemas(&gateway, &folder, diagnostics).await;
-        let plan = check::check(&gateway, &compositions, &schemas, sources, diagnostics)?;
-        Some((plan, waiting))
+        let mut gateway = spec::gateway(&document, sources, outside, diagnostics)?;
+        for backend in &mut gateway.backends {
+            let Some(address) = self.elsewhere.get(&*backend.name.value) else {
+                continue;
+            };
+            for targets in [&mut backend.grpc, &mut backend.http] {
+                targets.truncate(1);
+                for target in targets {
+                    target.value = format!("http://{address}").into();
+                }
+            }
+        }
+        Some((gateway, folder))
     }
 
     /// The types of each backend, in the order of the file.

@@ -110,6 +110,11 @@ pub struct JsonTypeRef {
     index: TypeIndex,
 }
 
+/// Reads YAML or JSON as YAML's own tools do, as JSON.
+pub fn read(text: &str) -> Result<serde_json::Value, String> {
+    tree::parse(text).map(|it| it.to_json())
+}
+
 // === impl JsonTypeRef ===
 
 impl JsonTypeRef {

@@ -1,30 +1,21 @@
 //! Real servers on loopback: a tonic server for each gRPC service of the shop, with reflection, and one HTTP/JSON server.
-//!
-//! Messages are read and written through descriptors at run time, with prost-reflect, so that nothing of the gateway's own
-//! codec stands on both sides of the wire.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::transport::server::TcpIncoming;
-use tower::Service;
 
 use super::shop::{self, Shop};
+use crate::cli::dynamic::{self, Answer};
 
 const DEMO_PROTO: &str = include_str!("../../../descriptors/hipstershop/demo.proto");
 
@@ -150,85 +141,15 @@ fn serve_grpc(
     shop: &Arc<Shop>,
     conduct: Conduct,
 ) -> anyhow::Result<()> {
-    let mut router = axum::Router::new();
-    let descriptors = pool.encode_to_vec();
-    let mut reflection =
-        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(&descriptors);
+    let mut services = Vec::new();
     for name in backend.services {
         let full_name = format!("hipstershop.{name}");
-        let service = pool
-            .get_service_by_name(&full_name)
-            .with_context(|| format!("demo.proto has no {full_name}"))?;
-        reflection = reflection.with_service_name(full_name);
-        for method in service.methods() {
-            let handler = Handler {
-                name: format!("{name}/{}", method.name()).into(),
-                input: method.input(),
-                output: method.output(),
-                shop: shop.clone(),
-                conduct,
-            };
-            router = router.route_service(&format!("/{}/{}", service.full_name(), method.name()), handler);
-        }
+        let service = pool.get_service_by_name(&full_name);
+        services.push(service.with_context(|| format!("demo.proto has no {full_name}"))?);
     }
-    let reflection = reflection.build_v1().context("reflection cannot be built")?;
-    let routes = tonic::service::Routes::from(router).add_service(reflection);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    tokio::spawn(async move {
-        tonic::transport::Server::builder()
-            .add_routes(routes)
-            .serve_with_incoming(incoming)
-            .await
-    });
-    Ok(())
-}
-
-/// One method of a gRPC service.
-#[derive(Clone)]
-struct Handler {
-    name: Arc<str>,
-    input: MessageDescriptor,
-    output: MessageDescriptor,
-    shop: Arc<Shop>,
-    conduct: Conduct,
-}
-
-type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
-
-impl Service<http::Request<axum::body::Body>> for Handler {
-    type Response = http::Response<tonic::body::Body>;
-    type Error = std::convert::Infallible;
-    type Future = BoxFuture<Self::Response, Self::Error>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<axum::body::Body>) -> Self::Future {
-        let handler = self.clone();
-        Box::pin(async move {
-            let codec = Dynamic {
-                input: handler.input.clone(),
-            };
-            Ok(tonic::server::Grpc::new(codec).unary(Unary(handler), request).await)
-        })
-    }
-}
-
-struct Unary(Handler);
-
-impl tonic::server::UnaryService<DynamicMessage> for Unary {
-    type Response = DynamicMessage;
-    type Future = BoxFuture<tonic::Response<DynamicMessage>, Status>;
-
-    fn call(&mut self, request: tonic::Request<DynamicMessage>) -> Self::Future {
-        let Handler {
-            name,
-            output,
-            shop,
-            conduct,
-            ..
-        } = self.0.clone();
+    let shop = shop.clone();
+    let answer: Answer = Arc::new(move |method, request| {
+        let shop = shop.clone();
         Box::pin(async move {
             tokio::time::sleep(conduct.latency).await;
             if conduct.fails {
@@ -236,56 +157,14 @@ impl tonic::server::UnaryService<DynamicMessage> for Unary {
             }
             let options = SerializeOptions::new().stringify_64_bit_integers(false);
             let request = request
-                .into_inner()
                 .serialize_with_options(serde_json::value::Serializer, &options)
                 .map_err(|error| Status::internal(error.to_string()))?;
+            let name = format!("{}/{}", method.parent_service().name(), method.name());
             let reply = shop.answer(&name, &request)?;
-            let reply =
-                DynamicMessage::deserialize(output, reply).map_err(|error| Status::internal(error.to_string()))?;
-            Ok(tonic::Response::new(reply))
+            DynamicMessage::deserialize(method.output(), reply).map_err(|error| Status::internal(error.to_string()))
         })
-    }
-}
-
-/// Protobuf through descriptors.
-#[derive(Clone)]
-struct Dynamic {
-    input: MessageDescriptor,
-}
-
-impl Codec for Dynamic {
-    type Encode = DynamicMessage;
-    type Decode = DynamicMessage;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        self.clone()
-    }
-
-    fn decoder(&mut self) -> Self {
-        self.clone()
-    }
-}
-
-impl Encoder for Dynamic {
-    type Item = DynamicMessage;
-    type Error = Status;
-
-    fn encode(&mut self, item: DynamicMessage, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        item.encode(out).map_err(|error| Status::internal(error.to_string()))
-    }
-}
-
-impl Decoder for Dynamic {
-    type Item = DynamicMessage;
-    type Error = Status;
-
-    fn decode(&mut self, input: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
-        DynamicMessage::decode(self.input.clone(), input)
-            .map(Some)
-            .map_err(|error| Status::internal(error.to_string()))
-    }
+    });
+    dynamic::serve(listener, pool, &services, &answer)
 }
 
 // === HTTP ===
