@@ -6,6 +6,7 @@
 pub mod coverage;
 pub mod drill;
 pub mod fixture;
+pub mod published;
 pub mod run;
 pub mod script;
 

@@ -19,7 +19,7 @@ use super::{Ending, Format, say, show};
 use crate::gateway::load::Loader;
 use crate::runtime::serve;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
-use crate::runtime::watch::Watch;
+use crate::runtime::watch::{Event, Watch};
 use crate::schema::path_template::Match;
 use crate::time::Instant;
 
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let snapshot = Arc::new(Snapshot::new(plan, None));
         let watch = Rc::new(Watch::default());
         let running = Rc::new(Running {
-            watch: arguments.trace.then(|| watch.clone()),
+            watch: Some(watch.clone()),
             ..Rc::into_inner(Running::new(snapshot.clone(), hall.clone(), None)).context("a worker of its own")?
         });
         let found = snapshot.plan.routes.find(request.method(), request.uri().path());
@@ -119,8 +119,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         // What was sent and may not be cancelled ends in its own time.
         hall.detached.idle().await;
         let calls = recipe.map(|it| snapshot.plan.calls_of(it)).unwrap_or_default();
-        let waterfall = Waterfall::of(&snapshot.plan, &calls, watch.take(), (started, took));
+        let notes = watch.take();
+        let refused = notes.iter().find_map(|it| match &it.what {
+            Event::Refused(why) => Some(why.clone()),
+            _ => None,
+        });
+        let waterfall = Waterfall::of(&snapshot.plan, &calls, notes, (started, took));
         print(arguments, &answer, &waterfall)?;
+        if let Some(why) = refused {
+            eprintln!("{}: {why}", answer.status);
+        }
         Ok(if answer.status.as_u16() < 400 {
             Ending::Clean
         } else {
@@ -211,7 +219,7 @@ fn print(arguments: &Arguments, answer: &Answer, waterfall: &Waterfall<'_>) -> s
         (Some(value), _) => out.extend([&*format!("{value:#}"), "\n"]),
         (None, Ok(text)) => {
             out.push_str(text);
-            if !text.is_empty() && !text.ends_with('\n') && (on_terminal || arguments.trace) {
+            if !text.is_empty() && !text.ends_with('\n') && (on_terminal || status.as_u16() >= 400) {
                 out.push('\n');
             }
         }
@@ -222,9 +230,6 @@ fn print(arguments: &Arguments, answer: &Answer, waterfall: &Waterfall<'_>) -> s
         }
     }
     say(&out)?;
-    if !arguments.include && status.as_u16() >= 400 {
-        eprintln!("{status}");
-    }
     if arguments.trace {
         eprint!(
             "{}",

@@ -30,6 +30,7 @@ use self::trace::Trace;
 use super::execute::{Incoming, Outcome};
 use super::select::Selected;
 use super::snapshot::Running;
+use super::watch::Event;
 use crate::expr::Value;
 use crate::plan::{self, Endpoint, EndpointIndex, Errors, Recipe};
 use crate::schema::path_template::Match;
@@ -63,6 +64,9 @@ where
         // The only place where a failure becomes a response.
         Err(refusal) => {
             line.refused(&refusal);
+            if let Some(watch) = &running.watch {
+                watch.note(&*running, 0, Event::Refused(log::reason(&refusal)));
+            }
             let none = Errors::default();
             let errors = line.recipe(&running).map_or(&none, |it| &it.errors);
             refusal.problem(errors).into_response(parts.uri.path(), &trace)

@@ -50,6 +50,8 @@ pub enum Event {
     LeftOut,
     /// It is settled, and others may read it.
     Settled,
+    /// The request was refused, or failed: why, and where that was written.
+    Refused(String),
     /// Whether a `require` held.
     Required(bool),
     /// A graph has come to its end: the values in scope, inner scope first.

@@ -1,12 +1,14 @@
 //! Degrade drills: every call that a response can do without fails once, and the response must still stand.
 //!
 //! A drill plays its fixture once more. What the file expects does not count then; what counts is that exchanges which the
-//! failure reaches are answered all the same, say in `Weft-Degraded` which call is missing, and are whole JSON.
+//! failure reaches are answered all the same, say in `Weft-Degraded` which call is missing, and fit what is published.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use super::published::Published;
 use super::run::{Answered, Trial, in_simulated_time};
+use crate::publish::Api;
 use crate::runtime::snapshot::Snapshot;
 use crate::runtime::watch::{Address, Event, Note};
 
@@ -59,6 +61,7 @@ pub(super) fn drill(path: &Path, text: &str, call: &Dispensable, healthy: &[Opti
     let failures = in_simulated_time(async {
         let mut trial = Trial::load(path, text.to_owned(), None)?;
         let plan = &trial.running.snapshot.plan;
+        let api = Api::of(plan);
         let recipe = plan.endpoints.get(call.endpoint).and_then(|it| it.recipe.as_ref().ok());
         let address = recipe.and_then(|it| Some(Address::of(plan.calls_of(it).get(call.at)?.call)));
         let address = address.ok_or_else(|| vec!["the call is not there any more".to_owned()])?;
@@ -66,6 +69,7 @@ pub(super) fn drill(path: &Path, text: &str, call: &Dispensable, healthy: &[Opti
         // What was stored without the failure may be asked for again with it.
         trial.script.be_lenient();
         trial.play().await;
+        let published = Published::of(&api);
         let unanswered = trial.script.unanswered();
         let mut failures = Vec::new();
         for (at, (answer, notes)) in trial.answers.iter().zip(&trial.notes).enumerate() {
@@ -77,7 +81,11 @@ pub(super) fn drill(path: &Path, text: &str, call: &Dispensable, healthy: &[Opti
                 .and_then(Option::as_ref)
                 .is_some_and(|it| it.status < 400);
             if let (true, true, Some(answer)) = (was_hit, stood, answer) {
-                failures.extend(judge(answer, &call.name));
+                let refused = notes.iter().find_map(|it| match &it.what {
+                    Event::Refused(why) => Some(why.as_str()),
+                    _ => None,
+                });
+                failures.extend(judge(answer, &call.name, refused, &published));
             }
         }
         Ok((failures, unanswered))
@@ -92,10 +100,11 @@ pub(super) fn drill(path: &Path, text: &str, call: &Dispensable, healthy: &[Opti
 }
 
 /// What is wrong with an answer that has to do without a call.
-fn judge(answer: &Answered, call: &str) -> Vec<String> {
+fn judge(answer: &Answered, call: &str, refused: Option<&str>, published: &Published<'_>) -> Vec<String> {
     let shown = String::from_utf8_lossy(&answer.body);
     if !(200..300).contains(&answer.status) {
-        return vec![format!("status {} without `{call}`: {shown}", answer.status)];
+        let why = refused.map_or_else(|| shown.into_owned(), str::to_owned);
+        return vec![format!("status {} without `{call}`: {why}", answer.status)];
     }
     let mut wrong = Vec::new();
     let degraded = answer.headers.get("weft-degraded").and_then(|it| it.to_str().ok());
@@ -110,8 +119,14 @@ fn judge(answer: &Answered, call: &str) -> Vec<String> {
         .headers
         .get("content-type")
         .is_some_and(|it| it == "application/json");
-    if is_json && serde_json::from_slice::<serde_json::Value>(&answer.body).is_err() {
-        wrong.push(format!("without `{call}` the body is no JSON: {shown}"));
+    if is_json {
+        let misfits = match (serde_json::from_slice(&answer.body), &answer.endpoint) {
+            (Ok(body), Some(endpoint)) => published.misfits(endpoint, answer.status, &body).unwrap_or_default(),
+            (Ok(_), None) => Vec::new(),
+            (Err(error), _) => vec![error.to_string()],
+        };
+        let misfits = misfits.iter();
+        wrong.extend(misfits.map(|it| format!("without `{call}` the body is not as published: {it}")));
     }
     wrong
 }

@@ -223,6 +223,25 @@ impl Drop for Line {
     }
 }
 
+/// Why there is no response, for whoever runs the gateway: `reviews: connect: connection refused (page.yaml:7:3)`.
+pub fn reason(refusal: &Refusal) -> String {
+    let Refusal::Failed(failed) = refusal else {
+        return refusal.kind().to_owned();
+    };
+    let failure = &failed.failure;
+    let call = failed.call.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
+    let mut text = format!("{call}{}", refusal.kind());
+    for part in [cause(failure), failure.message.clone()] {
+        if !part.is_empty() {
+            text.extend([": ", &part]);
+        }
+    }
+    match origin(failure) {
+        origin if origin.is_empty() => text,
+        origin => format!("{text} ({origin})"),
+    }
+}
+
 fn origin(failure: &Failure) -> String {
     failure
         .origin
