@@ -1,21 +1,24 @@
 //! The admin listener: health and metrics. Never on the public address.
 //!
 //! `/livez` says that the process runs, `/readyz` whether it should get requests and what keeps it from serving the files on
-//! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are.
+//! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are, and POST to `/cache/invalidate` drops what is
+//! kept with the tags of its body: `{"tags": ["product:1"]}`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{StatusCode, header};
 
 use crate::gateway::listen::Shared;
 use crate::gateway::{Gateway, Status};
 use crate::runtime::backend::guard;
+use crate::runtime::cache::Tag;
 
 /// What the pages read.
 #[derive(Clone, Debug)]
@@ -37,6 +40,7 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/backends", get(backends))
+        .route("/cache/invalidate", post(invalidate))
         .with_state(pages);
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
@@ -91,9 +95,44 @@ async fn backends(State(pages): State<Pages>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
+/// 204, or 400 with a sentence.
+async fn invalidate(State(pages): State<Pages>, body: Bytes) -> Response {
+    match tags(&body) {
+        Some(tags) => {
+            pages.shared.hall.drop_all(&tags);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        None => (StatusCode::BAD_REQUEST, "expected {\"tags\": [\"…\"]}\n").into_response(),
+    }
+}
+
+/// The tags of a body that is as it should be: nothing else in it, and at least one.
+fn tags(body: &[u8]) -> Option<Vec<Tag>> {
+    let body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    let tags = body.get("tags").filter(|_| body.len() == 1)?.as_array()?;
+    let tags: Option<Vec<Tag>> = tags.iter().map(|it| it.as_str().map(Tag::of)).collect();
+    tags.filter(|it| !it.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_are_read_from_exactly_one_form() {
+        assert_eq!(tags(br#"{"tags": ["a", "b"]}"#), Some(vec![Tag::of("a"), Tag::of("b")]));
+        for wrong in [
+            "",
+            "[]",
+            "{}",
+            r#"{"tags": []}"#,
+            r#"{"tags": "a"}"#,
+            r#"{"tags": [1]}"#,
+            r#"{"tags": ["a"], "x": 1}"#,
+        ] {
+            assert_eq!(tags(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn readyz_says_what_is_refused_and_who_is_waited_for() {

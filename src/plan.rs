@@ -31,7 +31,9 @@ pub use call::{
 pub use input::{Absent, Body, BodyMember, Constraint, GivenFields, Inputs, Location, Param, RequestPart};
 pub use mask::Used;
 pub use mention::{Mention, Mentioned};
-pub use response::{Cookie, EndpointCache, ErrorMatch, ErrorRule, Errors, Response, ResponseBody, Status};
+pub use response::{
+    CallCache, Cookie, EndpointCache, ErrorMatch, ErrorRule, Errors, Keep, Response, ResponseBody, Status,
+};
 pub use template::{Conversion, Item, Member, Spread, Template, TextPart};
 pub use walk::Listed;
 

@@ -33,6 +33,9 @@ pub struct Metrics {
     pub degraded: Family<DegradedLabels, Counter>,
     pub failures: Family<FailureLabels, Counter>,
     pub cache: Family<CacheLabels, Counter>,
+    pub refreshes: Family<CacheLabels, Counter>,
+    pub unstored: Family<UnstoredLabels, Counter>,
+    pub dropped: Counter,
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_pending: Gauge<f64, AtomicU64>,
     pub panics: Counter,
@@ -138,7 +141,15 @@ pub struct FailureLabels {
     pub kind: &'static str,
 }
 
-/// Labels of `weft_cache_total`.
+/// Labels of `weft_cache_unstored_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct UnstoredLabels {
+    pub endpoint: Arc<str>,
+    pub reason: &'static str,
+}
+
+/// Labels of `weft_cache_total` and `weft_cache_refreshes_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[expect(missing_docs, reason = "the names are the labels")]
 pub struct CacheLabels {
@@ -171,6 +182,9 @@ impl Metrics {
             degraded: Family::default(),
             failures: Family::default(),
             cache: Family::default(),
+            refreshes: Family::default(),
+            unstored: Family::default(),
+            dropped: Counter::default(),
             reloads: Family::default(),
             reload_pending: Gauge::default(),
             panics: Counter::default(),
@@ -215,6 +229,17 @@ impl Metrics {
             metrics.failures.clone(),
         );
         registry.register("cache", "Look-ups of endpoints that cache", metrics.cache.clone());
+        registry.register(
+            "cache_refreshes",
+            "Stale answers that were made again beside the request that got them",
+            metrics.refreshes.clone(),
+        );
+        registry.register(
+            "cache_unstored",
+            "Answers of endpoints that cache that were not kept, and why",
+            metrics.unstored.clone(),
+        );
+        registry.register("cache_tags_dropped", "Tags that were dropped", metrics.dropped.clone());
         registry.register("reloads", "Reloads", metrics.reloads.clone());
         let pending = metrics.reload_pending.clone();
         registry.register(
@@ -264,6 +289,18 @@ impl Metrics {
             "How often a breaker opened",
             self.breaker_opened.clone(),
         );
+    }
+
+    /// Counts an answer that was made again.
+    pub fn refreshed(&self, endpoint: &Arc<str>, result: &'static str) {
+        let endpoint = endpoint.clone();
+        self.refreshes.get_or_create(&CacheLabels { endpoint, result }).inc();
+    }
+
+    /// Counts an answer that was not kept.
+    pub fn unstored(&self, endpoint: &Arc<str>, reason: &'static str) {
+        let endpoint = endpoint.clone();
+        self.unstored.get_or_create(&UnstoredLabels { endpoint, reason }).inc();
     }
 
     /// The OpenMetrics text of all metrics.

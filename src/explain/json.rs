@@ -22,7 +22,12 @@ pub fn write(explained: &Explanation<'_>) -> Value {
         "may_use_up_the_time": explained.hogs.iter().map(|(call, dispensable)| {
             json!({ "call": &**call, "then": if *dispensable { "degraded" } else { "504" } })
         }).collect::<Vec<_>>(),
-        "cache": recipe.cache.as_ref().map(|it| json!({ "ttl_ms": millis(it.ttl), "key": &explained.cache_key })),
+        "cache": recipe.cache.as_ref().map(|it| json!({
+            "ttl_ms": millis(it.keep.ttl),
+            "stale_while_revalidate_ms": millis(it.keep.stale_while_revalidate),
+            "stale_if_error_ms": millis(it.keep.stale_if_error),
+            "key": &explained.cache_key,
+        })),
         "identity": recipe.identity,
         "vary": recipe.vary.iter().map(http::HeaderName::as_str).collect::<Vec<_>>(),
         "sees": explained.sights.iter().map(sight).collect::<Vec<_>>(),

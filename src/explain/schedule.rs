@@ -283,7 +283,7 @@ impl<'p> Schedule<'p> {
             ends_by: times.end,
             failure: OnFailure::of(call),
             when: call.when.is_some().then_some(when),
-            cache: call.cache,
+            cache: call.cache.as_ref().map(|it| it.keep.ttl),
             is_unsafe,
             at_once: match &call.kind {
                 CallKind::For(each) => Some(each.max_concurrency),

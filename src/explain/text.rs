@@ -167,7 +167,15 @@ fn cache(explained: &Explanation<'_>, out: &mut String) {
             } else {
                 "shared by all clients (public)"
             };
-            line!(out, "  the response is kept {}, {shared}", shown(cache.ttl));
+            line!(out, "  the response is kept {}, {shared}", shown(cache.keep.ttl));
+            if !cache.keep.stale_while_revalidate.is_zero() {
+                let time = shown(cache.keep.stale_while_revalidate);
+                line!(out, "  {time} more it is given while a fresh one is made");
+            }
+            if !cache.keep.stale_if_error.is_zero() {
+                let time = shown(cache.keep.stale_if_error);
+                line!(out, "  {time} more it stands in for failures");
+            }
             if explained.cache_key.is_empty() {
                 line!(out, "  key: no input, so there is one entry");
             } else {

@@ -105,6 +105,8 @@ pub struct Composition {
     pub cookies: Vec<Cookie>,
     /// `cache:`.
     pub cache: Option<Cache>,
+    /// `invalidate:`.
+    pub invalidate: Option<Spanned<Vec<Template>>>,
     /// `errors:`.
     pub errors: Errors,
     /// `deprecated:`.
@@ -379,6 +381,14 @@ pub struct Cache {
     pub ttl: Option<Spanned<Duration>>,
     /// `scope: user`.
     pub scope_user: Option<Span>,
+    /// `stale_while_revalidate:`.
+    pub stale_while_revalidate: Option<Spanned<Duration>>,
+    /// `stale_if_error:`.
+    pub stale_if_error: Option<Spanned<Duration>>,
+    /// `tags:`.
+    pub tags: Vec<Template>,
+    /// `backend: ignore`.
+    pub ignores_backend: bool,
     /// The whole value.
     pub span: Span,
 }

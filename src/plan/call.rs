@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode};
 
-use super::{BackendIndex, CallIndex, ErrorRule, FragmentIndex, Mention, Origin, Policy, Template};
+use super::{BackendIndex, CallCache, CallIndex, ErrorRule, FragmentIndex, Mention, Origin, Policy, Template};
 use crate::codec::{HttpBinding, Selection};
 use crate::expr::{Encoder, JsonReader, Program, ReplyReader, Slot, Type};
 use crate::schema::MessageRef;
@@ -95,8 +95,8 @@ pub struct Call {
     pub optional: bool,
     /// Used in place of a failure.
     pub fallback: Option<Fallback>,
-    /// ttl of `cache:`.
-    pub cache: Option<Duration>,
+    /// `cache:`.
+    pub cache: Option<CallCache>,
     /// Changes nothing: may be cancelled, merged, cached (semantics.md 4.6).
     pub safe: bool,
     /// How it is sent; means something only where something is.
@@ -329,6 +329,8 @@ impl Call {
     pub fn programs<'t>(&'t self, each: &mut dyn FnMut(&'t Program, Option<&'t Selection>)) {
         self.when.iter().for_each(|it| each(&it.program, None));
         self.fallback.iter().for_each(|it| it.template.programs(each));
+        let tags = self.cache.iter().flat_map(|it| &it.tags);
+        tags.for_each(|it| it.programs(each));
         match &self.kind {
             CallKind::Compose { with, .. } => with.iter().for_each(|it| it.programs(each)),
             CallKind::For(inner) => {

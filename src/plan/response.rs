@@ -22,6 +22,10 @@ pub struct Response {
     pub headers: Vec<Header>,
     /// Cookies.
     pub cookies: Vec<Cookie>,
+    /// Under which names a kept one is dropped: each gives text, a list of it, or null.
+    pub tags: Vec<Template>,
+    /// Names of what is dropped after a 2xx.
+    pub invalidates: Vec<Template>,
     /// What the body, status, headers and cookies mention.
     pub needs: Vec<Dependency>,
     /// The same, and where.
@@ -63,16 +67,40 @@ pub struct Cookie {
     pub deletion: Arc<str>,
 }
 
+/// How long something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// How long it is fresh.
+    pub ttl: Duration,
+    /// How long after that it is given while a fresh one is fetched (RFC 5861 §3); zero where it is not.
+    pub stale_while_revalidate: Duration,
+    /// How long after that it stands in for a failure (RFC 5861 §4); zero where it does not.
+    pub stale_if_error: Duration,
+    /// It has tags, so that it may be dropped before its time.
+    pub tagged: bool,
+}
+
 /// `cache:` of an endpoint.
 #[derive(Debug)]
 pub struct EndpointCache {
-    /// How long an answer is fresh.
-    pub ttl: Duration,
+    /// How long an answer is kept.
+    pub keep: Keep,
     /// Digest of the composition, its fragments, descriptors and JSON options: changes with any of them.
     pub fingerprint: [u8; 32],
     /// Every input that the composition mentions, in plan order: the key (semantics.md 5.2). Where a call is
     /// [`super::GrpcRequest::Bound`], the bytes of its request belong to the key too.
     pub key: Vec<Slot>,
+}
+
+/// `cache:` of a call.
+#[derive(Debug)]
+pub struct CallCache {
+    /// How long a reply is kept.
+    pub keep: Keep,
+    /// Under which names it is dropped, as [`Response::tags`]; they mention nothing that the call does not wait for.
+    pub tags: Vec<Template>,
+    /// `backend: ignore`: what backends say about keeping it does not count (semantics.md 5.8).
+    pub ignores_backend: bool,
 }
 
 /// How failures are shown.
@@ -106,6 +134,18 @@ pub enum ErrorMatch {
     Status(StatusCode),
 }
 
+impl Keep {
+    /// For this long, and not a moment longer.
+    pub fn only(ttl: Duration) -> Self {
+        Self {
+            ttl,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            tagged: false,
+        }
+    }
+}
+
 impl Response {
     /// Every expression beside the body; see [`Template::programs`].
     pub fn programs_beside<'t>(&'t self, each: &mut dyn FnMut(&'t Program, Option<&'t Selection>)) {
@@ -114,6 +154,8 @@ impl Response {
         }
         self.headers.iter().for_each(|it| it.value.programs(each));
         self.cookies.iter().for_each(|it| it.value.programs(each));
+        self.tags.iter().for_each(|it| it.programs(each));
+        self.invalidates.iter().for_each(|it| it.programs(each));
     }
 }
 

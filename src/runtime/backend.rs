@@ -74,6 +74,8 @@ pub struct Reply {
 pub struct Directives {
     /// `no-store`, `private` or `Vary: *`: neither the reply nor what is made of it is stored.
     pub no_store: bool,
+    /// `must-revalidate` and its like: once it is stale it is not used.
+    pub no_stale: bool,
     /// How much longer it is fresh.
     pub fresh_for: Option<Duration>,
 }
@@ -175,6 +177,7 @@ impl Directives {
     pub fn and(self, other: Self) -> Self {
         Self {
             no_store: self.no_store || other.no_store,
+            no_stale: self.no_stale || other.no_stale,
             fresh_for: match (self.fresh_for, other.fresh_for) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),

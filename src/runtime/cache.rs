@@ -2,23 +2,27 @@
 //!
 //! One [`Cache`] is shared by all workers and outlives reloads: keys are digests of everything that a byte of the answer can
 //! depend on, so that an entry of an older plan is never found by a newer one that would answer otherwise.
-//! Invariant: moka decides only what is evicted; whether an entry may be used is decided by [`Entry::fresh_until`] on
-//! tokio's clock. Neither values nor keys are ever logged.
+//! Invariant: moka decides only what is evicted; whether something may be used is decided by [`Kept::good_for`], on tokio's
+//! clock, and by its tags. Neither values nor keys are ever logged.
 
 pub mod flight;
+pub mod kept;
+pub mod tag;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
 
 pub use self::flight::{Flights, Joined, Landing, Leader, Waiting};
+pub use self::kept::{Kept, Use, lifetime};
+use self::tag::Drops;
+pub use self::tag::{Since, Tag};
 use super::backend::{Directives, Failure, Reply};
 use crate::expr::Value;
-use crate::time::Instant;
+use crate::plan::Keep;
 
 /// What memory a stored entry takes besides its bytes: key, bookkeeping, allocations.
 const OVERHEAD: usize = 256;
@@ -35,8 +39,10 @@ pub struct KeyWriter(Sha256);
 #[derive(Clone, Debug)]
 pub struct Cache {
     memory: moka::sync::Cache<Key, Stored>,
-    replies: Flights<Result<Reply, Failure>>,
-    responses: Flights<Arc<Entry>>,
+    drops: Arc<Drops>,
+    replies: Flights<Result<Fetched, Failure>>,
+    responses: Flights<Arc<Kept<Entry>>>,
+    results: Flights<ResultOf>,
 }
 
 /// A stored or shared response.
@@ -48,34 +54,15 @@ pub struct Entry {
     pub headers: HeaderMap,
     /// The body, identity-coded.
     pub body: Bytes,
-    /// When it was made.
-    pub stored_at: Instant,
-    /// Until when it may be used unasked.
-    pub fresh_until: Instant,
 }
 
-/// What is known of a response.
-#[derive(Debug)]
-pub enum Lookup {
-    /// It is here and fresh.
-    Hit {
-        /// The response.
-        entry: Arc<Entry>,
-        /// How old it is.
-        age: Duration,
-    },
-    /// It is not, and nobody is making it: the caller does, and says how that ended.
-    Miss(Leader<Arc<Entry>>),
-    /// Somebody is making it.
-    Wait(Waiting<Arc<Entry>>),
-}
-
-/// A stored reply of a call.
-#[derive(Debug)]
-struct StoredReply {
-    reply: Reply,
-    stored_at: Instant,
-    fresh_until: Instant,
+/// A reply for all who want it.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The reply.
+    pub reply: Reply,
+    /// It is an older one, which stands in for a failure.
+    pub stale: bool,
 }
 
 /// What a fragment gave.
@@ -89,21 +76,32 @@ pub struct ResultOf {
     pub weight: usize,
 }
 
-/// The stored result of a fragment.
+/// What is known of a thing, and what whoever asks has to do. `F` is how it is handed on to those who wait.
 #[derive(Debug)]
-struct StoredResult {
-    result: ResultOf,
-    key_length: usize,
-    stored_at: Instant,
-    fresh_until: Instant,
+pub enum Lookup<T, F> {
+    /// It is here and fresh.
+    Fresh(T),
+    /// An older one is here and to be used; whoever gets the lead makes a fresh one beside that.
+    Stale(T, Option<Leader<F>>),
+    /// It is not here, and nobody is making it: the caller does, and says how that ended. An older one may stand in where
+    /// that fails.
+    Miss(Leader<F>, Option<T>),
+    /// Somebody is making it. An older one may stand in where that takes too long.
+    Wait(Waiting<F>, Option<T>),
+}
+
+/// What can be kept.
+trait Keepable: Sized {
+    fn of(stored: Stored) -> Option<Arc<Kept<Self>>>;
+    fn into_stored(kept: Arc<Kept<Self>>) -> Stored;
 }
 
 /// Anything that takes memory.
 #[derive(Clone, Debug)]
 enum Stored {
-    Reply(Arc<StoredReply>),
-    Response(Arc<Entry>),
-    Result(Arc<StoredResult>),
+    Reply(Arc<Kept<Reply>>),
+    Response(Arc<Kept<Entry>>),
+    Result(Arc<Kept<ResultOf>>),
 }
 
 // === impl Key ===
@@ -179,6 +177,19 @@ impl KeyWriter {
     }
 }
 
+// === impl Lookup ===
+
+impl<T, F> Lookup<T, F> {
+    fn map<U>(self, with: impl Fn(T) -> U) -> Lookup<U, F> {
+        match self {
+            Self::Fresh(it) => Lookup::Fresh(with(it)),
+            Self::Stale(it, leader) => Lookup::Stale(with(it), leader),
+            Self::Miss(leader, it) => Lookup::Miss(leader, it.map(with)),
+            Self::Wait(waiting, it) => Lookup::Wait(waiting, it.map(with)),
+        }
+    }
+}
+
 // === impl Cache ===
 
 impl Cache {
@@ -190,111 +201,81 @@ impl Cache {
             .build();
         Self {
             memory,
+            drops: Arc::default(),
             replies: Flights::default(),
             responses: Flights::default(),
+            results: Flights::default(),
         }
     }
 
-    /// Finds a response, or who makes it. On a miss the caller is the one: everybody else waits for its [`Leader`].
-    pub fn lookup(&self, key: Key) -> Lookup {
-        let now = Instant::now();
-        if let Some(Stored::Response(entry)) = self.memory.get(&key)
-            && now < entry.fresh_until
-        {
-            let age = now.saturating_duration_since(entry.stored_at);
-            return Lookup::Hit { entry, age };
-        }
-        match self.responses.join(key) {
-            Joined::Leader(leader) => Lookup::Miss(leader),
-            Joined::Waiting(waiting) => Lookup::Wait(waiting),
+    /// The moment: what is begun now is not touched by what was dropped before.
+    pub fn now(&self) -> Since {
+        self.drops.now()
+    }
+
+    /// Drops what has one of these tags, also where it is only under way.
+    pub fn drop_all(&self, tags: &[Tag]) {
+        if !tags.is_empty() {
+            self.drops.drop_all(tags);
         }
     }
 
-    /// Keeps a response and gives it to all who wait for it. The caller has seen to it that it may be stored: a complete
-    /// 2xx, nothing degraded, no backend against it (semantics.md 5.9).
-    pub fn store(&self, leader: Leader<Arc<Entry>>, entry: Arc<Entry>) {
-        if Instant::now() < entry.fresh_until {
-            self.memory.insert(leader.key(), Stored::Response(entry.clone()));
-        }
-        leader.share(entry);
+    /// Finds a response, or who makes it.
+    pub fn response(&self, key: Key, keep: Keep) -> Lookup<Arc<Kept<Entry>>, Arc<Kept<Entry>>> {
+        self.find(key, keep, &self.responses)
     }
 
-    /// A stored reply that is still fresh. What its backend said of its freshness is shortened by its age.
-    pub(super) fn reply(&self, key: Key) -> Option<Reply> {
-        let Some(Stored::Reply(stored)) = self.memory.get(&key) else {
-            return None;
-        };
-        let now = Instant::now();
-        if now >= stored.fresh_until {
-            return None;
-        }
-        Some(Reply {
-            body: stored.reply.body.clone(),
-            directives: aged(stored.reply.directives, stored.stored_at),
+    /// Finds a reply, or who fetches it. What its backend said of its freshness is shortened by its age.
+    pub(super) fn reply(&self, key: Key, keep: Keep) -> Lookup<Reply, Result<Fetched, Failure>> {
+        self.find(key, keep, &self.replies).map(|kept: Arc<Kept<Reply>>| Reply {
+            body: kept.what.body.clone(),
+            directives: kept.aged(kept.what.directives),
         })
     }
 
-    /// The stored result of a fragment that is still fresh.
-    pub(super) fn result(&self, key: Key) -> Option<ResultOf> {
-        let Some(Stored::Result(stored)) = self.memory.get(&key) else {
-            return None;
-        };
-        (Instant::now() < stored.fresh_until).then(|| ResultOf {
-            directives: aged(stored.result.directives, stored.stored_at),
-            ..stored.result.clone()
-        })
+    /// Finds the result of a fragment, or who makes it.
+    pub(super) fn result(&self, key: Key, keep: Keep) -> Lookup<ResultOf, ResultOf> {
+        self.find(key, keep, &self.results)
+            .map(|kept: Arc<Kept<ResultOf>>| ResultOf {
+                directives: kept.aged(kept.what.directives),
+                ..kept.what.clone()
+            })
     }
 
-    /// Keeps what a fragment gave, as [`Cache::store_reply`] does. The caller has seen to it that nothing is degraded.
-    pub(super) fn store_result(&self, key: Key, result: ResultOf, ttl: Duration) {
-        let Some(lifetime) = lifetime(result.directives, ttl) else {
-            return;
-        };
-        let mut bytes = Vec::new();
-        result.value.write_key(&mut bytes);
-        let stored_at = Instant::now();
-        let stored = StoredResult {
-            result,
-            key_length: bytes.len(),
-            stored_at,
-            fresh_until: stored_at + lifetime,
-        };
-        self.memory.insert(key, Stored::Result(Arc::new(stored)));
+    fn find<T: Keepable, F>(&self, key: Key, keep: Keep, flights: &Flights<F>) -> Lookup<Arc<Kept<T>>, F> {
+        let mut known = self.memory.get(&key).and_then(T::of);
+        if let Some(kept) = known.take_if(|it| self.drops.is_dropped(&it.tags, it.since)) {
+            drop(kept);
+            self.memory.invalidate(&key);
+        }
+        let good_for = known.as_ref().map_or(Use::None, |it| it.good_for());
+        // What has tags is not taken over from somebody who began before something was dropped.
+        let since = if keep.tagged { self.now() } else { Since::default() };
+        match (known, good_for) {
+            (Some(kept), Use::Fresh) => Lookup::Fresh(kept),
+            (Some(kept), Use::WhileRevalidating) => match flights.join(key, since) {
+                Joined::Leader(leader) => Lookup::Stale(kept, Some(leader)),
+                Joined::Waiting(_) => Lookup::Stale(kept, None),
+            },
+            (known, _) => {
+                let stand_in = known.filter(|_| good_for == Use::IfError);
+                match flights.join(key, since) {
+                    Joined::Leader(leader) => Lookup::Miss(leader, stand_in),
+                    Joined::Waiting(waiting) => Lookup::Wait(waiting, stand_in),
+                }
+            }
+        }
     }
 
-    /// Who fetches which reply.
-    pub(super) fn replies(&self) -> &Flights<Result<Reply, Failure>> {
-        &self.replies
-    }
-
-    /// Keeps a reply for `ttl`, or shorter or not at all where its backend says so.
-    pub(super) fn store_reply(&self, key: Key, reply: &Reply, ttl: Duration) {
-        let Some(lifetime) = lifetime(reply.directives, ttl) else {
-            return;
-        };
-        let stored_at = Instant::now();
-        let stored = StoredReply {
-            reply: reply.clone(),
-            stored_at,
-            fresh_until: stored_at + lifetime,
-        };
-        self.memory.insert(key, Stored::Reply(Arc::new(stored)));
-    }
-}
-
-/// How long something may be kept; `None` where not at all.
-fn lifetime(directives: Directives, ttl: Duration) -> Option<Duration> {
-    let Directives { no_store, fresh_for } = directives;
-    let lifetime = fresh_for.map_or(ttl, |it| it.min(ttl));
-    (!no_store && !lifetime.is_zero()).then_some(lifetime)
-}
-
-/// What directives say of something that has been kept since then.
-fn aged(directives: Directives, stored_at: Instant) -> Directives {
-    let age = Instant::now().saturating_duration_since(stored_at);
-    Directives {
-        fresh_for: directives.fresh_for.map(|it| it.saturating_sub(age)),
-        ..directives
+    /// Keeps something, and says so; not where one of its tags was dropped since it was begun. The caller has seen to it that it may be kept:
+    /// it is complete, and no backend is against it (semantics.md 5.8, 5.9).
+    #[expect(private_bounds, reason = "replies, responses and results are kept, and nothing else")]
+    pub fn store<T: Keepable>(&self, key: Key, kept: &Arc<Kept<T>>) -> bool {
+        let is_good = kept.good_for() == Use::Fresh && !self.drops.is_dropped(&kept.tags, kept.since);
+        if is_good {
+            self.memory.insert(key, T::into_stored(kept.clone()));
+        }
+        is_good
     }
 }
 
@@ -304,18 +285,35 @@ impl Stored {
     fn weight(&self) -> usize {
         OVERHEAD
             + match self {
-                Self::Reply(stored) => stored.reply.body.len(),
-                Self::Result(stored) => stored.result.weight + stored.key_length,
-                Self::Response(entry) => {
-                    let headers = entry
-                        .headers
-                        .iter()
-                        .map(|(name, value)| name.as_str().len() + value.len() + 32);
-                    entry.body.len() + headers.sum::<usize>()
+                Self::Reply(kept) => kept.what.body.len() + size_of_val(&*kept.tags),
+                Self::Result(kept) => kept.what.weight + size_of_val(&*kept.tags),
+                Self::Response(kept) => {
+                    let headers = kept.what.headers.iter();
+                    let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + 32);
+                    kept.what.body.len() + headers.sum::<usize>() + size_of_val(&*kept.tags)
                 }
             }
     }
 }
+
+macro_rules! keepable {
+    ($($kind:ty => $variant:ident),*) => {$(
+        impl Keepable for $kind {
+            fn of(stored: Stored) -> Option<Arc<Kept<Self>>> {
+                match stored {
+                    Stored::$variant(kept) => Some(kept),
+                    _ => None,
+                }
+            }
+
+            fn into_stored(kept: Arc<Kept<Self>>) -> Stored {
+                Stored::$variant(kept)
+            }
+        }
+    )*};
+}
+
+keepable!(Reply => Reply, Entry => Response, ResultOf => Result);
 
 #[cfg(test)]
 mod tests;

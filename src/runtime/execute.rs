@@ -2,13 +2,15 @@
 //!
 //! [`run`] takes values for the recipe's inputs and gives an [`Outcome`]: the response, or the failure that ended the
 //! endpoint, and beside either what degraded and what each call took. In reading order: `scope` holds the values of one
-//! graph, `graph` is the schedule, `call` is one call from its needs to its result, `each` a `for`, `build` makes the
+//! graph, `graph` is the schedule, `call` is one call from its needs to its result, `each` a `for`, `compose` a
+//! fragment, `build` makes the
 //! request, `exchange` brings it to the backend, `detach` lets unsafe calls outlive their request, `render` turns templates
 //! into bytes or values, `respond` says it.
 //! Invariant: order of arrival never shows in a success; values are stored by slot and read by slot.
 
 mod build;
 mod call;
+mod compose;
 pub mod detach;
 mod each;
 mod exchange;
@@ -18,6 +20,7 @@ mod respond;
 mod scope;
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +30,9 @@ use bytes::Bytes;
 pub use self::detach::Detached;
 use self::scope::{Place, Scope};
 use super::backend::{Backends, Directives, Failure};
-use super::cache::Cache;
+use super::cache::{Cache, Tag};
 use super::select::Selected;
+use super::snapshot::Running;
 use super::watch::Watch;
 use crate::expr::Value;
 use crate::plan::{BackendIndex, CallKind, ErrorRule, GrpcRequest, Plan, Recipe};
@@ -37,14 +41,8 @@ use crate::time::{Deadline, Instant};
 /// What a worker lends to the requests that it serves.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// What is served.
-    pub plan: &'a Plan,
-    /// This worker's connections to the plan's backends.
-    pub backends: &'a Backends,
-    /// Stored replies and responses, shared by all workers.
-    pub cache: &'a Cache,
-    /// Counts unsafe calls that outlive their request.
-    pub detached: &'a Detached,
+    /// What is served, by whom, and what is kept.
+    pub running: &'a Rc<Running>,
     /// Sent with every call: `traceparent` and `tracestate` of this request.
     pub trace: &'a [(HeaderName, HeaderValue)],
     /// Takes note of what happens, where somebody wants to see it.
@@ -82,6 +80,17 @@ pub struct Outcome {
     pub calls: Vec<CallReport>,
     /// What HTTP backends say about keeping the answer (semantics.md 5.8).
     pub directives: Directives,
+    /// Tags of the answer, and of what it drops; a failure where they cannot be known, which is not the client's concern.
+    pub tags: Result<Tags, Failure>,
+}
+
+/// What says which answers are dropped with which.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// Under which the answer is dropped.
+    pub own: Vec<Tag>,
+    /// Under which others are, where the answer is a 2xx.
+    pub dropped: Vec<Tag>,
 }
 
 /// A response, ready but for what `serve` adds: date, tracing, caching and degradation headers.
@@ -143,6 +152,8 @@ pub enum ReplySource {
     Backend,
     /// The call cache.
     Cache,
+    /// The call cache, though it is not fresh any more.
+    Stale,
     /// An equal call that was under way.
     Shared,
 }
@@ -159,20 +170,18 @@ pub async fn run(
     incoming: &Incoming,
     deadline: Deadline,
 ) -> Outcome {
-    let run = Run {
-        context,
-        incoming,
-        n_calls: Cell::new(0),
-        degraded: RefCell::default(),
-        calls: RefCell::default(),
-        directives: Cell::default(),
-    };
+    let run = Run::new(context, incoming);
+    let mut tags = Ok(Tags::default());
     let answer = {
         let scope = Scope::selecting(selected, &run, &recipe.graph, inputs, Place::TOP, deadline);
         match graph::run(&scope).await {
             Ok(()) => scope
                 .noted_end()
-                .frame(|frame| respond::answer(&recipe.response, selected.map(|it| &it.body), frame))
+                .frame(|frame| {
+                    let answer = respond::answer(&recipe.response, selected.map(|it| &it.body), frame)?;
+                    tags = respond::tags(&recipe.response, frame);
+                    Ok(answer)
+                })
                 .map_err(|failure| call::malformed(&scope).unwrap_or_else(|| Failed::of_endpoint(failure))),
             Err(failed) => Err(failed),
         }
@@ -183,6 +192,7 @@ pub async fn run(
         degraded: degraded(run.degraded.into_inner()),
         calls: run.calls.into_inner(),
         directives: run.directives.get(),
+        tags,
     }
 }
 
@@ -215,6 +225,19 @@ struct Run<'r> {
     directives: Cell<Directives>,
 }
 
+impl<'r> Run<'r> {
+    fn new(context: Context<'r>, incoming: &'r Incoming) -> Self {
+        Self {
+            context,
+            incoming,
+            n_calls: Cell::new(0),
+            degraded: RefCell::default(),
+            calls: RefCell::default(),
+            directives: Cell::default(),
+        }
+    }
+}
+
 /// In file order and, within a `for`, in input order; of one call only the first.
 fn degraded(mut all: Vec<(Vec<usize>, Degraded)>) -> Vec<Degraded> {
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -229,6 +252,26 @@ fn degraded(mut all: Vec<(Vec<usize>, Degraded)>) -> Vec<Degraded> {
             first
         })
         .collect()
+}
+
+// === impl Context ===
+
+impl<'a> Context<'a> {
+    fn plan(&self) -> &'a Plan {
+        &self.running.snapshot.plan
+    }
+
+    fn backends(&self) -> &'a Backends {
+        &self.running.backends
+    }
+
+    fn cache(&self) -> &'a Cache {
+        &self.running.hall.cache
+    }
+
+    fn detached(&self) -> &'a Detached {
+        &self.running.hall.detached
+    }
 }
 
 // === impl Failed ===

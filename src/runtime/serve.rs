@@ -11,11 +11,13 @@ pub mod log;
 pub mod problem;
 pub mod respond;
 pub mod trace;
+mod validate;
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
@@ -27,7 +29,7 @@ use http_body_util::{BodyExt, Full};
 use self::log::Line;
 use self::problem::Refusal;
 use self::trace::Trace;
-use super::execute::{Incoming, Outcome};
+use super::execute::{Incoming, Outcome, Tags};
 use super::select::Selected;
 use super::snapshot::Running;
 use super::watch::Event;
@@ -130,12 +132,20 @@ where
 
     // Is it known already? If not, ask the backends, and say it.
     if recipe.cache.is_some() {
-        return Box::pin(fresh::answer(asked, line)).await;
+        return Box::pin(fresh::answer(asked, &parts.headers, line)).await;
     }
     let inputs = std::mem::take(&mut asked.inputs);
-    let outcome = asked.run(recipe, inputs).await;
+    let mut outcome = asked.run(recipe, inputs).await;
     line.outcome(&outcome);
-    respond::response(outcome, recipe).map_err(Refusal::Failed)
+    let tags = std::mem::replace(&mut outcome.tags, Ok(Tags::default()));
+    let response = respond::response(outcome, recipe).map_err(Refusal::Failed)?;
+    if response.status().is_success() {
+        match tags {
+            Ok(tags) => running.hall.drop_all(&tags.dropped),
+            Err(failure) => log::untagged(&asked.name(), trace, &failure),
+        }
+    }
+    Ok(response)
 }
 
 /// A request whose inputs have been read.
@@ -163,13 +173,16 @@ impl Asked {
         self.running.snapshot.plan.recipe(self.index)
     }
 
+    /// The name of its endpoint.
+    pub fn name(&self) -> Arc<str> {
+        let endpoint = self.running.snapshot.plan.endpoints.get(self.index.0);
+        endpoint.map(|it| it.name.clone()).unwrap_or_default()
+    }
+
     /// Asks the backends, with the values of its inputs.
     pub async fn run(&self, recipe: &Recipe, inputs: Vec<Value>) -> Outcome {
         let context = super::execute::Context {
-            plan: &self.running.snapshot.plan,
-            backends: &self.running.backends,
-            cache: &self.running.hall.cache,
-            detached: &self.running.hall.detached,
+            running: &self.running,
             trace: &self.trace.headers,
             watch: self.running.watch.as_deref(),
         };

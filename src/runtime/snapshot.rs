@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::backend::{Backends, Guards};
-use super::cache::Cache;
+use super::cache::{Cache, Tag};
 use super::execute::Detached;
 use super::select::Selections;
 use super::watch::Watch;
@@ -80,6 +80,12 @@ impl Hall {
             detached: Detached::default(),
             in_flight: AtomicUsize::new(0),
         })
+    }
+
+    /// Drops what is kept, or under way, with one of these tags.
+    pub fn drop_all(&self, tags: &[Tag]) {
+        self.cache.drop_all(tags);
+        self.metrics.dropped.inc_by(tags.len() as u64);
     }
 
     /// Lets a request in, unless `max` are being answered.

@@ -199,7 +199,8 @@ impl Trial {
         for step in &steps {
             self.script.begin_step();
             match step {
-                Step::Advance(time) => tokio::time::advance(*time).await,
+                // What goes on beside the requests has its timers, too: they fire on the way.
+                Step::Advance(time) => tokio::time::sleep(*time).await,
                 Step::Exchange(exchange) => self.exchange(std::slice::from_ref(&**exchange)).await,
                 Step::Reload { compositions, refused } => self.reload(compositions, refused),
                 Step::Together(exchanges) => self.exchange(exchanges).await,

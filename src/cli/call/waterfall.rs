@@ -29,7 +29,7 @@ struct Row<'p> {
     took: Duration,
     /// `OK`, `UNAVAILABLE`, `skipped`.
     ended: &'static str,
-    /// `backend`, `cache`, `shared`; nothing where nothing was sent.
+    /// `backend`, `cache`, `shared`, `stale`; nothing where nothing was sent.
     source: &'static str,
     bytes: usize,
     /// What stands in for it.
@@ -76,6 +76,7 @@ impl<'p> Waterfall<'p> {
             }
             match row.source {
                 "cache" => facts.push("from the cache".to_owned()),
+                "stale" => facts.push("from the cache, no longer fresh".to_owned()),
                 "shared" => facts.push("shared with an equal call".to_owned()),
                 _ => {}
             }
@@ -182,6 +183,7 @@ impl<'p> Reading<'_, 'p> {
                     ReplySource::Backend => "backend",
                     ReplySource::Cache => "cache",
                     ReplySource::Shared => "shared",
+                    ReplySource::Stale => "stale",
                 };
             }
             Event::Skipped => row.ended = "skipped",

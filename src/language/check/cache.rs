@@ -2,6 +2,7 @@
 //! (semantics.md 5.2–5.7).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use http::HeaderName;
 use http::header::COOKIE;
@@ -11,13 +12,15 @@ use super::fragment::FragmentState;
 use super::input::all_inputs;
 use super::literal;
 use super::mention::Input;
-use super::outline::{Outline, is_identity_header};
-use super::unit::{BodyState, Target, Unit};
+use super::outline::{CallId, Outline, ROOT, is_identity_header};
+use super::unit::{BodyState, Scope, Target, Unit};
+use super::walk::Walker;
 use super::world::listed;
 use crate::expr::Slot;
 use crate::language::diagnostic::Diagnostic;
+use crate::language::source::{Span, Spanned};
 use crate::language::spec::{Cache, CallKind, Composition, Location};
-use crate::plan::{BackendIndex, EndpointCache};
+use crate::plan::{BackendIndex, CallCache, EndpointCache, Keep};
 
 /// What the inputs of an endpoint say about sharing its responses.
 #[derive(Debug, Default)]
@@ -64,6 +67,7 @@ pub(super) fn check(
     cache: &Cache,
     method: Option<&http::Method>,
     digest: [u8; 32],
+    is_bound: bool,
 ) -> Option<EndpointCache> {
     let outline = unit.outline;
     if method != Some(&http::Method::GET) {
@@ -108,11 +112,99 @@ pub(super) fn check(
         }
     }
     check_identity(unit, cache);
+    check_tags(unit, cache, is_bound);
     Some(EndpointCache {
-        ttl: cache.ttl.as_ref()?.value,
+        keep: keep(cache)?,
         fingerprint: digest,
         key: key(unit),
     })
+}
+
+/// How long what is written there is kept; `None` where that was refused.
+fn keep(cache: &Cache) -> Option<Keep> {
+    let or_not = |written: &Option<Spanned<Duration>>| written.as_ref().map_or(Duration::ZERO, |it| it.value);
+    Some(Keep {
+        ttl: cache.ttl.as_ref()?.value,
+        stale_while_revalidate: or_not(&cache.stale_while_revalidate),
+        stale_if_error: or_not(&cache.stale_if_error),
+        tagged: !cache.tags.is_empty(),
+    })
+}
+
+impl Unit<'_, '_> {
+    /// `cache:` of a call.
+    pub(super) fn call_cache(&mut self, id: CallId, cache: &Cache, scope: &Scope) -> Option<CallCache> {
+        let node = self.outline.call(id);
+        let settled = |it: &&CallId| !node.reads.calls.contains(it) && !node.after.contains(it);
+        if let Some(call) = node.tags.calls.iter().find(settled) {
+            let (tagged, named) = (&node.spec.name.value, &self.outline.call(*call).spec.name.value);
+            let title = format!("a tag of the call `{tagged}` mentions `{named}`, which it does not wait for");
+            let label = "tags never delay: they mention inputs, and results that the call itself reads";
+            let help = format!("after: [{named}]");
+            let wrong = Diagnostic::new("bad-cache", mention_in(cache, named), title).label(label);
+            self.push(if call == &id { wrong } else { wrong.help(help) });
+        }
+        Some(CallCache {
+            keep: keep(cache)?,
+            tags: self.tags(cache.tags.iter(), scope),
+            ignores_backend: cache.ignores_backend,
+        })
+    }
+}
+
+/// Tags mention what the response depends on: whoever finds an entry would otherwise find it under another's tags.
+fn check_tags(unit: &mut Unit<'_, '_>, cache: &Cache, is_bound: bool) {
+    let outline = unit.outline;
+    let read = &outline.graph(ROOT).result_reads.calls;
+    if let Some(call) = outline.tags.calls.iter().find(|it| !read.contains(it)) {
+        let name = &outline.call(*call).spec.name.value;
+        let title = format!("a tag mentions `{name}`, which the response does not read");
+        let label = "tags never delay: they mention inputs, and results that the response reads";
+        unit.push(Diagnostic::new("bad-cache", mention_in(cache, name), title).label(label));
+    }
+    let known: BTreeSet<&Input> = all_inputs(outline).collect();
+    // The request of the short form reads path and query by itself.
+    let foreign = |it: &&Input| !(known.contains(it) || is_bound && matches!(it, Input::Param(_)));
+    if let Some(input) = outline.tags.inputs.iter().find(foreign) {
+        let name = match input {
+            Input::Param(at) => outline.params[*at].name.to_string(),
+            Input::Body => "body".to_owned(),
+            Input::Header(name) => format!("request.headers[{name:?}]"),
+            Input::Id => "request.id".to_owned(),
+            Input::Method => "request.method".to_owned(),
+            Input::Path => "request.path".to_owned(),
+            Input::RemoteIp => "request.remote_ip".to_owned(),
+        };
+        let root = name.split('.').next().unwrap_or_default();
+        let title = format!("a tag mentions `{name}`, on which the response does not depend");
+        let label = "one entry is for every value of it, and would have the tag of whoever came first";
+        unit.push(Diagnostic::new("bad-cache", mention_in(cache, root), title).label(label));
+    }
+}
+
+/// The expression of a tag that mentions a name.
+fn mention_in(cache: &Cache, name: &str) -> Span {
+    let mut found = cache.span;
+    Walker::new(Vec::new(), |site| {
+        if site.expression.ast.mentions().iter().any(|it| it.root == name) {
+            found = site.expression.whole();
+        }
+    })
+    .tags(Some(cache));
+    found
+}
+
+/// Checks `invalidate:`, which stands where something is written.
+pub(super) fn check_invalidate(unit: &mut Unit<'_, '_>, method: Option<&http::Method>) {
+    if let Some(invalidate) = &unit.outline.spec.invalidate
+        && method.is_some_and(http::Method::is_safe)
+    {
+        let title = "an endpoint that only reads cannot invalidate";
+        unit.push(
+            Diagnostic::new("bad-cache", invalidate.span, title)
+                .label("this stands on endpoints that write: POST, PUT, PATCH, DELETE"),
+        );
+    }
 }
 
 fn check_identity(unit: &mut Unit<'_, '_>, cache: &Cache) {

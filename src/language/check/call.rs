@@ -89,6 +89,7 @@ impl Unit<'_, '_> {
         }
         self.calls[id.0].ty = ty;
         let errors = error_rule::rules(&spec.errors, self.diagnostics);
+        let cache = spec.cache.as_ref().and_then(|it| self.call_cache(id, it, &scope));
         let made = made?;
         let safety = self.safety[id.0];
         let start = self.starts[id.0].unwrap_or(Start::Eager);
@@ -110,7 +111,7 @@ impl Unit<'_, '_> {
             timeout: spec.timeout.as_ref().map(|it| it.value).or(made.timeout),
             optional,
             fallback,
-            cache: spec.cache.as_ref().and_then(|it| it.ttl.as_ref()).map(|it| it.value),
+            cache,
             safe: safety.safe,
             effect: safety.effect,
             index_by,

@@ -12,7 +12,9 @@ use crate::plan::{
 pub(super) fn defer_checks(graph: &mut Graph, response: &Response) {
     let only_body = matches!(response.status, Status::Default | Status::Fixed(_))
         && response.headers.is_empty()
-        && response.cookies.is_empty();
+        && response.cookies.is_empty()
+        && response.tags.is_empty()
+        && response.invalidates.is_empty();
     let nested = graph
         .calls
         .iter()

@@ -190,7 +190,8 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
         let cache = written
             .cache
             .as_ref()
-            .and_then(|it| cache::check(unit, it, plan_method, digest));
+            .and_then(|it| cache::check(unit, it, plan_method, digest, bound.is_some()));
+        cache::check_invalidate(unit, plan_method);
         let privacy = cache::privacy(unit.outline);
         let timeout = timeout(world, written);
         let place = written.timeout.as_ref().map(|it| it.span);

@@ -104,6 +104,7 @@ fn endpoint(
         headers: Vec::new(),
         cookies: Vec::new(),
         cache: None,
+        invalidate: None,
         errors: Errors::default(),
         deprecated: None,
         select: None,

@@ -122,6 +122,26 @@ impl Unit<'_, '_> {
         self.carried(name, value, Carrier::Header, scope)
     }
 
+    /// Tags of what is kept: text, lists of it, or null for none.
+    pub(super) fn tags<'t>(&mut self, tags: impl Iterator<Item = &'t Template>, scope: &Scope) -> Vec<plan::Template> {
+        let scope = &scope.for_purpose(Purpose::Send);
+        tags.map(|it| {
+            let typed = self.template(it, None, scope);
+            let wrong = match &typed.ty.kind {
+                TypeKind::Unknown | TypeKind::Null | TypeKind::Any => false,
+                TypeKind::List(element) => !is_text(element),
+                TypeKind::Bytes => true,
+                _ => !is_text(&typed.ty),
+            };
+            if wrong {
+                let title = format!("a tag cannot be a `{}`", typed.ty);
+                self.push(Diagnostic::new("wrong-type", it.span, title).label("expected text, or a list of it"));
+            }
+            typed.template
+        })
+        .collect()
+    }
+
     /// A value that is sent as text, or as bytes; null leaves it out.
     fn carried(&mut self, name: &Name, value: &Template, carrier: Carrier, scope: &Scope) -> plan::Template {
         let typed = self.template(value, None, scope);

@@ -144,6 +144,7 @@ fn each_site(outline: &Outline<'_>, targets: &[Target<'_>], mut visit: impl FnMu
         .iter()
         .map(|(_, it)| it)
         .chain(spec.cookies.iter().map(|it| &it.value))
+        .chain(spec.invalidate.iter().flat_map(|it| &it.value))
     {
         walker.template(it, &Want::Presence);
     }

@@ -51,7 +51,9 @@ pub(super) fn check(world: &World<'_>, sources: &Sources<'_>, diagnostics: &mut 
         state.given = Some(slot);
         inputs.given = Some(GivenFields { slot, message });
     }
-    let mentioned: BTreeSet<&Input> = all_inputs(outline).collect();
+    let tags = outline.calls.iter().flat_map(|it| &it.tags.inputs);
+    let tags = tags.chain(&outline.tags.inputs);
+    let mentioned: BTreeSet<&Input> = all_inputs(outline).chain(tags).collect();
     for input in mentioned {
         if let Some(part) = input.request_part() {
             let slot = slot();

@@ -47,6 +47,8 @@ pub(super) struct CallNode<'s> {
     pub(super) reads: Reads,
     /// What its `fallback` mentions.
     pub(super) fallback: Reads,
+    /// What the tags of its `cache` mention; it does not wait for that.
+    pub(super) tags: Reads,
     /// `after:`.
     pub(super) after: Vec<CallId>,
     /// Somebody asks `error(call)`.
@@ -109,6 +111,8 @@ pub(super) struct Outline<'s> {
     pub(super) params: Vec<ParamNode<'s>>,
     /// What each `require:` mentions.
     pub(super) require: Vec<Reads>,
+    /// What the tags of its own `cache` mention; they are in no key.
+    pub(super) tags: Reads,
     /// Every place where a part of `body` is mentioned.
     pub(super) body_mentions: BodyMentions,
 }
@@ -148,6 +152,7 @@ impl<'s> Outline<'s> {
             graphs: Vec::new(),
             params: declared.chain(variables).collect(),
             require: Vec::new(),
+            tags: Reads::default(),
             body_mentions: Vec::new(),
         };
         outline.add_graph(&spec.calls, None, None, None);
@@ -271,6 +276,7 @@ impl<'s> Outline<'s> {
                 inner: None,
                 reads: Reads::default(),
                 fallback: Reads::default(),
+                tags: Reads::default(),
                 after: Vec::new(),
                 asked: false,
             });
@@ -334,6 +340,8 @@ impl<'s> Outline<'s> {
                 mentioner.site(self, graph, site, into);
             })
             .call(node.spec, &wants);
+            let mut tags = Reads::default();
+            Walker::new(Vec::new(), |site| mentioner.site(self, graph, site, &mut tags)).tags(node.spec.cache.as_ref());
             let after = node
                 .spec
                 .after
@@ -341,7 +349,7 @@ impl<'s> Outline<'s> {
                 .filter_map(|it| mentioner.after(self, graph, it))
                 .collect();
             let node = &mut self.calls[at];
-            (node.reads, node.fallback, node.after) = (reads, fallback, after);
+            (node.reads, node.fallback, node.tags, node.after) = (reads, fallback, tags, after);
         }
         for at in 0..self.graphs.len() {
             let mut reads = Reads::default();
@@ -366,8 +374,14 @@ impl<'s> Outline<'s> {
         for it in &spec.cookies {
             walker.template(&it.value, &free);
         }
+        for it in spec.invalidate.iter().flat_map(|it| &it.value) {
+            walker.template(it, &free);
+        }
         drop(walker);
         self.graphs[ROOT.0].result_reads = reads;
+        let mut tags = Reads::default();
+        Walker::new(Vec::new(), |site| mentioner.site(self, ROOT, site, &mut tags)).tags(spec.cache.as_ref());
+        self.tags = tags;
         for it in &spec.require {
             let mut reads = Reads::default();
             let mut walker = Walker::new(Vec::new(), |site| mentioner.site(self, ROOT, site, &mut reads));

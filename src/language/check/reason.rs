@@ -54,6 +54,9 @@ impl Unit<'_, '_> {
         for it in &spec.cookies {
             walker.at("cookies", Some(&it.name)).template(&it.value, &free);
         }
+        for it in spec.invalidate.iter().flat_map(|it| &it.value) {
+            walker.at("invalidate", None).template(it, &free);
+        }
         drop(walker);
         found
     }

@@ -30,6 +30,8 @@ impl Unit<'_, '_> {
             headers.extend(header.map(|name| plan::Header { name, value }));
         }
         let cookies = spec.cookies.iter().map(|it| self.cookie(it)).collect();
+        let tags = self.tags(spec.cache.iter().flat_map(|it| &it.tags), &scope);
+        let invalidates = self.tags(spec.invalidate.iter().flat_map(|it| &it.value), &scope);
         let needs = dependencies(self.outline, ROOT, &self.outline.graph(ROOT).result_reads, &[]);
         Response {
             body,
@@ -37,6 +39,8 @@ impl Unit<'_, '_> {
             status,
             headers,
             cookies,
+            tags,
+            invalidates,
             needs,
             mentions: self.mentions_of_result(ROOT),
         }

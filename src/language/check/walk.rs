@@ -3,7 +3,7 @@
 
 use crate::expr::{PlaceType, Type, TypeKind};
 use crate::language::spec::{
-    Call, CallKind, Condition, Expression, Member, Name, Template, TemplateKind, TextPart, TextTemplate,
+    Cache, Call, CallKind, Condition, Expression, Member, Name, Template, TemplateKind, TextPart, TextTemplate,
 };
 use crate::schema::Presence;
 
@@ -156,6 +156,14 @@ impl<'s, F: FnMut(&Site<'s, '_>)> Walker<'s, F> {
             self.fallback = false;
         }
         self.given.truncate(depth);
+    }
+
+    /// The tags of a `cache:`.
+    pub(super) fn tags(&mut self, cache: Option<&'s Cache>) {
+        self.key = ("tags", None);
+        for it in cache.iter().flat_map(|it| &it.tags) {
+            self.template(it, &Want::Presence);
+        }
     }
 
     /// A condition.

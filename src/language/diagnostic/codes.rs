@@ -47,7 +47,7 @@ pub const CODES: &[Code] = &[
     code("backend-text", "a backend's own error text reaches the client",
         "`error(call).message` is what the backend wrote. It may hold addresses, names of tables or data. Show it only where you know what it says."),
     code("bad-cache", "these cache settings cannot be kept",
-        "Only GET endpoints and safe calls are cached, and only where nothing that changes data or sets a cookie takes part."),
+        "Only GET endpoints and safe calls are cached, and only where nothing that changes data or sets a cookie takes part. Tags mention what the entry depends on and what has settled by then; `invalidate` stands on endpoints that write."),
     code("bad-code", "neither a gRPC code nor an HTTP status",
         "Write one of google.rpc.Code's names (`NOT_FOUND`) or an HTTP status from 400 to 599."),
     code("bad-descriptors", "descriptors that cannot be read",

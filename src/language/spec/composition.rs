@@ -160,6 +160,9 @@ impl Reader<'_> {
             cache: fields
                 .take_if_any("cache")
                 .and_then(|node| self.cache(node, Place::EndpointCache)),
+            invalidate: fields
+                .take_if_any("invalidate")
+                .map(|node| Spanned::new(self.tags("invalidate", node), node.span)),
             errors: fields
                 .take_if_any("errors")
                 .map(|node| self.errors(node))

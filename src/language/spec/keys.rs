@@ -278,7 +278,7 @@ pub const KEYS: &[Key] = &[
     later("auth", &[Endpoint], ANY, "Who may ask."),
     later("allow", &[Endpoint], Condition, "A condition over claims; 403 where it is false."),
     later("rate_limit", &[Endpoint], ANY, "How often one may ask."),
-    later("invalidate", &[Endpoint], List(&Template), "Tags of cached responses that this endpoint drops."),
+    key("invalidate", &[Endpoint], List(&Template), "Tags of kept responses and replies that its 2xx drops."),
 
     // Calls: what they are.
     key("grpc", &[CallGrpc], Method, "A unary call: `package.Service/Method`."),
@@ -338,10 +338,10 @@ pub const KEYS: &[Key] = &[
     key("http_only", &[Cookie], Bool, "Not for scripts; true unless said."),
     key("ttl", &[EndpointCache, CallCache], Duration, "How long it is fresh."),
     key("scope", &[EndpointCache], OneOf(&["user"]), "Each user has entries of their own."),
-    later("stale_while_revalidate", &[EndpointCache, CallCache], Duration, "How long an old entry is given while a fresh one is fetched."),
-    later("stale_if_error", &[EndpointCache, CallCache], Duration, "How long an old entry stands in for a failure."),
-    later("tags", &[EndpointCache, CallCache], List(&Template), "Names by which entries are dropped."),
-    later("backend", &[CallCache], OneOf(&["ignore"]), "Whether the backend's own cache headers count."),
+    key("stale_while_revalidate", &[EndpointCache, CallCache], Duration, "How long an old entry is given while a fresh one is fetched."),
+    key("stale_if_error", &[EndpointCache, CallCache], Duration, "How long an old entry stands in for a failure."),
+    key("tags", &[EndpointCache, CallCache], List(&Template), "Names by which entries are dropped."),
+    key("backend", &[CallCache], OneOf(&["ignore"]), "Whether the backend's own cache headers count."),
     key("details", &[Errors], OneOf(&["hide", "expose"]), "Whether google.rpc details reach the client."),
     key("in_body", &[Errors], Either(&[Text, Null]), "The member of the response that says what is degraded."),
     key("map", &[Errors], Map(&Object(ErrorRule)), "Failures in other words, by gRPC code or HTTP status."),

@@ -198,6 +198,10 @@ impl Reader<'_> {
             return Some(Cache {
                 ttl: Some(ttl),
                 scope_user: None,
+                stale_while_revalidate: None,
+                stale_if_error: None,
+                tags: Vec::new(),
+                ignores_backend: false,
                 span,
             });
         }
@@ -208,12 +212,38 @@ impl Reader<'_> {
         let ttl = self
             .required(&mut fields, "ttl", span)
             .and_then(|node| self.duration("ttl", node, Zero::Refuse));
+        let mut stale = |key| {
+            let node = fields.take(key)?.1;
+            self.duration(key, node, Zero::Refuse)
+        };
+        let (stale_while_revalidate, stale_if_error) = (stale("stale_while_revalidate"), stale("stale_if_error"));
+        let tags = fields
+            .take("tags")
+            .map(|(_, node)| self.tags("tags", node))
+            .unwrap_or_default();
+        let backend = fields
+            .take_if_any("backend")
+            .and_then(|node| self.choice("backend", node, &[("ignore", ())]));
         fields.finish();
         Some(Cache {
             ttl,
             scope_user: scope.map(|it| it.span),
+            stale_while_revalidate,
+            stale_if_error,
+            tags,
+            ignores_backend: backend.is_some(),
             span,
         })
+    }
+
+    /// Names of what is kept: text, or expressions that give text, a list of it, or null.
+    pub(super) fn tags(&mut self, key: &str, node: &Node) -> Vec<Template> {
+        let items = self.list(key, node).unwrap_or_default();
+        if items.is_empty() && matches!(node.kind, NodeKind::List(_)) {
+            let title = format!("`{key}` names nothing");
+            self.push(Diagnostic::new("bad-cache", node.span, title).label("name a tag, or leave the key out"));
+        }
+        items.iter().map(|it| self.template(it, Held::ByNothing)).collect()
     }
 
     // === failures ===

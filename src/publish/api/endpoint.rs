@@ -223,10 +223,11 @@ fn headers(recipe: &Recipe) -> Vec<Header> {
         let scope = if recipe.identity { "private" } else { "public" };
         let description = format!(
             "`{scope}, max-age={}` at most; `no-store` where something is missing.",
-            cache.ttl.as_secs()
+            cache.keep.ttl.as_secs()
         );
         add("cache-control", &description, false);
         add("age", "Seconds since the response was made, where it was kept.", true);
+        add("etag", "For `If-None-Match`, where the response is kept.", true);
         add("cache-status", "Where the response comes from (RFC 9211).", false);
     } else if recipe.identity {
         add("cache-control", "`no-store`.", false);

@@ -9,11 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::Key;
+use super::{Key, Since};
 
 /// What is being made at the moment, by key.
 pub struct Flights<T> {
-    under_way: Arc<Mutex<HashMap<Key, watch::Receiver<State<T>>>>>,
+    under_way: Arc<Mutex<HashMap<Key, Flight<T>>>>,
+}
+
+struct Flight<T> {
+    result: watch::Receiver<State<T>>,
+    /// When it began.
+    since: Since,
 }
 
 /// Which part somebody has who wants a thing.
@@ -28,7 +34,8 @@ pub enum Joined<T> {
 /// Makes a thing for all who wait for it. Dropped without a word, it lets somebody else lead.
 pub struct Leader<T> {
     key: Key,
-    flights: Arc<Mutex<HashMap<Key, watch::Receiver<State<T>>>>>,
+    since: Since,
+    flights: Arc<Mutex<HashMap<Key, Flight<T>>>>,
     result: watch::Sender<State<T>>,
 }
 
@@ -58,16 +65,20 @@ enum State<T> {
 }
 
 impl<T> Flights<T> {
-    /// Leads the flight of this key, or waits for the one that is under way.
-    pub fn join(&self, key: Key) -> Joined<T> {
+    /// Leads the flight of this key, or waits for the one that is under way, unless that began before `since`.
+    pub fn join(&self, key: Key, since: Since) -> Joined<T> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(result) = under_way.get(&key) {
-            return Joined::Waiting(Waiting { result: result.clone() });
+        if let Some(flight) = under_way.get(&key)
+            && flight.since >= since
+        {
+            let result = flight.result.clone();
+            return Joined::Waiting(Waiting { result });
         }
-        let (sender, receiver) = watch::channel(State::Flying);
-        under_way.insert(key, receiver);
+        let (sender, result) = watch::channel(State::Flying);
+        under_way.insert(key, Flight { result, since });
         Joined::Leader(Leader {
             key,
+            since,
             flights: self.under_way.clone(),
             result: sender,
         })
@@ -96,6 +107,11 @@ impl<T> Leader<T> {
         self.key
     }
 
+    /// When it was begun; of what has no tags always the beginning of time.
+    pub fn since(&self) -> Since {
+        self.since
+    }
+
     /// Gives what was made to all who wait.
     pub fn share(self, made: T) {
         self.result.send_replace(State::Landed(Landing::Shared(made)));
@@ -110,10 +126,12 @@ impl<T> Leader<T> {
 impl<T> Drop for Leader<T> {
     fn drop(&mut self) {
         // From here on nobody joins; those who have joined read the result, or see that the channel is closed.
-        self.flights
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.key);
+        let mut under_way = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.result.subscribe();
+        // A later one may have taken its place.
+        if under_way.get(&self.key).is_some_and(|it| it.result.same_channel(&own)) {
+            under_way.remove(&self.key);
+        }
     }
 }
 
@@ -154,14 +172,14 @@ mod tests {
     }
 
     fn lead(flights: &Flights<u8>) -> Leader<u8> {
-        match flights.join(key()) {
+        match flights.join(key(), Since::default()) {
             Joined::Leader(leader) => leader,
             Joined::Waiting(_) => panic!("somebody leads already"),
         }
     }
 
     fn wait(flights: &Flights<u8>) -> Waiting<u8> {
-        match flights.join(key()) {
+        match flights.join(key(), Since::default()) {
             Joined::Leader(_) => panic!("nobody leads"),
             Joined::Waiting(waiting) => waiting,
         }

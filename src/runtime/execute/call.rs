@@ -3,17 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::{FutureExt, LocalBoxFuture};
 use tokio::time::timeout_at;
 
-use super::scope::{Place, Scope};
-use super::{Failed, build, each, exchange, graph, render};
+use super::scope::Scope;
+use super::{Failed, build, compose, each, exchange, graph, render};
 use crate::expr::Value;
-use crate::plan::{
-    Call, CallIndex, CallKind, Fallback, FragmentIndex, GrpcCall, HttpCall, ReplyCheck, Start, Template,
-};
+use crate::plan::{Call, CallIndex, CallKind, Fallback, GrpcCall, HttpCall, ReplyCheck, Start};
 use crate::runtime::backend::{Failure, code};
-use crate::runtime::cache::{Key, ResultOf};
 use crate::runtime::watch::Event;
 use crate::time::Deadline;
 
@@ -74,7 +70,7 @@ async fn attempt(scope: &Scope<'_>, index: CallIndex, call: &Call) -> Result<Val
     }
     let deadline = call.timeout.map_or(scope.deadline, |it| scope.deadline.capped(it));
     let reply = match &call.kind {
-        CallKind::Compose { fragment, with } => compose(scope, (index, call), *fragment, with, deadline).await,
+        CallKind::Compose { fragment, with } => compose::run(scope, (index, call), *fragment, with, deadline).await,
         CallKind::For(each) => each::run(scope, index, call, each, deadline).await,
         CallKind::Grpc(grpc) => call_grpc(scope, call, grpc, deadline)
             .await
@@ -202,60 +198,4 @@ async fn call_http(scope: &Scope<'_>, call: &Call, http: &HttpCall, deadline: De
     };
     let reply = exchange::run(scope, wanted).await?;
     build::read_http(http.accept, http.reply.as_ref(), reply.body)
-}
-
-/// Runs a fragment: a function of its `with` values, in a frame of its own. They are the key of what is kept of it
-/// (semantics.md 5.1); only what is complete is kept.
-fn compose<'f>(
-    scope: &'f Scope<'f>,
-    (index, call): (CallIndex, &'f Call),
-    fragment: FragmentIndex,
-    with: &'f [Template],
-    deadline: Deadline,
-) -> LocalBoxFuture<'f, Result<Value, Box<Failed>>> {
-    async move {
-        let own = |failure| scope.failed(call, failure);
-        let Some(fragment) = scope.run.context.plan.fragments.get(fragment.0) else {
-            return Err(own(Failure::bug("a fragment that does not exist")));
-        };
-        let inputs: Result<Vec<Value>, Failure> =
-            scope.frame(|frame| with.iter().map(|it| render::value(it, frame)).collect());
-        let inputs = inputs.map_err(own)?;
-        let cache = scope.run.context.cache;
-        let key = call
-            .cache
-            .filter(|_| call.safe)
-            .map(|ttl| (Key::of_result(&fragment.fingerprint, &inputs), ttl));
-        if let Some(kept) = key.and_then(|(key, _)| cache.result(key)) {
-            scope.heed(kept.directives, kept.weight);
-            return Ok(kept.value);
-        }
-        let place = Place {
-            outer: Some((scope, index)),
-            element: 0,
-            fragment: true,
-            sharing: scope.place.sharing,
-        };
-        let inner = Scope::new(scope.run, &fragment.graph, inputs, place, deadline);
-        graph::run(&inner).await?;
-        let value = inner
-            .noted_end()
-            .frame(|frame| render::value(&fragment.result, frame))
-            .map_err(own)?;
-        let made_of = inner.made_of();
-        if let Some((key, ttl)) = key.filter(|_| !made_of.degraded) {
-            let (value, directives, weight) = (value.clone(), made_of.directives, made_of.bytes);
-            cache.store_result(
-                key,
-                ResultOf {
-                    value,
-                    directives,
-                    weight,
-                },
-                ttl,
-            );
-        }
-        Ok(value)
-    }
-    .boxed_local()
 }

@@ -32,8 +32,8 @@ impl Detached {
         let _ended = running.wait_for(|it| *it == 0).await.is_ok();
     }
 
-    /// Runs a call to its end, on this worker.
-    pub(super) fn adopt(&self, call: impl Future<Output = ()> + 'static) {
+    /// Runs what outlives its request to its end, on this worker.
+    pub(in crate::runtime) fn adopt(&self, call: impl Future<Output = ()> + 'static) {
         let counted = Counted::new(self.running.clone());
         tokio::task::spawn_local(async move {
             call.await;

@@ -40,7 +40,7 @@ pub(super) fn run<'f>(
         let own = |failure| scope.failed(call, failure);
         let list = scope.eval(&each.list, &call.origin).map_err(own)?;
         let elements = render::elements(list, Some(&call.origin)).map_err(own)?;
-        if elements.len() > scope.run.context.plan.settings.max_for_elements {
+        if elements.len() > scope.run.context.plan().settings.max_for_elements {
             return Err(own(Failure::limit(
                 "a `for` over more elements than limits.for_elements",
             )));

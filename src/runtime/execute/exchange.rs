@@ -10,7 +10,6 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
 use futures::future::{FutureExt, LocalBoxFuture};
@@ -20,10 +19,10 @@ use tokio::time::timeout_at;
 use super::detach::Detached;
 use super::each::Sharing;
 use super::scope::Scope;
-use super::{CallReport, ReplySource, Run};
-use crate::plan::{BackendIndex, Call};
-use crate::runtime::backend::{Attempt, Failure, Guarded, Reply, Request, Sent, code};
-use crate::runtime::cache::{Joined, Key, KeyWriter, Landing};
+use super::{CallReport, ReplySource, Run, render};
+use crate::plan::{BackendIndex, Call, CallCache};
+use crate::runtime::backend::{Attempt, Directives, Failure, Guarded, Reply, Request, Sent, code};
+use crate::runtime::cache::{Fetched, Kept, Key, KeyWriter, Landing, Leader, Lookup, lifetime};
 use crate::runtime::watch::Event;
 use crate::time::{Deadline, Instant};
 
@@ -50,18 +49,18 @@ pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<Reply, 
     if wanted.deadline.left().is_zero() {
         return Err(Failure::deadline());
     }
-    let backend = scope.run.context.backends.get(wanted.backend);
+    let backend = scope.run.context.backends().get(wanted.backend);
     let backend = backend.ok_or_else(|| Failure::bug("a backend that does not exist"))?;
     let deadline = wanted.deadline;
     let report = Report::begin(scope, &wanted);
     // The usual way is the short one: the others are boxed, and all are pinned where they stand, so that little is copied.
     let way = pin!(async {
         let Wanted { call, request, .. } = &wanted;
-        match (call.safe, call.cache, scope.place.sharing) {
+        match (call.safe, &call.cache, scope.place.sharing) {
             (false, _, _) => Box::pin(unsafely(scope, backend, wanted)).await,
-            (true, Some(ttl), _) => {
+            (true, Some(kept), _) => {
                 let key = key(scope, wanted.backend, request);
-                Box::pin(cached(scope, backend, wanted, key, ttl)).await
+                Box::pin(cached(scope, backend, wanted, key, kept)).await
             }
             (true, None, Some(sharing)) => {
                 let key = key(scope, wanted.backend, request);
@@ -123,50 +122,111 @@ async fn shared(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
 /// A safe call whose reply is kept: from the cache, from somebody who is fetching it, or from the backend.
 ///
 /// Cancel safety: a fetch goes on without those who wanted it, to the call's own timeout, and stores what it gets.
-async fn cached(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, key: Key, ttl: Duration) -> Answer {
-    let cache = scope.run.context.cache;
+async fn cached(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, key: Key, kept: &CallCache) -> Answer {
+    let cache = scope.run.context.cache();
+    let stale = |reply| Ok((reply, ReplySource::Stale));
     loop {
-        if let Some(reply) = cache.reply(key) {
-            return Ok((reply, ReplySource::Cache));
-        }
-        let leader = match cache.replies().join(key) {
-            Joined::Leader(leader) => leader,
-            Joined::Waiting(waiting) => match waiting.landed().await {
-                Landing::Shared(fetched) => return Ok((fetched?, ReplySource::Shared)),
-                Landing::Alone => return plain(scope, backend, wanted).await,
-                Landing::Vanished => continue,
+        let (leader, stand_in) = match cache.reply(key, kept.keep) {
+            Lookup::Fresh(reply) => return Ok((reply, ReplySource::Cache)),
+            Lookup::Stale(reply, None) => return stale(reply),
+            Lookup::Stale(reply, Some(leader)) => {
+                // Nobody waits for it, so that it takes no place of a `for` and may not fail the call.
+                if count(scope.run).is_ok() {
+                    let again = fetch(scope, backend, wanted, (leader, kept), (None, None));
+                    drop(again);
+                }
+                return stale(reply);
+            }
+            Lookup::Miss(leader, stand_in) => (leader, stand_in),
+            Lookup::Wait(waiting, stand_in) => match timeout_at(wanted.deadline.instant(), waiting.landed()).await {
+                Ok(Landing::Shared(fetched)) => {
+                    return fetched.map(|it| {
+                        let source = if it.stale {
+                            ReplySource::Stale
+                        } else {
+                            ReplySource::Shared
+                        };
+                        (it.reply, source)
+                    });
+                }
+                Ok(Landing::Alone) => return plain(scope, backend, wanted).await.map(|it| heeding(it, kept)),
+                Ok(Landing::Vanished) => continue,
+                Err(_) => return stand_in.map_or_else(|| Err(Failure::deadline()), stale),
             },
         };
         let permit = permit(scope).await?;
         count(scope.run)?;
-        let own = own_deadline(&wanted);
-        let request = traced(wanted.request, scope.run.context.trace);
-        let (backend, cache) = (backend.clone(), cache.clone());
-        let (sender, receiver) = oneshot::channel();
-        let policy = wanted.call.policy;
-        scope.run.context.detached.adopt(async move {
-            let exchange = backend.call(&request, Attempt::new(own), policy);
-            let fetched = timeout_at(own.instant(), exchange)
-                .await
-                .unwrap_or_else(|_| Err(Failure::deadline()));
-            match &fetched {
-                // What its backend wants nobody else to see is not handed on either.
-                Ok(reply) if reply.directives.no_store => leader.alone(),
-                Ok(reply) => {
-                    cache.store_reply(key, reply, ttl);
-                    leader.share(fetched.clone());
-                }
-                Err(_) => leader.share(fetched.clone()),
-            }
-            drop(permit);
-            // Nobody may be left to hear it.
-            let _heard = sender.send(fetched).is_ok();
-        });
-        let fetched = receiver
-            .await
-            .unwrap_or_else(|_| Err(Failure::bug("a fetch that ended without a word")));
-        return Ok((fetched?, ReplySource::Backend));
+        let deadline = wanted.deadline;
+        let fetched = fetch(scope, backend, wanted, (leader, kept), (permit, stand_in.clone()))?;
+        return match (timeout_at(deadline.instant(), fetched).await, stand_in) {
+            (Ok(Ok(fetched)), _) => fetched.map(|it| {
+                let source = if it.stale {
+                    ReplySource::Stale
+                } else {
+                    ReplySource::Backend
+                };
+                (it.reply, source)
+            }),
+            (Ok(Err(_)), _) => Err(Failure::bug("a fetch that ended without a word")),
+            (Err(_), Some(reply)) => stale(reply),
+            (Err(_), None) => Err(Failure::deadline()),
+        };
     }
+}
+
+/// Fetches a reply for all who wait for it, by itself, and keeps it. Where that fails, `stand_in` is what they get.
+fn fetch(
+    scope: &Scope<'_>,
+    backend: &Rc<Guarded>,
+    wanted: Wanted<'_>,
+    (leader, kept): (Leader<Result<Fetched, Failure>>, &CallCache),
+    (permit, stand_in): (Option<OwnedSemaphorePermit>, Option<Reply>),
+) -> Result<oneshot::Receiver<Result<Fetched, Failure>>, Failure> {
+    let tags = scope.frame(|frame| render::tags(&kept.tags, frame))?;
+    let own = own_deadline(&wanted);
+    let request = traced(wanted.request, scope.run.context.trace);
+    let (backend, cache) = (backend.clone(), scope.run.context.cache().clone());
+    let (policy, keep, ignores_backend) = (wanted.call.policy, kept.keep, kept.ignores_backend);
+    let (sender, receiver) = oneshot::channel();
+    scope.run.context.detached().adopt(async move {
+        let exchange = backend.call(&request, Attempt::new(own), policy);
+        let fetched = timeout_at(own.instant(), exchange)
+            .await
+            .unwrap_or_else(|_| Err(Failure::deadline()));
+        let fetched = match (fetched, stand_in) {
+            (Ok(mut reply), _) => {
+                if ignores_backend {
+                    reply.directives = Directives::default();
+                }
+                if let Some(keep) = lifetime(reply.directives, keep) {
+                    let kept = Kept::new(reply.clone(), keep, tags, leader.since());
+                    cache.store(leader.key(), &Arc::new(kept));
+                }
+                Ok(Fetched { reply, stale: false })
+            }
+            (Err(failure), Some(reply)) if failure.usual_status().is_server_error() => {
+                Ok(Fetched { reply, stale: true })
+            }
+            (Err(failure), _) => Err(failure),
+        };
+        match &fetched {
+            // What its backend wants nobody else to see is not handed on either.
+            Ok(it) if it.reply.directives.no_store => leader.alone(),
+            _ => leader.share(fetched.clone()),
+        }
+        drop(permit);
+        // Nobody may be left to hear it.
+        let _heard = sender.send(fetched).is_ok();
+    });
+    Ok(receiver)
+}
+
+/// A reply whose backend's own directives count only where they are not ignored.
+fn heeding((mut reply, source): (Reply, ReplySource), kept: &CallCache) -> (Reply, ReplySource) {
+    if kept.ignores_backend {
+        reply.directives = Directives::default();
+    }
+    (reply, source)
 }
 
 /// A call that may change something: once sent it goes on without whoever wanted it.
@@ -187,7 +247,7 @@ async fn unsafely(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) 
         name: wanted.call.name.clone(),
         sent,
         own,
-        detached: scope.run.context.detached.clone(),
+        detached: scope.run.context.detached().clone(),
     };
     Ok((going.await?, ReplySource::Backend))
 }
@@ -240,7 +300,7 @@ fn traced(mut request: Request, trace: &[(HeaderName, HeaderValue)]) -> Request 
 /// All that is sent, and to whom: equal keys are equal requests (semantics.md 5.1).
 fn key(scope: &Scope<'_>, backend: BackendIndex, request: &Request) -> Key {
     let mut writer = KeyWriter::new("call");
-    if let Some(backend) = scope.run.context.plan.backends.get(backend.0) {
+    if let Some(backend) = scope.run.context.plan().backends.get(backend.0) {
         writer.part(backend.name.as_bytes());
         writer.part(
             backend

@@ -14,6 +14,7 @@ use crate::codec::json::{self, Kind};
 use crate::expr::{self, Frame, Program, Slot, Span, Value};
 use crate::plan::{Conversion, Item, Origin, Template, TextPart};
 use crate::runtime::backend::Failure;
+use crate::runtime::cache::Tag;
 
 /// The largest response, and so the largest JSON of a template.
 const MAX_JSON: usize = 16 << 20;
@@ -190,6 +191,15 @@ pub(super) fn texts(template: &Template, frame: &Frame<'_>) -> Result<Vec<String
             .collect(),
         Kind::Bool | Kind::Number | Kind::Object | Kind::String => vec![unquoted(&json)],
     })
+}
+
+/// The tags that templates give.
+pub(super) fn tags(templates: &[Template], frame: &Frame<'_>) -> Result<Vec<Tag>, Failure> {
+    let mut tags = Vec::new();
+    for it in templates {
+        tags.extend(texts(it, frame)?.iter().map(|it| Tag::of(it)));
+    }
+    Ok(tags)
 }
 
 fn any_json<'t>(template: &'t Template, frame: &Frame<'_>) -> Result<Cow<'t, [u8]>, Failure> {

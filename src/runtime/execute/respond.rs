@@ -4,7 +4,7 @@ use ::http::StatusCode;
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
 use bytes::Bytes;
 
-use super::{Answer, build, render};
+use super::{Answer, Tags, build, render};
 use crate::codec::DecodeError;
 use crate::codec::wire::Reader;
 use crate::expr::{Frame, Value};
@@ -51,6 +51,14 @@ pub(super) fn answer(response: &Response, chosen: Option<&Template>, frame: &Fra
         status,
         headers,
         body: if without_body { Bytes::new() } else { body.bytes },
+    })
+}
+
+/// What the answer is dropped with, and what it drops.
+pub(super) fn tags(response: &Response, frame: &Frame<'_>) -> Result<Tags, Failure> {
+    Ok(Tags {
+        own: render::tags(&response.tags, frame)?,
+        dropped: render::tags(&response.invalidates, frame)?,
     })
 }
 

@@ -372,9 +372,18 @@ impl<'s> Scope<'s> {
         made_of.bytes += bytes;
         self.made_of.set(made_of);
         match self.place.outer {
+            Some((outer, _)) if self.ignores_backends() => outer.heed(Directives::default(), bytes),
             Some((outer, _)) => outer.heed(directives, bytes),
             None => self.run.directives.set(made_of.directives),
         }
+    }
+
+    /// It is a fragment whose call says `backend: ignore`.
+    fn ignores_backends(&self) -> bool {
+        let call = self.place.outer.filter(|_| self.place.fragment);
+        let call = call.and_then(|(outer, index)| outer.call(index));
+        call.and_then(|it| it.cache.as_ref())
+            .is_some_and(|it| it.ignores_backend)
     }
 
     pub(super) fn made_of(&self) -> MadeOf {

@@ -8,7 +8,7 @@ use tonic::Code;
 
 use self::page::{Page, ms};
 use super::*;
-use crate::plan::Start;
+use crate::plan::{CallCache, Keep, Start};
 use crate::runtime::backend::FailureKind;
 
 fn codes(outcome: &Outcome) -> Vec<(&str, Code)> {
@@ -152,9 +152,9 @@ fn an_unsafe_call_that_was_sent_outlives_its_page_and_one_that_was_not_is_never_
     page.respond("[cart, order, mail]");
     let (outcome, took) = page.run();
     assert_eq!((failed(&outcome).0, took), (Some("cart"), ms(10)));
-    assert_eq!(page.detached.running(), 1);
+    assert_eq!(page.hall.detached.running(), 1);
     page.settle();
-    assert_eq!(page.detached.running(), 0);
+    assert_eq!(page.hall.detached.running(), 0);
     assert_eq!(
         page.backend.log(),
         [
@@ -495,11 +495,19 @@ fn a_dropped_request_cancels_what_is_safe_and_only_that() {
     );
 }
 
+fn kept() -> CallCache {
+    CallCache {
+        keep: Keep::only(Duration::from_secs(10)),
+        tags: Vec::new(),
+        ignores_backend: false,
+    }
+}
+
 #[test]
 fn equal_requests_are_fetched_once_and_kept_for_their_time() {
     let mut page = Page::new();
     page.backend.on("/a", 20, Ok("1"));
-    page.http("a", "/a").cache = Some(Duration::from_secs(10));
+    page.http("a", "/a").cache = Some(kept());
     page.respond("a");
     let (outcomes, took) = page.run_at([0, 5, 50, 9_000, 11_000]);
     assert!(outcomes.iter().all(|it| body(it) == "1"));
@@ -516,7 +524,7 @@ fn a_fetch_goes_on_without_those_who_wanted_it() {
     page.timeout = ms(10);
     page.backend.on("/a", 20, Ok("1"));
     let a = page.http("a", "/a");
-    (a.cache, a.timeout) = (Some(Duration::from_secs(10)), Some(ms(100)));
+    (a.cache, a.timeout) = (Some(kept()), Some(ms(100)));
     page.respond("a");
     let (outcomes, took) = page.run_at([0, 15, 30]);
     assert_eq!(failed(&outcomes[0]).2, Code::DeadlineExceeded);
@@ -531,7 +539,7 @@ fn what_a_backend_says_about_keeping_is_obeyed() {
         (
             Directives {
                 no_store: true,
-                fresh_for: None,
+                ..Directives::default()
             },
             [20, 15, 20],
             3,
@@ -539,6 +547,7 @@ fn what_a_backend_says_about_keeping_is_obeyed() {
         (
             Directives {
                 no_store: false,
+                no_stale: false,
                 fresh_for: Some(Duration::from_secs(1)),
             },
             [20, 15, 20],
@@ -547,6 +556,7 @@ fn what_a_backend_says_about_keeping_is_obeyed() {
         (
             Directives {
                 no_store: false,
+                no_stale: false,
                 fresh_for: Some(Duration::from_mins(1)),
             },
             [20, 15, 0],
@@ -557,7 +567,7 @@ fn what_a_backend_says_about_keeping_is_obeyed() {
         let mut page = Page::new();
         page.backend.on("/a", 20, Ok("1"));
         page.backend.directives(directives);
-        page.http("a", "/a").cache = Some(Duration::from_secs(10));
+        page.http("a", "/a").cache = Some(kept());
         page.respond("a");
         let (outcomes, took) = page.run_at([0, 5, 5_000]);
         assert_eq!(outcomes[0].directives, directives);

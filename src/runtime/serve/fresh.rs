@@ -1,64 +1,107 @@
-//! Is it known already: the endpoint's cache, with single flight (semantics.md 5, RFC 9111, RFC 9211).
+//! Is it known already: the endpoint's cache, with single flight (semantics.md 5, RFC 9111, RFC 5861, RFC 9211).
+//!
+//! Whoever leads makes the answer in a task of its own, so that its client may leave; a stale answer that may be given
+//! meanwhile is. Invariant: a request that finds something fresh or good enough waits for nobody.
 
+use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::Full;
 
-use super::log::Line;
+use super::log::{self, Line, Report};
 use super::problem::Refusal;
+use super::validate;
 use super::{Asked, Response, respond};
-use crate::plan::{EndpointCache, Recipe};
-use crate::runtime::backend::Failure;
-use crate::runtime::cache::{Entry, Key, Landing, Leader, Lookup};
-use crate::runtime::execute::{self, Failed, Outcome};
-use crate::time::Instant;
+use crate::plan::{Keep, Recipe};
+use crate::runtime::backend::{Failure, code};
+use crate::runtime::cache::{Entry, Kept, Key, Landing, Leader, Lookup, Use, lifetime};
+use crate::runtime::execute::{self, Failed, Outcome, Tags};
 
 const CACHE_STATUS: &str = "cache-status";
 
+/// A stored response, or one that is shared with those who wait for it.
+type Stored = Arc<Kept<Entry>>;
+
 /// Answers from the cache, from somebody who is making the same answer, or by making it.
-pub async fn answer(mut asked: Asked, line: &mut Line) -> Result<Response, Refusal> {
+pub async fn answer(asked: Asked, headers: &HeaderMap, line: &mut Line) -> Result<Response, Refusal> {
+    let response = find_or_make(asked, line).await?;
+    Ok(validate::unless_known(response, headers))
+}
+
+async fn find_or_make(mut asked: Asked, line: &mut Line) -> Result<Response, Refusal> {
     let (key, deadline) = (key(&asked)?, asked.deadline);
     let hall = asked.running.hall.clone();
+    let keep = asked
+        .recipe()
+        .and_then(|it| it.cache.as_ref())
+        .ok_or(Refusal::Bug)?
+        .keep;
     loop {
-        match hall.cache.lookup(key) {
-            Lookup::Hit { entry, age } => {
+        match hall.cache.response(key, keep) {
+            Lookup::Fresh(entry) => {
                 line.cache("hit");
-                return Ok(of_entry(&entry, Some(age), &status_of_hit(&entry)));
+                return Ok(of_entry(
+                    &entry,
+                    true,
+                    &format!("weft; hit; ttl={}", entry.seconds_left()),
+                ));
             }
-            Lookup::Miss(leader) => {
+            Lookup::Stale(entry, leader) => {
+                line.cache("stale");
+                if let Some(leader) = leader {
+                    let refresh = make(asked, leader, None);
+                    hall.detached.adopt(async { refresh.await.end_alone() });
+                }
+                let status = format!("weft; hit; ttl={}; detail=stale-while-revalidate", entry.seconds_left());
+                return Ok(of_entry(&entry, true, &status));
+            }
+            Lookup::Miss(leader, stand_in) => {
                 line.cache("miss");
                 // The client of the leader may leave: others wait for what is made.
-                let made = tokio::task::spawn_local(make(asked, leader)).await;
+                let made = tokio::task::spawn_local(make(asked, leader, stand_in)).await;
                 let made = made.map_err(|_| {
                     hall.metrics.panics.inc();
                     Refusal::Bug
                 })?;
+                if made.end == End::StoodIn {
+                    line.cache("stale_if_error");
+                }
                 line.outcome_report(made.report);
                 return made.response;
             }
-            Lookup::Wait(waiting) => {
+            Lookup::Wait(waiting, stand_in) => {
                 let landed = tokio::time::timeout_at(deadline.instant(), waiting.landed()).await;
-                match landed {
-                    Ok(Landing::Shared(entry)) => {
+                match (landed, stand_in) {
+                    (Ok(Landing::Shared(entry)), _) if entry.good_for() == Use::Fresh => {
                         line.cache("shared");
-                        let age = Instant::now().saturating_duration_since(entry.stored_at);
-                        return Ok(of_entry(&entry, Some(age), "weft; fwd=miss; collapsed"));
+                        return Ok(of_entry(&entry, true, "weft; fwd=miss; collapsed"));
                     }
-                    Ok(Landing::Alone) => {
+                    (Ok(Landing::Shared(entry)), _) => {
+                        line.cache("stale_if_error");
+                        return Ok(of_entry(
+                            &entry,
+                            true,
+                            "weft; fwd=stale; collapsed; detail=stale-if-error",
+                        ));
+                    }
+                    (Ok(Landing::Alone), _) => {
                         line.cache("alone");
                         let inputs = std::mem::take(&mut asked.inputs);
                         let recipe = asked.recipe().ok_or(Refusal::Bug)?;
                         let outcome = asked.run(recipe, inputs).await;
                         line.outcome(&outcome);
                         return respond::response(outcome, recipe)
-                            .map(unstored)
+                            .map(|it| unstored(it, "miss"))
                             .map_err(Refusal::Failed);
                     }
-                    Ok(Landing::Vanished) => {}
-                    Err(_) => return Err(failed(Failure::deadline())),
+                    (Ok(Landing::Vanished), _) => {}
+                    (Err(_), Some(entry)) => {
+                        line.cache("stale_if_error");
+                        return Ok(of_entry(&entry, true, &stood_in(StatusCode::GATEWAY_TIMEOUT)));
+                    }
+                    (Err(_), None) => return Err(failed(Failure::deadline())),
                 }
             }
         }
@@ -68,53 +111,125 @@ pub async fn answer(mut asked: Asked, line: &mut Line) -> Result<Response, Refus
 /// What was made for the first who asked, and what its calls did.
 struct Made {
     response: Result<Response, Refusal>,
-    report: super::log::Report,
+    report: Report,
+    end: End,
+    asked: Asked,
 }
 
-async fn make(mut asked: Asked, leader: Leader<Arc<Entry>>) -> Made {
-    let inputs = std::mem::take(&mut asked.inputs);
-    let Some((recipe, cache)) = asked.recipe().and_then(|it| Some((it, it.cache.as_ref()?))) else {
-        return Made {
-            response: Err(Refusal::Bug),
-            report: super::log::Report::default(),
+/// What became of an answer; the names of the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Stored,
+    StoodIn,
+    Failed,
+    /// It is good for the one who asked and for nobody else, for this reason.
+    Unstored(&'static str),
+}
+
+impl Made {
+    /// Counts what was made for nobody.
+    fn end_alone(mut self) {
+        let name = self.asked.name();
+        self.report.count(&name, &self.asked.running, Some(self.asked.index));
+        let result = match self.end {
+            End::Stored => "stored",
+            End::Failed | End::StoodIn => "failed",
+            End::Unstored(_) => "unstored",
         };
+        self.asked.running.hall.metrics.refreshed(&name, result);
+        if let Err(Refusal::Failed(failed)) = &self.response {
+            let (call, failure) = (failed.call.as_deref().unwrap_or_default(), &failed.failure);
+            let (code, origin) = (code::name(failure.code), log::origin(failure));
+            tracing::warn!(request_id = self.asked.trace.request_id(), endpoint = %name, call, code, origin, "a stale answer could not be made again");
+        }
+    }
+}
+
+/// Makes an answer for all who wait for it, and keeps it where it may be kept.
+async fn make(mut asked: Asked, leader: Leader<Stored>, stand_in: Option<Stored>) -> Made {
+    let inputs = std::mem::take(&mut asked.inputs);
+    let mut report = Report::default();
+    let (response, end) = match asked.recipe().and_then(|it| Some((it, it.cache.as_ref()?.keep))) {
+        Some((recipe, keep)) => {
+            let outcome = asked.run(recipe, inputs).await;
+            report = Report::of(&outcome, &asked.running);
+            land(&asked, (recipe, keep), outcome, leader, stand_in)
+        }
+        None => (Err(Refusal::Bug), End::Failed),
     };
-    let outcome = asked.run(recipe, inputs).await;
-    let report = super::log::Report::of(&outcome, &asked.running);
-    let lifetime = lifetime(&outcome, cache);
+    if let End::Unstored(reason) = end {
+        asked.running.hall.metrics.unstored(&asked.name(), reason);
+    }
+    Made {
+        response,
+        report,
+        end,
+        asked,
+    }
+}
+
+/// Shares and keeps what was made, or what stands in for it, as far as that may be.
+fn land(
+    asked: &Asked,
+    (recipe, keep): (&Recipe, Keep),
+    mut outcome: Outcome,
+    leader: Leader<Stored>,
+    stand_in: Option<Stored>,
+) -> (Result<Response, Refusal>, End) {
+    let (is_degraded, directives) = (!outcome.degraded.is_empty(), outcome.directives);
+    let tags = std::mem::replace(&mut outcome.tags, Ok(Tags::default()));
+    let forwarded = if stand_in.is_some() { "stale" } else { "miss" };
     let mut response = match respond::response(outcome, recipe) {
         Ok(response) => response,
         Err(failed) => {
-            leader.alone();
-            return Made {
-                response: Err(Refusal::Failed(failed)),
-                report,
+            let refusal = Refusal::Failed(failed);
+            let status = refusal.problem(&recipe.errors).status;
+            let Some(old) = stand_in.filter(|_| status.is_server_error()) else {
+                leader.alone();
+                return (Err(refusal), End::Failed);
             };
+            leader.share(old.clone());
+            return (Ok(of_entry(&old, true, &stood_in(status))), End::StoodIn);
         }
     };
-    let body = respond::whole(response.body());
-    let (Some(lifetime), true, Some(body)) = (lifetime, response.status().is_success(), body) else {
-        leader.alone();
-        return Made {
-            response: Ok(unstored(response)),
-            report,
-        };
+    let body = respond::whole(response.body()).filter(|_| response.status().is_success());
+    let may_be_kept = match (lifetime(directives, keep), tags, body) {
+        _ if is_degraded => Err("degraded"),
+        (None, ..) => Err("backend"),
+        (_, _, None) => Err("status"),
+        (_, Err(failure), _) => {
+            log::untagged(&asked.name(), &asked.trace, &failure);
+            Err("expression")
+        }
+        (Some(keep), Ok(tags), Some(body)) => Ok((keep, tags, body)),
+    };
+    let (keep, tags, body) = match may_be_kept {
+        Ok(it) => it,
+        Err(reason) => {
+            leader.alone();
+            return (Ok(unstored(response, forwarded)), End::Unstored(reason));
+        }
     };
     response
         .headers_mut()
-        .insert(header::CACHE_CONTROL, cache_control(recipe, lifetime));
-    let now = Instant::now();
-    let entry = Arc::new(Entry {
+        .insert(header::CACHE_CONTROL, cache_control(recipe, keep));
+    response.headers_mut().insert(header::ETAG, validate::etag(&body));
+    let entry = Entry {
         status: response.status(),
         headers: response.headers().clone(),
         body,
-        stored_at: now,
-        fresh_until: now + lifetime,
-    });
-    asked.running.hall.cache.store(leader, entry.clone());
-    Made {
-        response: Ok(of_entry(&entry, None, "weft; fwd=miss; stored")),
-        report,
+    };
+    let kept = Arc::new(Kept::new(entry, keep, tags.own, leader.since()));
+    let is_stored = asked.running.hall.cache.store(leader.key(), &kept);
+    // Those who wait began before whatever was dropped meanwhile.
+    leader.share(kept.clone());
+    if is_stored {
+        (
+            Ok(of_entry(&kept, false, &format!("weft; fwd={forwarded}; stored"))),
+            End::Stored,
+        )
+    } else {
+        (Ok(unstored(response, forwarded)), End::Unstored("dropped"))
     }
 }
 
@@ -131,33 +246,32 @@ fn failed(failure: Failure) -> Refusal {
     Refusal::Failed(Failed::of_endpoint(failure))
 }
 
-/// How long the answer is fresh: not at all where it is degraded or a backend is against it (semantics.md 5.8, 5.9).
-fn lifetime(outcome: &Outcome, cache: &EndpointCache) -> Option<Duration> {
-    if !outcome.degraded.is_empty() || outcome.directives.no_store {
-        return None;
-    }
-    let lifetime = outcome.directives.fresh_for.map_or(cache.ttl, |it| it.min(cache.ttl));
-    (!lifetime.is_zero()).then_some(lifetime)
-}
-
-/// semantics.md 5.5: `private` where the inputs hold identity, else `public`.
-fn cache_control(recipe: &Recipe, lifetime: Duration) -> HeaderValue {
+/// semantics.md 5.5: `private` where the inputs hold identity, else `public`; the stale directives of RFC 5861.
+fn cache_control(recipe: &Recipe, keep: Keep) -> HeaderValue {
     let scope = if recipe.identity { "private" } else { "public" };
-    HeaderValue::from_str(&format!("{scope}, max-age={}", lifetime.as_secs()))
-        .unwrap_or_else(|_| HeaderValue::from_static("no-store"))
+    let mut text = format!("{scope}, max-age={}", keep.ttl.as_secs());
+    for (name, time) in [
+        ("stale-while-revalidate", keep.stale_while_revalidate),
+        ("stale-if-error", keep.stale_if_error),
+    ] {
+        if !time.is_zero() {
+            let _infallible = write!(text, ", {name}={}", time.as_secs());
+        }
+    }
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("no-store"))
 }
 
-fn status_of_hit(entry: &Entry) -> String {
-    let left = entry.fresh_until.saturating_duration_since(Instant::now());
-    format!("weft; hit; ttl={}", left.as_secs())
+/// `Cache-Status` of a stale answer in place of a failure.
+fn stood_in(status: StatusCode) -> String {
+    format!("weft; fwd=stale; fwd-status={}; detail=stale-if-error", status.as_u16())
 }
 
-fn of_entry(entry: &Entry, age: Option<Duration>, status: &str) -> Response {
-    let mut response = Response::new(Full::new(Bytes::clone(&entry.body)));
-    *response.status_mut() = entry.status;
-    *response.headers_mut() = entry.headers.clone();
-    if let Some(age) = age {
-        response.headers_mut().insert(header::AGE, age.as_secs().into());
+fn of_entry(kept: &Kept<Entry>, with_age: bool, status: &str) -> Response {
+    let mut response = Response::new(Full::new(Bytes::clone(&kept.what.body)));
+    *response.status_mut() = kept.what.status;
+    *response.headers_mut() = kept.what.headers.clone();
+    if with_age {
+        response.headers_mut().insert(header::AGE, kept.age().as_secs().into());
     }
     if let Ok(value) = HeaderValue::from_str(status) {
         response.headers_mut().insert(CACHE_STATUS, value);
@@ -165,12 +279,12 @@ fn of_entry(entry: &Entry, age: Option<Duration>, status: &str) -> Response {
     response
 }
 
-fn unstored(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-        .headers_mut()
-        .insert(CACHE_STATUS, HeaderValue::from_static("weft; fwd=miss"));
+fn unstored(mut response: Response, forwarded: &str) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.remove(header::ETAG);
+    if let Ok(value) = HeaderValue::from_str(&format!("weft; fwd={forwarded}")) {
+        headers.insert(CACHE_STATUS, value);
+    }
     response
 }

@@ -55,6 +55,7 @@ impl Report {
                     ReplySource::Backend => "backend",
                     ReplySource::Cache => "cache",
                     ReplySource::Shared => "shared",
+                    ReplySource::Stale => "stale",
                 },
             };
             (labels, it.took)
@@ -69,6 +70,30 @@ impl Report {
                 .collect(),
         }
     }
+}
+
+impl Report {
+    /// Counts the calls, once.
+    pub fn count(&mut self, endpoint: &Arc<str>, running: &Running, index: Option<EndpointIndex>) {
+        let (meter, metrics) = (running.meter(index), &running.hall.metrics);
+        for (mut labels, took) in std::mem::take(&mut self.calls) {
+            labels.endpoint = endpoint.clone();
+            let by_backend = labels.source == "backend";
+            meter.called(metrics, labels, by_backend.then_some(took));
+        }
+    }
+}
+
+/// Says that the tags of an answer are not known: it is not kept, or drops nothing.
+pub fn untagged(endpoint: &str, trace: &Trace, failure: &Failure) {
+    let (origin, cause) = (origin(failure), cause(failure));
+    tracing::error!(
+        request_id = trace.request_id(),
+        endpoint,
+        origin,
+        cause,
+        "the tags of an answer are not known"
+    );
 }
 
 impl Line {
@@ -181,11 +206,7 @@ impl Line {
             status,
         };
         meter.answered(metrics, labels, took);
-        for (mut labels, took) in std::mem::take(&mut self.report.calls) {
-            labels.endpoint = endpoint.clone();
-            let by_backend = labels.source == "backend";
-            meter.called(metrics, labels, by_backend.then_some(took));
-        }
+        self.report.count(endpoint, &self.running, self.endpoint);
         for (call, _) in &self.report.degraded {
             let labels = DegradedLabels {
                 endpoint: endpoint.clone(),
@@ -242,7 +263,7 @@ pub fn reason(refusal: &Refusal) -> String {
     }
 }
 
-fn origin(failure: &Failure) -> String {
+pub(super) fn origin(failure: &Failure) -> String {
     failure
         .origin
         .as_ref()

@@ -128,7 +128,7 @@ pub fn finish(response: &mut Response, method: &Method, trace: &Trace) {
     }
     if method == Method::HEAD {
         let length = response.body().size_hint().exact().unwrap_or_default();
-        if response.status() != StatusCode::NO_CONTENT {
+        if !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         }
         *response.body_mut() = Full::default();

@@ -14,6 +14,7 @@ const MAX_SECONDS: u64 = 1 << 31;
 pub(super) fn read(headers: &HeaderMap) -> Directives {
     let mut max_age = None;
     let mut shared_max_age = None;
+    let mut no_stale = false;
     let mut no_store = members(headers, &VARY).any(|it| it == "*");
     for directive in members(headers, &CACHE_CONTROL) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
@@ -24,7 +25,12 @@ pub(super) fn read(headers: &HeaderMap) -> Directives {
             // Of several the shortest: a sender that contradicts itself is believed where it says less.
             "no-cache" => max_age = Some(0),
             "max-age" => max_age = Some(seconds(value).min(max_age.unwrap_or(MAX_SECONDS))),
-            "s-maxage" => shared_max_age = Some(seconds(value).min(shared_max_age.unwrap_or(MAX_SECONDS))),
+            // RFC 9111 §5.2.2.10: it says `proxy-revalidate`, too.
+            "s-maxage" => {
+                no_stale = true;
+                shared_max_age = Some(seconds(value).min(shared_max_age.unwrap_or(MAX_SECONDS)));
+            }
+            "must-revalidate" | "proxy-revalidate" => no_stale = true,
             _ => {}
         }
     }
@@ -39,6 +45,7 @@ pub(super) fn read(headers: &HeaderMap) -> Directives {
     let age = headers.get(AGE).and_then(|it| it.to_str().ok()).map_or(0, seconds);
     Directives {
         no_store,
+        no_stale,
         fresh_for: lifetime.map(|it| it.saturating_sub(Duration::from_secs(age))),
     }
 }
@@ -96,6 +103,8 @@ mod tests {
                 false,
                 Some(7),
             ),
+            (&[("cache-control", "max-age=5, must-revalidate")], false, Some(5)),
+            (&[("cache-control", "proxy-revalidate")], false, None),
             (&[("expires", "0")], false, Some(0)),
             (
                 &[
@@ -116,8 +125,12 @@ mod tests {
             for (name, value) in *headers {
                 map.append(HeaderName::from_static(name), value.parse().unwrap());
             }
+            let no_stale = headers
+                .iter()
+                .any(|(_, it)| it.contains("s-maxage") || it.contains("revalidate"));
             let wanted = Directives {
                 no_store: *no_store,
+                no_stale,
                 fresh_for: fresh_for.map(Duration::from_secs),
             };
             assert_eq!(read(&map), wanted, "{headers:?}");

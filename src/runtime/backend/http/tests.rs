@@ -118,6 +118,7 @@ fn a_call_carries_what_was_named_and_connections_are_used_again() {
         let first = server.call(Method::GET, Accept::Json).await.unwrap();
         let directives = Directives {
             no_store: false,
+            no_stale: false,
             fresh_for: Some(Duration::from_secs(5)),
         };
         assert_eq!(

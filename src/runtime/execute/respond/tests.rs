@@ -30,6 +30,8 @@ fn response(body: &str) -> Response {
         cookies: Vec::new(),
         needs: Vec::new(),
         mentions: Vec::new(),
+        tags: Vec::new(),
+        invalidates: Vec::new(),
     }
 }
 

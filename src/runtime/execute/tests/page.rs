@@ -24,6 +24,7 @@ use crate::plan::{
     Status, Template,
 };
 use crate::runtime::backend::{Attempt, Backend, Dice, Guards, Maker, Reply, Request};
+use crate::runtime::snapshot::{Hall, Snapshot};
 use crate::schema::path_template::RouteTable;
 
 pub(super) fn ms(number: u64) -> Duration {
@@ -254,7 +255,7 @@ pub(super) struct Page {
     calls: Calls,
     pub(super) timeout: Duration,
     pub(super) backend: Scripted,
-    pub(super) detached: Detached,
+    pub(super) hall: Arc<Hall>,
     fragments: Vec<Fragment>,
     runtime: tokio::runtime::Runtime,
     local: LocalSet,
@@ -484,7 +485,7 @@ impl Page {
             calls: Calls::new(&Names::default(), 0, None),
             timeout: Duration::from_secs(2),
             backend: Scripted::default(),
-            detached: Detached::default(),
+            hall: Hall::new(1 << 20),
             fragments: Vec::new(),
             runtime,
             local: LocalSet::new(),
@@ -545,6 +546,8 @@ impl Page {
                 cookies: Vec::new(),
                 needs,
                 mentions: Vec::new(),
+                tags: Vec::new(),
+                invalidates: Vec::new(),
             },
             select: false,
             cache: None,
@@ -554,7 +557,6 @@ impl Page {
             deprecated: Vec::new(),
         };
         let plan = plan(std::mem::take(&mut self.fragments));
-        let cache = Cache::new(1 << 20);
         let settings = [settings()];
         let (guards, scripted) = (Guards::build(&settings, None), self.backend.clone());
         let make = |_: &plan::Backend| -> Maker {
@@ -563,11 +565,14 @@ impl Page {
         };
         let backends = Backends::new(&settings, &guards, &Dice::longest(), make);
         let incoming = Incoming::default();
+        let snapshot = Snapshot {
+            plan,
+            generation: 0,
+            guards,
+        };
+        let running = Running::with_backends(Arc::new(snapshot), self.hall.clone(), backends, None);
         let context = Context {
-            plan: &plan,
-            backends: &backends,
-            cache: &cache,
-            detached: &self.detached,
+            running: &running,
             trace: &[],
             watch: None,
         };
@@ -593,7 +598,7 @@ impl Page {
 
     /// Waits for what goes on.
     pub(super) fn settle(&mut self) {
-        self.local.block_on(&self.runtime, self.detached.idle());
+        self.local.block_on(&self.runtime, self.hall.detached.idle());
     }
 }
 
