@@ -114,6 +114,8 @@ pub enum OnFailure {
     Optional,
     /// Something else stands in, and the response is degraded.
     Fallback,
+    /// The last good reply stands in where there is one, and the response is degraded.
+    Stale,
 }
 
 /// A call that something waits for.
@@ -427,6 +429,7 @@ impl OnFailure {
     fn of(call: &Call) -> Self {
         match call {
             _ if call.fallback.is_some() => Self::Fallback,
+            _ if call.stale => Self::Stale,
             _ if call.optional => Self::Optional,
             _ => Self::Required,
         }

@@ -160,6 +160,8 @@ pub struct Recipe {
     pub response: Response,
     /// `select:`: a client may choose members of the response, which is JSON then, with `?fields=`.
     pub select: bool,
+    /// A call of it may change something.
+    pub changes: bool,
     /// `cache:`.
     pub cache: Option<EndpointCache>,
     /// Mentions claims, cookies, `remote_ip` or credentials (semantics.md 5.5).

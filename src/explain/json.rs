@@ -50,6 +50,7 @@ fn nodes(nodes: &[Node]) -> Vec<Value> {
             "ends_by_ms": millis(it.ends_by),
             "on_failure": match it.failure {
                 OnFailure::Fallback => "fallback",
+                OnFailure::Stale => "stale",
                 OnFailure::Optional => "optional",
                 OnFailure::Required => "required",
             },

@@ -99,6 +99,7 @@ pub(super) fn facts(node: &Node) -> Vec<String> {
     }
     match node.failure {
         OnFailure::Fallback => facts.push("has a fallback".to_owned()),
+        OnFailure::Stale => facts.push("falls back on its last good reply".to_owned()),
         OnFailure::Optional => facts.push("optional".to_owned()),
         OnFailure::Required => {}
     }

@@ -245,6 +245,8 @@ pub struct Call {
     pub optional: Option<Spanned<bool>>,
     /// `fallback:`.
     pub fallback: Option<Template>,
+    /// `fallback: $stale`, in place of a template.
+    pub stale: Option<Span>,
     /// `cache:`.
     pub cache: Option<Cache>,
     /// `index_by:`, as written.

@@ -95,6 +95,8 @@ pub struct Call {
     pub optional: bool,
     /// Used in place of a failure.
     pub fallback: Option<Fallback>,
+    /// The last good reply is used in place of a failure that is no answer; means something only where something is sent.
+    pub stale: bool,
     /// `cache:`.
     pub cache: Option<CallCache>,
     /// Changes nothing: may be cancelled, merged, cached (semantics.md 4.6).

@@ -68,7 +68,7 @@ pub struct Cookie {
 }
 
 /// How long something is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
     /// How long it is fresh.
     pub ttl: Duration,

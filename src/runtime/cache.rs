@@ -11,6 +11,7 @@ pub mod tag;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -276,6 +277,29 @@ impl Cache {
             self.memory.insert(key, T::into_stored(kept.clone()));
         }
         is_good
+    }
+
+    /// The reply that [`Self::keep_last`] kept, and how old it is.
+    pub(super) fn last(&self, key: Key) -> Option<(Reply, Duration)> {
+        let kept = self.memory.get(&key).and_then(Reply::of)?;
+        let is_dropped = self.drops.is_dropped(&kept.tags, kept.since);
+        (!is_dropped).then(|| (kept.what.clone(), kept.age()))
+    }
+
+    /// Keeps a good reply in place of the one before, however old it becomes, while there is memory for it; not where its
+    /// backend says that it is not to be kept, and then the one before is not the last any more.
+    pub(super) fn keep_last(&self, key: Key, reply: &Reply, tags: Vec<Tag>, since: Since) {
+        if reply.directives.no_store {
+            return self.forget_last(key);
+        }
+        // Never fresh: whether it may be used, the failure says that it stands in for.
+        let kept = Kept::new(reply.clone(), Keep::default(), tags, since);
+        self.memory.insert(key, Stored::Reply(Arc::new(kept)));
+    }
+
+    /// The backend has said that it is not so any more.
+    pub(super) fn forget_last(&self, key: Key) {
+        self.memory.invalidate(&key);
     }
 }
 

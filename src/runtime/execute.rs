@@ -124,6 +124,8 @@ pub struct Degraded {
     pub call: Arc<str>,
     /// Why.
     pub failure: Failure,
+    /// How old the reply is that stands in its place, with `fallback: $stale`.
+    pub stale: Option<Duration>,
 }
 
 /// One call, for logs and metrics.

@@ -101,7 +101,8 @@ where
 
     // Is there room?
     let settings = &running.snapshot.plan.settings;
-    let _in_flight = running.hall.enter(settings.max_in_flight).ok_or(Refusal::Overloaded)?;
+    let entered = running.hall.enter(settings.max_in_flight, recipe.changes);
+    let _in_flight = entered.ok_or(Refusal::Overloaded)?;
 
     // With what?
     let body = read_body(&recipe.inputs.body, parts, body, settings.max_body, deadline).await?;

@@ -88,12 +88,14 @@ impl Hall {
         self.metrics.dropped.inc_by(tags.len() as u64);
     }
 
-    /// Lets a request in, unless `max` are being answered.
-    pub fn enter(self: &Arc<Self>, max: usize) -> Option<InFlight> {
+    /// Lets a request in, unless `max` are being answered. The last tenth of the places is for those that may change
+    /// something: to ask again for a page costs its reader a moment, to lose an order costs more.
+    pub fn enter(self: &Arc<Self>, max: usize, changes: bool) -> Option<InFlight> {
+        let places = if changes { max } else { max - max / 10 };
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
         let entered = InFlight(self.clone());
         self.metrics.in_flight.inc();
-        (before < max).then_some(entered)
+        (before < places).then_some(entered)
     }
 }
 

@@ -151,7 +151,7 @@ impl<'n> Reader<'n> {
                 .add(format!("{name} is made"), began - skipped.min(began));
             self.unit.branches.add(format!("{name} is skipped"), skipped);
         }
-        if call.fallback.is_some() {
+        if call.fallback.is_some() || call.stale {
             let times = self.count(call, |it| matches!(it, Event::FellBack));
             self.unit.branches.add(format!("{name} falls back"), times);
         } else if call.optional {

@@ -61,6 +61,7 @@ pub(super) fn assemble<R>(
     }
     let safety = safety::check(world, outline, &targets, setting.in_get, diagnostics);
     safety::check_cache(outline, &safety, diagnostics);
+    safety::check_stale(outline, &safety, diagnostics);
     let starts = starts(outline, &safety, world.sources, diagnostics);
     let sources = Sources {
         outline,

@@ -111,6 +111,7 @@ impl Unit<'_, '_> {
             timeout: spec.timeout.as_ref().map(|it| it.value).or(made.timeout),
             optional,
             fallback,
+            stale: spec.stale.is_some(),
             cache,
             safe: safety.safe,
             effect: safety.effect,

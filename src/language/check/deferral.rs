@@ -41,6 +41,7 @@ pub(super) fn defer_checks(graph: &mut Graph, response: &Response) {
 fn must_succeed(call: &Call) -> bool {
     !call.optional
         && call.fallback.is_none()
+        && !call.stale
         && call.error_slot.is_none()
         && call.index_by.is_none()
         && call.cache.is_none()

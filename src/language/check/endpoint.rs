@@ -202,6 +202,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
             graph,
             response,
             select: unit.select(bound.as_ref()),
+            changes: !unit.safety.iter().all(|it| it.safe),
             cache,
             identity: privacy.identity,
             vary: privacy.vary,

@@ -276,7 +276,7 @@ impl<'d> Mentioner<'d> {
             (None, "response" | "reply" | "result") => "results stand under the names of their calls".to_owned(),
             (None, "item" | "it" | "this") => "the element of a loop has the name that the loop gives it".to_owned(),
             (None, _) if location(name).is_some() => "inputs are written by their names alone".to_owned(),
-            (None, "stale") => "the last good reply cannot be used yet".to_owned(),
+            (None, "stale") => "the last good reply is the whole of a fallback: `fallback: $stale`".to_owned(),
             (None, "true" | "false" | "null") => String::new(),
             (None, _) => match outline.nearest(graph, name) {
                 Some(near) => {

@@ -112,3 +112,26 @@ pub(super) fn check_cache(outline: &Outline<'_>, safety: &[Safety], diagnostics:
         }
     }
 }
+
+/// `fallback: $stale` is said of what is sent and can be asked again.
+pub(super) fn check_stale(outline: &Outline<'_>, safety: &[Safety], diagnostics: &mut Diagnostics) {
+    for (at, node) in outline.calls.iter().enumerate() {
+        let Some(span) = node.spec.stale else { continue };
+        let name = &node.spec.name.value;
+        if !matches!(
+            node.spec.kind,
+            Some(CallKind::Grpc { .. } | CallKind::Http { .. }) | None
+        ) {
+            let title = format!("the call `{name}` has no reply that could be kept");
+            let diagnostic = Diagnostic::new("wrong-value", span, title);
+            diagnostics.push(diagnostic.label("`$stale` is the last good reply of a `grpc` or `http` call"));
+        } else if !safety[at].safe {
+            let title = format!("the call `{name}` changes something, which no earlier reply stands for");
+            diagnostics.push(
+                Diagnostic::new("not-safe", span, title)
+                    .label("only safe calls fall back on their last good reply")
+                    .help("safe: true"),
+            );
+        }
+    }
+}

@@ -36,6 +36,7 @@ impl Call {
             hedge: None,
             optional: None,
             fallback: None,
+            stale: None,
             cache: None,
             index_by: None,
             effect: None,
@@ -45,6 +46,11 @@ impl Call {
             span,
         }
     }
+}
+
+/// `$stale`, the last good reply: no expression, and the whole of a `fallback`.
+fn is_stale(node: &Node) -> bool {
+    matches!(&node.kind, NodeKind::Text(text) if matches!(text.value.trim(), "$stale" | "${stale}"))
 }
 
 impl Reader<'_> {
@@ -198,9 +204,11 @@ impl Reader<'_> {
         call.optional = fields
             .take_if_any("optional")
             .and_then(|node| self.bool("optional", node));
-        call.fallback = fields
-            .take_if_any("fallback")
-            .map(|node| self.template(node, Held::ByNothing));
+        match fields.take_if_any("fallback") {
+            Some(node) if is_stale(node) => call.stale = Some(node.span),
+            Some(node) => call.fallback = Some(self.template(node, Held::ByNothing)),
+            None => {}
+        }
         call.cache = fields
             .take_if_any("cache")
             .and_then(|node| self.cache(node, Place::CallCache));

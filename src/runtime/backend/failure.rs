@@ -439,6 +439,12 @@ impl Failure {
         }
     }
 
+    /// Whether it says nothing of what was asked for, so that an earlier reply may still be true (RFC 5861 §4; and 429).
+    pub fn is_no_answer(&self) -> bool {
+        let status = self.usual_status();
+        status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+    }
+
     /// Why the gateway did not even ask, in a word; `None` where it did.
     pub fn kept_back(&self) -> Option<&'static str> {
         match self.kind {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::timeout_at;
 
 use super::scope::Scope;
-use super::{Failed, build, compose, each, exchange, graph, render};
+use super::{Failed, ReplySource, build, compose, each, exchange, graph, render};
 use crate::expr::Value;
 use crate::plan::{Call, CallIndex, CallKind, Fallback, GrpcCall, HttpCall, ReplyCheck, Start};
 use crate::runtime::backend::{Failure, code};
@@ -72,10 +72,10 @@ async fn attempt(scope: &Scope<'_>, index: CallIndex, call: &Call) -> Result<Val
     let reply = match &call.kind {
         CallKind::Compose { fragment, with } => compose::run(scope, (index, call), *fragment, with, deadline).await,
         CallKind::For(each) => each::run(scope, index, call, each, deadline).await,
-        CallKind::Grpc(grpc) => call_grpc(scope, call, grpc, deadline)
+        CallKind::Grpc(grpc) => call_grpc(scope, (index, call), grpc, deadline)
             .await
             .map_err(|it| scope.failed(call, it)),
-        CallKind::Http(http) => call_http(scope, call, http, deadline)
+        CallKind::Http(http) => call_http(scope, (index, call), http, deadline)
             .await
             .map_err(|it| scope.failed(call, it)),
         CallKind::Value(template) => scope
@@ -101,11 +101,8 @@ async fn attempt(scope: &Scope<'_>, index: CallIndex, call: &Call) -> Result<Val
 
 /// What stands in for a failure: the fallback, or null where the call is optional (semantics.md 3.5, 4).
 async fn stand_in(scope: &Scope<'_>, index: CallIndex, call: &Call, failed: Box<Failed>) -> Result<Value, Box<Failed>> {
-    scope.note(call, Event::Failed(failed.failure.code, failed.failure.http_status));
+    note_failure(scope, call, &failed.failure);
     scope.write(call.slot, Value::Null);
-    if let Some(slot) = call.error_slot {
-        scope.write(slot, describe(&failed.failure));
-    }
     let value = match &call.fallback {
         Some(fallback) => fall_back(scope, fallback).await,
         None => None,
@@ -123,9 +120,16 @@ async fn stand_in(scope: &Scope<'_>, index: CallIndex, call: &Call, failed: Box<
         None => return Err(failed),
     };
     if failed.failure.code != tonic::Code::NotFound {
-        scope.degrade(index, call, failed.failure);
+        scope.degrade(index, call, failed.failure, None);
     }
     Ok(value)
+}
+
+fn note_failure(scope: &Scope<'_>, call: &Call, failure: &Failure) {
+    scope.note(call, Event::Failed(failure.code, failure.http_status));
+    if let Some(slot) = call.error_slot {
+        scope.write(slot, describe(failure));
+    }
 }
 
 /// The value of a fallback; `None` where it fails too.
@@ -151,7 +155,12 @@ fn describe(failure: &Failure) -> Value {
     ])
 }
 
-async fn call_grpc(scope: &Scope<'_>, call: &Call, grpc: &GrpcCall, deadline: Deadline) -> Result<Value, Failure> {
+async fn call_grpc(
+    scope: &Scope<'_>,
+    (index, call): (CallIndex, &Call),
+    grpc: &GrpcCall,
+    deadline: Deadline,
+) -> Result<Value, Failure> {
     let request = build::grpc(scope, call, grpc)?;
     let wanted = exchange::Wanted {
         call,
@@ -159,17 +168,64 @@ async fn call_grpc(scope: &Scope<'_>, call: &Call, grpc: &GrpcCall, deadline: De
         request,
         deadline,
     };
-    let reply = exchange::run(scope, wanted).await?;
     // Of what is rendered in part, the rest is looked at by nobody else.
     let check = if scope.is_selected() {
         ReplyCheck::OnArrival
     } else {
         grpc.check
     };
-    match check {
-        ReplyCheck::OnArrival => grpc.reader.read(reply.body).map_err(Failure::bad_reply_from),
-        ReplyCheck::WhenRendered => Ok(grpc.reader.read_unchecked(reply.body)),
+    exchanged(scope, index, wanted, |body| match check {
+        ReplyCheck::OnArrival => grpc.reader.read(body).map_err(Failure::bad_reply_from),
+        ReplyCheck::WhenRendered => Ok(grpc.reader.read_unchecked(body)),
+    })
+    .await
+}
+
+/// Brings a request to its backend and reads the reply; with `fallback: $stale` the last good one, where this is none.
+async fn exchanged(
+    scope: &Scope<'_>,
+    index: CallIndex,
+    wanted: exchange::Wanted<'_>,
+    read: impl Fn(Bytes) -> Result<Value, Failure>,
+) -> Result<Value, Failure> {
+    let call = wanted.call;
+    let cache = scope.run.context.cache();
+    let last = if call.stale {
+        let tags = call.cache.as_ref().map_or(&[][..], |it| &it.tags);
+        let tags = scope.frame(|frame| render::tags(tags, frame))?;
+        let key = exchange::last_key(scope, wanted.backend, &wanted.request);
+        Some((key, tags, cache.now()))
+    } else {
+        None
+    };
+    let exchanged = exchange::run(scope, wanted).await;
+    let Some((key, tags, since)) = last else {
+        return exchanged.and_then(|(reply, _)| read(reply.body));
+    };
+    let failure = match exchanged.and_then(|(reply, source)| Ok((read(reply.body.clone())?, reply, source))) {
+        Ok((value, reply, source)) => {
+            // What comes from the cache is older than it seems.
+            if matches!(source, ReplySource::Backend | ReplySource::Shared) {
+                cache.keep_last(key, &reply, tags, since);
+            }
+            return Ok(value);
+        }
+        Err(failure) => failure,
+    };
+    if !failure.is_no_answer() {
+        cache.forget_last(key);
+        return Err(failure);
     }
+    let Some((value, age)) = cache
+        .last(key)
+        .and_then(|(reply, age)| Some((read(reply.body).ok()?, age)))
+    else {
+        return Err(failure);
+    };
+    note_failure(scope, call, &failure);
+    scope.note(call, Event::FellBack);
+    scope.degrade(index, call, failure, Some(age));
+    Ok(value)
 }
 
 /// The failure of the first call whose reply does not decode, where rendering was to find that.
@@ -188,7 +244,12 @@ pub(super) fn malformed(scope: &Scope<'_>) -> Option<Box<Failed>> {
     })
 }
 
-async fn call_http(scope: &Scope<'_>, call: &Call, http: &HttpCall, deadline: Deadline) -> Result<Value, Failure> {
+async fn call_http(
+    scope: &Scope<'_>,
+    (index, call): (CallIndex, &Call),
+    http: &HttpCall,
+    deadline: Deadline,
+) -> Result<Value, Failure> {
     let request = build::http(scope, call, http)?;
     let wanted = exchange::Wanted {
         call,
@@ -196,6 +257,6 @@ async fn call_http(scope: &Scope<'_>, call: &Call, http: &HttpCall, deadline: De
         request,
         deadline,
     };
-    let reply = exchange::run(scope, wanted).await?;
-    build::read_http(http.accept, http.reply.as_ref(), reply.body)
+    let read = |body| build::read_http(http.accept, http.reply.as_ref(), body);
+    exchanged(scope, index, wanted, read).await
 }

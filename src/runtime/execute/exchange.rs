@@ -41,7 +41,7 @@ pub(super) struct Wanted<'c> {
 type Answer = Result<(Reply, ReplySource), Failure>;
 
 /// Brings a request to its backend and its reply back.
-pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<Reply, Failure> {
+pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<(Reply, ReplySource), Failure> {
     if scope.is_over() {
         // The scope is about to be dropped, and this future with it.
         std::future::pending::<()>().await;
@@ -59,11 +59,11 @@ pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<Reply, 
         match (call.safe, &call.cache, scope.place.sharing) {
             (false, _, _) => Box::pin(unsafely(scope, backend, wanted)).await,
             (true, Some(kept), _) => {
-                let key = key(scope, wanted.backend, request);
+                let key = key("call", scope, wanted.backend, request);
                 Box::pin(cached(scope, backend, wanted, key, kept)).await
             }
             (true, None, Some(sharing)) => {
-                let key = key(scope, wanted.backend, request);
+                let key = key("call", scope, wanted.backend, request);
                 Box::pin(shared(scope, backend, wanted, key, sharing)).await
             }
             (true, None, None) => plain(scope, backend, wanted).await,
@@ -73,9 +73,9 @@ pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<Reply, 
         .await
         .unwrap_or_else(|_| Err(Failure::deadline()));
     report.end(&answer);
-    let (reply, _) = answer?;
+    let (reply, source) = answer?;
     scope.heed(reply.directives, reply.body.len());
-    Ok(reply)
+    Ok((reply, source))
 }
 
 /// A safe call: dropped with whoever wants it.
@@ -297,9 +297,14 @@ fn traced(mut request: Request, trace: &[(HeaderName, HeaderValue)]) -> Request 
     request
 }
 
+/// What the last good reply to a request is kept under.
+pub(super) fn last_key(scope: &Scope<'_>, backend: BackendIndex, request: &Request) -> Key {
+    key("last", scope, backend, request)
+}
+
 /// All that is sent, and to whom: equal keys are equal requests (semantics.md 5.1).
-fn key(scope: &Scope<'_>, backend: BackendIndex, request: &Request) -> Key {
-    let mut writer = KeyWriter::new("call");
+fn key(kind: &str, scope: &Scope<'_>, backend: BackendIndex, request: &Request) -> Key {
+    let mut writer = KeyWriter::new(kind);
     if let Some(backend) = scope.run.context.plan().backends.get(backend.0) {
         writer.part(backend.name.as_bytes());
         writer.part(

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use super::each::Sharing;
 use super::{Degraded, Failed, Run};
@@ -402,10 +403,11 @@ impl<'s> Scope<'s> {
     }
 
     /// Notes that the page does without this call.
-    pub(super) fn degrade(&self, index: CallIndex, call: &Call, failure: Failure) {
+    pub(super) fn degrade(&self, index: CallIndex, call: &Call, failure: Failure, stale: Option<Duration>) {
         let degraded = Degraded {
             call: self.name(call),
             failure,
+            stale,
         };
         self.run.degraded.borrow_mut().push((self.order(index), degraded));
         self.miss_something();

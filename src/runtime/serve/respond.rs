@@ -50,7 +50,10 @@ fn degrade(response: &mut Response, degraded: &[Degraded], recipe: &Recipe) {
                 .failure
                 .kept_back()
                 .map_or_else(String::new, |it| format!(";reason={it}"));
-            format!("{};code={}{reason}", it.call, code::name(it.failure.code))
+            let stale = it
+                .stale
+                .map_or_else(String::new, |it| format!(";stale={}", it.as_secs()));
+            format!("{};code={}{reason}{stale}", it.call, code::name(it.failure.code))
         })
         .collect();
     if let Ok(value) = HeaderValue::from_str(&listed.join(", ")) {
