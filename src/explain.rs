@@ -17,6 +17,8 @@ use std::time::Duration;
 
 pub use self::flow::{Sight, Source};
 use self::schedule::Schedule;
+use crate::expr::render::as_text;
+use crate::expr::{Type, Value};
 use crate::plan::{
     Absent, Body, Call, CallKind, Constraint, Dependency, Endpoint, EndpointIndex, Location, Mention, Mentioned,
     Origin, PathPart, Plan, Recipe, RequestPart, Start,
@@ -251,8 +253,8 @@ fn inputs(recipe: &Recipe) -> Vec<Input> {
                 }
             },
             ty: it.ty.to_string(),
-            absent: absent(&it.absent),
-            constraints: it.constraints.iter().map(constraint).collect(),
+            absent: absent(&it.absent, &it.ty),
+            constraints: it.constraints.iter().map(|rule| constraint(rule, &it.ty)).collect(),
         })
         .collect();
     match &recipe.inputs.body {
@@ -262,7 +264,7 @@ fn inputs(recipe: &Recipe) -> Vec<Input> {
             name: format!("body.{}", it.path.join(".")),
             from: "body".to_owned(),
             ty: String::new(),
-            absent: absent(&it.absent),
+            absent: absent(&it.absent, &Type::unknown()),
             constraints: Vec::new(),
         })),
         Body::None => {}
@@ -291,40 +293,42 @@ fn whole_body(ty: &str) -> Input {
     }
 }
 
-fn absent(absent: &Absent) -> String {
+fn absent(absent: &Absent, ty: &Type) -> String {
     match absent {
         Absent::Refuse => "required".to_owned(),
         Absent::Value(value) if value.is_null() => "null".to_owned(),
-        Absent::Value(value) => format!("= {}", shown_value(value)),
+        Absent::Value(value) => format!("= {}", shown_value(value, ty)),
     }
 }
 
-fn shown_value(value: &crate::expr::Value) -> String {
-    use crate::expr::Value;
+fn shown_value(value: &Value, ty: &Type) -> String {
+    let mut text = Vec::new();
     match value {
-        Value::Bool(it) => it.to_string(),
-        Value::Double(it) => it.to_string(),
-        Value::Int(it) => it.to_string(),
         Value::String(it) => format!("{:?}", it.as_str()),
-        Value::Uint(it) => it.to_string(),
         Value::List(list) => {
-            let shown: Vec<_> = list.iter().map(|it| shown_value(&it)).collect();
+            let element = ty.element().unwrap_or(ty);
+            let shown: Vec<_> = list.iter().map(|it| shown_value(&it, element)).collect();
             format!("[{}]", shown.join(", "))
         }
-        _ => "a default".to_owned(),
+        _ => match as_text(value, ty, &mut text) {
+            Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+            Err(_) => "a default".to_owned(),
+        },
     }
 }
 
-fn constraint(constraint: &Constraint) -> String {
+fn constraint(constraint: &Constraint, ty: &Type) -> String {
+    // What is demanded of a list is demanded of each element.
+    let ty = ty.element().unwrap_or(ty);
     match constraint {
         Constraint::OneOf(values) => {
-            let shown: Vec<_> = values.iter().map(shown_value).collect();
+            let shown: Vec<_> = values.iter().map(|it| shown_value(it, ty)).collect();
             format!("one of {}", shown.join(", "))
         }
         Constraint::MaxLength(it) => format!("at most {it} characters"),
-        Constraint::Maximum(it) => format!("≤ {}", shown_value(it)),
+        Constraint::Maximum(it) => format!("≤ {}", shown_value(it, ty)),
         Constraint::MinLength(it) => format!("at least {it} characters"),
-        Constraint::Minimum(it) => format!("≥ {}", shown_value(it)),
+        Constraint::Minimum(it) => format!("≥ {}", shown_value(it, ty)),
         Constraint::Pattern(it) => format!("like {it}"),
     }
 }

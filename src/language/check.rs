@@ -10,6 +10,7 @@ mod backend;
 mod cache;
 mod call;
 mod complete;
+mod constraint;
 mod convert;
 mod deferral;
 mod endpoint;

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::codec::wire::put_bytes;
 use crate::codec::{BindError, field_mask, json, query};
+use crate::expr::render::as_text;
 use crate::expr::{JsonReader, ListValue, Slot, Str, Type, TypeKind, Value, input};
 use crate::plan::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
 use crate::schema::json_schema::Validator;
@@ -123,8 +124,8 @@ fn read_param(
             .iter()
             .map(|it| scalar(it, element))
             .collect::<Result<Vec<_>, _>>()?;
-        for element in &elements {
-            constrain(&param.constraints, element)?;
+        for value in &elements {
+            constrain(&param.constraints, value, element)?;
         }
         return Ok(Value::List(ListValue::Values(elements.into())));
     }
@@ -132,7 +133,7 @@ fn read_param(
         return Err("must be given once".to_owned());
     }
     let value = scalar(first, &param.ty)?;
-    constrain(&param.constraints, &value)?;
+    constrain(&param.constraints, &value, &param.ty)?;
     Ok(value)
 }
 
@@ -140,16 +141,16 @@ fn scalar(text: &str, ty: &Type) -> Result<Value, String> {
     input::from_text(text, ty).map_err(|expected| format!("expected {expected}"))
 }
 
-fn constrain(constraints: &[Constraint], value: &Value) -> Result<(), String> {
+fn constrain(constraints: &[Constraint], value: &Value, ty: &Type) -> Result<(), String> {
     let length = || value.as_str().map_or(0, |it| it.chars().count() as u64);
     for constraint in constraints {
         match constraint {
             Constraint::MaxLength(max) if length() > *max => return Err(format!("must not be longer than {max}")),
             Constraint::MinLength(min) if length() < *min => return Err(format!("must not be shorter than {min}")),
-            Constraint::Maximum(max) if exceeds(value, max) => return Err(format!("must be at most {}", shown(max))),
-            Constraint::Minimum(min) if exceeds(min, value) => return Err(format!("must be at least {}", shown(min))),
+            Constraint::Maximum(max) if exceeds(value, max) => return Err(format!("must be at most {}", shown(max, ty))),
+            Constraint::Minimum(min) if exceeds(min, value) => return Err(format!("must be at least {}", shown(min, ty))),
             Constraint::OneOf(allowed) if !allowed.iter().any(|it| same(it, value)) => {
-                let allowed: Vec<_> = allowed.iter().map(shown).collect();
+                let allowed: Vec<_> = allowed.iter().map(|it| shown(it, ty)).collect();
                 return Err(format!("must be one of {}", allowed.join(", ")));
             }
             Constraint::Pattern(pattern) if !value.as_str().is_some_and(|it| pattern.is_match(it)) => {
@@ -179,29 +180,12 @@ fn same(a: &Value, b: &Value) -> bool {
     left == right
 }
 
-/// A constraint's own value, which is the author's and no secret.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Bool(it) => it.to_string(),
-        Value::Double(it) => it.to_string(),
-        Value::String(it) => it.as_str().to_owned(),
-        Value::Timestamp(seconds, nanos) => {
-            let mut out = Vec::new();
-            let written = crate::codec::time_text::write_timestamp(*seconds, *nanos, &mut out);
-            written
-                .ok()
-                .and_then(|()| String::from_utf8(out).ok())
-                .unwrap_or_default()
-        }
-        Value::Duration(seconds, nanos) => {
-            let mut out = Vec::new();
-            let written = crate::codec::time_text::write_duration(*seconds, *nanos, &mut out);
-            written
-                .ok()
-                .and_then(|()| String::from_utf8(out).ok())
-                .unwrap_or_default()
-        }
-        other => other.as_integer().map(|it| it.to_string()).unwrap_or_default(),
+/// A constraint's own value, which is the author's and no secret: an enum's by its name.
+fn shown(value: &Value, ty: &Type) -> String {
+    let mut text = Vec::new();
+    match as_text(value, ty, &mut text) {
+        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Err(_) => String::new(),
     }
 }
 
