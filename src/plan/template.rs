@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Origin;
 use crate::codec::{Fields, JsonOptions, Selection, ToJson};
-use crate::expr::{Encoder, Program, Renderer, Slot, Type, Value};
+use crate::expr::{Encoder, JsonReader, Program, Renderer, Slot, Type, Value};
 
 /// Literal JSON, expressions and text, nested.
 #[derive(Clone, Debug)]
@@ -67,6 +67,8 @@ pub enum Conversion {
     Json,
     /// [`Value::Message`], for places of a message type. A null stays null.
     Message(Encoder),
+    /// What the inner template, rendered, is as JSON of this type: text as a value of an enum. A null stays null.
+    Read(JsonReader),
 }
 
 /// An element of a list template.

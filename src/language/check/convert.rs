@@ -3,7 +3,8 @@
 
 use super::template::Typed;
 use super::unit::Unit;
-use crate::expr::{Encoder, Type, TypeKind};
+use crate::expr::encode::fit;
+use crate::expr::{Encoder, JsonReader, PlaceType, Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::Span;
 use crate::plan::{Conversion, Template};
@@ -32,6 +33,15 @@ pub(super) fn same_form(from: &Type, to: &Type) -> bool {
     }
 }
 
+/// Whether values of a type may go where `to` belongs, null apart, which was spoken of before.
+fn fits(from: &Type, to: &Type) -> bool {
+    let place = PlaceType {
+        ty: to.clone(),
+        takes_null: true,
+    };
+    fit(from, &place).is_ok()
+}
+
 impl Unit<'_, '_> {
     /// Gives a template's value the form of `to`; it fits there already.
     pub(super) fn convert(&mut self, typed: Typed, to: &Type, span: Span) -> Typed {
@@ -53,6 +63,12 @@ impl Unit<'_, '_> {
                         return Typed::poison();
                     }
                 }
+            }
+            // What fits is what JSON makes of it: a name is a value of an enum, an integer is a number.
+            TypeKind::Double { .. } | TypeKind::Enum(_) | TypeKind::List(_) | TypeKind::Map(_) | TypeKind::String
+                if fits(&typed.ty, to) =>
+            {
+                Conversion::Read(JsonReader::compile(to))
             }
             _ => {
                 let title = format!("`{}` does not fit where `{to}` belongs", typed.ty);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::infer::{Use, agreed, intersection, is_null_when_absent};
 use super::constraint;
+use super::infer::{Use, agreed, intersection, is_null_when_absent};
 use super::literal;
 use super::outline::ParamNode;
 use super::world::{World, listed};

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::codec::json::{self, Kind};
-use crate::expr::{self, Frame, Program, Slot, Span, Value};
+use crate::expr::{Fault, Frame, Program, Slot, Span, Value};
 use crate::plan::{Conversion, Item, Origin, Template, TextPart};
 use crate::runtime::backend::Failure;
 use crate::runtime::cache::Tag;
@@ -142,6 +142,17 @@ fn convert(template: &Template, into: &Conversion, origin: &Origin, frame: &Fram
                 .map_err(|it| Failure::expression(it, Some(origin.clone())))?;
             Ok(Value::Message(wire.into()))
         }
+        Conversion::Read(reader) => {
+            let mut out = Vec::new();
+            json(template, frame, &mut out)?;
+            reader.read(out.into()).map_err(|_| {
+                let fault = Fault {
+                    reason: "a value does not fit its place",
+                    span: Span::default(),
+                };
+                Failure::expression(fault, Some(origin.clone()))
+            })
+        }
     }
 }
 
@@ -268,7 +279,7 @@ fn holds(condition: Option<&Program>, frame: &Frame<'_>, origin: Option<&Origin>
 
 fn fault(reason: &'static str, origin: Option<&Origin>) -> Failure {
     Failure::expression(
-        expr::Fault {
+        Fault {
             reason,
             span: Span::default(),
         },

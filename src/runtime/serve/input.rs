@@ -147,8 +147,12 @@ fn constrain(constraints: &[Constraint], value: &Value, ty: &Type) -> Result<(),
         match constraint {
             Constraint::MaxLength(max) if length() > *max => return Err(format!("must not be longer than {max}")),
             Constraint::MinLength(min) if length() < *min => return Err(format!("must not be shorter than {min}")),
-            Constraint::Maximum(max) if exceeds(value, max) => return Err(format!("must be at most {}", shown(max, ty))),
-            Constraint::Minimum(min) if exceeds(min, value) => return Err(format!("must be at least {}", shown(min, ty))),
+            Constraint::Maximum(max) if exceeds(value, max) => {
+                return Err(format!("must be at most {}", shown(max, ty)));
+            }
+            Constraint::Minimum(min) if exceeds(min, value) => {
+                return Err(format!("must be at least {}", shown(min, ty)));
+            }
             Constraint::OneOf(allowed) if !allowed.iter().any(|it| same(it, value)) => {
                 let allowed: Vec<_> = allowed.iter().map(|it| shown(it, ty)).collect();
                 return Err(format!("must be one of {}", allowed.join(", ")));
