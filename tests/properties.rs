@@ -1,12 +1,21 @@
 //! Properties that hold for all compositions, requests and replies, tried on random ones in simulated time.
 //!
 //! The setting is that of the fixtures; `trial::play` runs a fixture from memory and says what was asked and answered.
+//!
+//! The laws of semantics.md 13: P1 and P3 are in `properties/law.rs`, P2 is `requests_with_one_key_ask_the_same_of_the_backends`,
+//! P4 is in `tests/publish.rs` and, on random replies, beside P1, P5 is `no_order_on_the_wire_and_no_latency_changes_a_byte`, P6 is in
+//! `properties/yaml.rs`, P7 is `text_in_an_input_changes_no_method_host_segment_or_header_name`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::let_underscore_must_use,
     reason = "a test that panics has failed, as it should; writing to a string cannot fail"
 )]
+
+#[path = "properties/law.rs"]
+mod law;
+#[path = "properties/yaml.rs"]
+mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
