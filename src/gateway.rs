@@ -3,10 +3,12 @@
 //! Owns the life of the process; what is written is `language`'s, what a request means `runtime`'s.
 //! Invariant: a snapshot is swapped in only when all of it stands; on any mistake the one that serves goes on serving.
 
+pub mod files;
 pub mod listen;
 pub mod load;
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -120,6 +122,11 @@ impl Gateway {
     /// How it is.
     pub fn status(&self) -> &Arc<ArcSwap<Status>> {
         &self.status
+    }
+
+    /// The files and directories that it was made of.
+    pub fn read(&self) -> Vec<PathBuf> {
+        self.loader.read()
     }
 
     /// True while a backend has not said yet what it serves.

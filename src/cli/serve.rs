@@ -1,4 +1,4 @@
-//! `weft serve`: the gateway. SIGHUP reloads, SIGTERM and SIGINT drain.
+//! `weft serve`: the gateway. SIGHUP or a changed file reloads, SIGTERM and SIGINT drain.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Ending, Format, show};
 use crate::gateway::Gateway;
+use crate::gateway::files::Files;
 use crate::gateway::load::{Loaded, Loader};
 use crate::{admin, telemetry};
 
@@ -60,14 +61,19 @@ pub(super) async fn start(loader: Loader, loaded: Loaded, listen: Option<&[Strin
     Ok(gateway)
 }
 
-/// Reloads on SIGHUP and drains on SIGTERM or SIGINT.
+/// Reloads on SIGHUP or when a file has changed, and drains on SIGTERM or SIGINT.
 pub(super) async fn until_signalled(mut gateway: Gateway) -> anyhow::Result<Ending> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut pause = Duration::from_secs(1);
+    let mut files = Files::new();
     loop {
+        files.follow(&gateway.read());
         tokio::select! {
+            () = files.changed() => {
+                drop(gateway.reload().await);
+            }
             _ = hangup.recv() => {
                 // The log, the metrics and /readyz have said it.
                 drop(gateway.reload().await);

@@ -2,6 +2,7 @@
 //!
 //! The only reader of the environment. Invariant: all mistakes of all files are reported at once.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Loader {
     elsewhere: HashMap<String, std::net::SocketAddr>,
     /// What backends with reflection said last, by target.
     known: HashMap<String, Arc<Schema>>,
+    /// The files and directories that were read last, whether all was well or not.
+    read: RefCell<Vec<PathBuf>>,
     replaced: Option<Replaced>,
 }
 
@@ -98,6 +101,7 @@ impl Loader {
             environment: Box::new(|name| std::env::var(name).ok()),
             elsewhere: HashMap::new(),
             known: HashMap::new(),
+            read: RefCell::default(),
             replaced: None,
         }
     }
@@ -109,6 +113,14 @@ impl Loader {
             replaced: Some(replaced),
             ..self
         }
+    }
+
+    /// The files and directories whose change may change what is loaded; none for a text that stands in no file.
+    pub fn read(&self) -> Vec<PathBuf> {
+        if self.text.is_some() {
+            return Vec::new();
+        }
+        self.read.borrow().clone()
     }
 
     /// Loads from `text`, as if it stood in the file `config`.
@@ -173,6 +185,7 @@ impl Loader {
             Some(text) => Ok(text.clone()),
             None => std::fs::read_to_string(&self.config),
         };
+        self.read.replace(vec![self.config.clone()]);
         let path = self.config.display().to_string();
         let file = sources.add(path.as_str(), text.as_deref().unwrap_or_default());
         if let Err(error) = &text {
@@ -182,12 +195,25 @@ impl Loader {
         }
         let folder = self.config.parent().map(Path::to_owned).unwrap_or_default();
         let document = spec::document(sources, file, diagnostics)?;
-        let file = |path: &Path| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
+        let file = |path: &Path| {
+            let path = folder.join(path);
+            let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+            self.read.borrow_mut().push(path);
+            text
+        };
         let outside = Outside {
             env: &*self.environment,
             file: &file,
         };
         let mut gateway = spec::gateway(&document, sources, outside, diagnostics)?;
+        let of_backends = gateway.backends.iter().filter_map(|it| match &it.descriptors {
+            Some(BackendDescriptors::Paths(paths)) => Some(paths),
+            _ => None,
+        });
+        let named = gateway.compositions.iter().chain(&gateway.descriptors);
+        let named = named.chain(of_backends.flatten());
+        let named = named.map(|it| folder.join(&*it.value));
+        self.read.borrow_mut().extend(named);
         for backend in &mut gateway.backends {
             let Some(address) = self.elsewhere.get(&*backend.name.value) else {
                 continue;

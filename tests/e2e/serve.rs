@@ -68,8 +68,8 @@ fn a_reload_swaps_and_a_bad_one_keeps_what_serves() {
     assert_eq!(get(address, "/q/mug").status, 404);
     assert_eq!(get(admin, "/livez").text(), "ok\n");
 
+    // Nobody has to ask for it.
     folder.write("compositions/q.yaml", &PRODUCT.replace("/p/", "/q/"));
-    process.signal("HUP");
     process.wait_for_next("reloaded");
     assert_eq!(get(address, "/q/mug").status, 200);
 
