@@ -117,6 +117,33 @@ fn new_descriptors_break_fields_of_pages_or_whole_pages() {
 }
 
 #[test]
+fn descriptors_of_a_whole_company_stand_for_every_backend() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("diff-all");
+    std::fs::create_dir_all(folder.join("compositions")).unwrap();
+    let composition = "endpoint: GET /items/{id}\ncall: diff.v1.Shop/GetItem\n";
+    std::fs::write(folder.join("compositions/item.yaml"), composition).unwrap();
+    let gateway = "compositions: [compositions/]\nbackends:\n  \
+                   one: { grpc: [\"http://127.0.0.1:1\"], descriptors: reflection }\n  \
+                   two: { grpc: [\"http://127.0.0.1:1\"], descriptors: reflection }\n";
+    let config = folder.join("weft.yaml");
+    std::fs::write(&config, gateway).unwrap();
+    let config = config.to_str().unwrap();
+    let diff = |old: &str, new: &str, more: &[&str]| {
+        let all = [&["diff", "--descriptors", old, new, "-c", config], more].concat();
+        weft(&all)
+    };
+    let (old, new) = ("fixtures/diff/old/shop.proto", "fixtures/diff/new/shop.proto");
+    let output = diff(old, old, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(diff(old, new, &[]).status.code(), Some(1));
+    // A backend that there is not is no backend without changes.
+    let output = diff(old, old, &["--backend", "oen"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("there is no backend `oen`"), "{said}");
+}
+
+#[test]
 fn a_revision_of_git_is_the_old_side() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("diff-git");
     std::fs::remove_dir_all(&folder).ok();

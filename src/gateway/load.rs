@@ -172,9 +172,19 @@ impl Loader {
         sources: &mut SourceMap,
         diagnostics: &mut Diagnostics,
     ) -> Option<(Plan, Vec<String>)> {
-        let (gateway, folder) = self.read_gateway(sources, diagnostics)?;
+        let (mut gateway, folder) = self.read_gateway(sources, diagnostics)?;
         let compositions = read_compositions(&gateway, &folder, sources, diagnostics);
+        let wanted = self.replaced.as_ref().and_then(|it| it.backend.as_deref());
+        if let Some(wanted) = wanted.filter(|wanted| !gateway.backends.iter().any(|it| *it.name.value == **wanted)) {
+            let names: Vec<&str> = gateway.backends.iter().map(|it| &*it.name.value).collect();
+            let span = gateway.backends.first().map(|it| it.name.span).unwrap_or_default();
+            let diagnostic = Diagnostic::new("unknown-backend", span, format!("there is no backend `{wanted}`"));
+            diagnostics.push(diagnostic.label(format!("there are {}", names.join(", "))));
+        }
         let (schemas, waiting) = self.schemas(&gateway, &folder, diagnostics).await;
+        if matches!(&self.replaced, Some(it) if it.backend.is_none()) {
+            share_out(&mut gateway.backends, &schemas);
+        }
         let plan = check::check(&gateway, &compositions, &schemas, sources, diagnostics)?;
         Some((plan, waiting))
     }
@@ -236,6 +246,7 @@ impl Loader {
         diagnostics: &mut Diagnostics,
     ) -> (Vec<BackendSchema>, Vec<String>) {
         let mut shared: Option<BackendSchema> = None;
+        let mut stand_in: Option<BackendSchema> = None;
         let mut schemas = Vec::new();
         let mut waiting = Vec::new();
         for backend in &gateway.backends {
@@ -250,7 +261,9 @@ impl Loader {
                     BackendSchema::Missing("it has no target".to_owned())
                 }
                 _ if backend.grpc.is_empty() => BackendSchema::None,
-                _ if let Some(path) = replaced => from_paths(&[path], folder, diagnostics),
+                _ if let Some(path) = replaced => stand_in
+                    .get_or_insert_with(|| from_paths(&[path], folder, diagnostics))
+                    .clone(),
                 Some(BackendDescriptors::Paths(paths)) => from_paths(paths, folder, diagnostics),
                 Some(BackendDescriptors::Reflection(_)) => match self.reflect(backend).await {
                     Ok(schema) => BackendSchema::Known(schema),
@@ -293,6 +306,35 @@ impl Loader {
         }
         let known = backend.grpc.iter().find_map(|it| self.known.get(&*it.value));
         known.cloned().ok_or(reason)
+    }
+}
+
+/// Gives every service of descriptors that stand for all gRPC backends to one of them: to those that name it, or else to the
+/// first that names none. A composition's `backend:` counts all the same.
+fn share_out(backends: &mut [spec::Backend], schemas: &[BackendSchema]) {
+    let named: Vec<_> = backends.iter().flat_map(|it| it.services.clone()).collect();
+    let mut is_first = true;
+    for (backend, schema) in backends.iter_mut().zip(schemas) {
+        let (BackendSchema::Known(schema), true) = (schema, backend.services.is_empty()) else {
+            continue;
+        };
+        let free = schema.services().iter().map(|it| &it.full_name);
+        let free = free.filter(|it| is_first && !named.iter().any(|pattern| check::matches(&pattern.value, it)));
+        let span = backend.name.span;
+        backend.services = free
+            .map(|it| spec::Name {
+                value: Arc::from(&**it),
+                span,
+            })
+            .collect();
+        if backend.services.is_empty() {
+            // An empty list would mean all of them; this is the name of none.
+            backend.services.push(spec::Name {
+                value: Arc::from("-"),
+                span,
+            });
+        }
+        is_first = false;
     }
 }
 

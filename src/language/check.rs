@@ -45,6 +45,8 @@ mod unit;
 mod walk;
 mod world;
 
+pub use world::matches;
+
 use std::sync::Arc;
 
 use super::diagnostic::Diagnostics;

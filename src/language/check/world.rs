@@ -314,7 +314,7 @@ fn part_of(name: &Name, part: std::ops::Range<usize>) -> Span {
 }
 
 /// Whether a pattern with `*` for any text matches the whole of `text`.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|it| text.strip_prefix(it)) else {
         return false;
