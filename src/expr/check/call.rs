@@ -294,6 +294,15 @@ impl<'c> Checker<'c> {
                     .help(format!("{name}({})", all.join(", ")))
                     .in_place_of(self.ast.span(call.id));
             }
+            _ if matches!(name, "len" | "length" | "count") => {
+                let of = call
+                    .target
+                    .map_or_else(|| written.join(", "), |it| self.written(it).to_owned());
+                error = error
+                    .label("that is `size()`")
+                    .help(format!("{of}.size()"))
+                    .in_place_of(self.ast.span(call.id));
+            }
             _ => {
                 let candidates = FUNCTIONS
                     .iter()

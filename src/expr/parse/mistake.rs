@@ -50,6 +50,19 @@ impl Parser<'_> {
             label: format!("expected {wanted}"),
             ..syntax(at, format!("unexpected `{}`", shortened(found)))
         };
+        // `x => …` and `x -> …`, as functions are written elsewhere.
+        let before = self.text[..at.start as usize].trim_end();
+        let after = &self.text[at.end as usize..];
+        let arrow = match found {
+            "=" if after.starts_with('>') => Some(span(before.len(), at.end as usize + 1)),
+            ">" if before.ends_with('-') => Some(span(before.trim_end_matches('-').trim_end().len(), at.end as usize)),
+            _ => None,
+        };
+        if let Some(arrow) = arrow {
+            "a macro takes the name, a comma, and the expression".clone_into(&mut error.label);
+            error.help = Some(self.rewritten(arrow, ","));
+            return error;
+        }
         let replacement = match found {
             "=" if self.text[..at.start as usize].ends_with("==") => Some(("", "`==` compares")),
             "=" => Some(("==", "`==` compares")),

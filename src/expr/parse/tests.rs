@@ -116,6 +116,22 @@ fn members_calls_and_literals_are_read() {
 }
 
 #[test]
+fn arrows_of_other_languages_are_told_as_commas() {
+    for (text, wanted) in [
+        (
+            "l.map(x => x.id)",
+            "syntax: unexpected `=` @\"=\" <a macro takes the name, a comma, and the expression> help Some(\"l.map(x, x.id)\")",
+        ),
+        (
+            "l.map(x -> x.id)",
+            "syntax: unexpected `>` @\">\" <a macro takes the name, a comma, and the expression> help Some(\"l.map(x, x.id)\")",
+        ),
+    ] {
+        assert_eq!(parsed(text), wanted, "{text}");
+    }
+}
+
+#[test]
 fn one_mistake_gives_one_message_with_help() {
     for (text, wanted) in [
         ("", "syntax: this expression is empty @\"\" <> help None"),

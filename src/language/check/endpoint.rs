@@ -99,9 +99,27 @@ pub(super) fn check(
         Err(error) => {
             let span = part_of(path, &error.range);
             let wrong = Diagnostic::new("bad-endpoint", span, "this is not a path template");
-            diagnostics.push(wrong.label(error.reason));
+            let mut wrong = wrong.label(error.reason);
+            wrong.help = braced(&path.value).map(|path| format!("{} {path}", method.value));
+            diagnostics.push(wrong);
         }
     }
+}
+
+/// The path with its variables in braces, where they are written `:id` or `<id>`, as elsewhere.
+fn braced(path: &str) -> Option<String> {
+    let segments = path.split('/').map(|segment| {
+        let name = match segment.strip_prefix('<').and_then(|it| it.strip_suffix('>')) {
+            Some(name) => Some(name),
+            None => segment.strip_prefix(':'),
+        };
+        match name.filter(|it| check_name(it).is_ok()) {
+            Some(name) => format!("{{{name}}}"),
+            None => segment.to_owned(),
+        }
+    });
+    let written = segments.collect::<Vec<_>>().join("/");
+    (written != path && PathTemplate::parse(&written).is_ok()).then_some(written)
 }
 
 /// The place of a part of a path.

@@ -174,7 +174,15 @@ fn declared(world: &World<'_>, written: &Spanned<ParamType>, diagnostics: &mut D
             "bytes",
             "any",
         ];
-        let label = match suggest::nearest(&name, keywords) {
+        let elsewhere = match &*name {
+            "integer" | "int32" | "int64" | "long" => Some("int"),
+            "number" | "float" | "float32" | "float64" => Some("double"),
+            "boolean" => Some("bool"),
+            "text" | "str" | "uuid" => Some("string"),
+            "datetime" | "date-time" => Some("timestamp"),
+            _ => None,
+        };
+        let label = match elsewhere.or_else(|| suggest::nearest(&name, keywords)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("a message or enum by its full name, or one of {}", listed(keywords)),
         };

@@ -19,6 +19,23 @@ pub(super) enum Stop {
     Never,
 }
 
+/// `{id}` or `{{ other.id }}` at a place, as values are written elsewhere, and the path in them.
+pub(super) fn braces(source: &str, start: usize) -> Option<(&str, &str)> {
+    let rest = source.get(start..)?.lines().next()?;
+    let (inner, closing) = match rest.strip_prefix("{{") {
+        Some(inner) => (inner, "}}"),
+        None => (rest.strip_prefix('{')?, "}"),
+    };
+    let (inner, _) = inner.split_once(closing)?;
+    let path = if closing == "}}" { inner.trim() } else { inner };
+    let is_path = path.split('.').all(|it| {
+        it.starts_with(|it: char| it.is_ascii_lowercase())
+            && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+    });
+    let end = inner.len() + 2 * closing.len();
+    is_path.then_some((rest.get(..end)?, path))
+}
+
 /// True where a plain scalar holds an expression whose brackets or quotes are open at its end.
 pub(super) fn is_cut(plain: &str) -> bool {
     match plain.strip_prefix('$') {

@@ -155,6 +155,18 @@ impl<'a> Builder<'a> {
                 self.anchor(tagged);
                 self.list(*style, range)
             }
+            Event::MappingStart(style, ..) if let Some((braces, name)) = cut::braces(self.text, range.start) => {
+                self.anchor(tagged);
+                let span = self.span(range.start..range.start + braces.len());
+                let mistake = Mistake::new("empty-value", span, "braces make a map, whose key has no value here")
+                    .label("an expression begins with `$`, without braces")
+                    .help(format!("${name}"));
+                let n_mistakes = self.mistakes.len();
+                self.map(*style, range);
+                self.mistakes.truncate(n_mistakes);
+                self.mistakes.push(mistake);
+                self.unknown(range.start..range.start + braces.len())
+            }
             Event::MappingStart(style, ..) => {
                 self.anchor(tagged);
                 self.map(*style, range)

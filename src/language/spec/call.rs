@@ -315,6 +315,7 @@ impl Reader<'_> {
         let value = &*text.value;
         let malformed = |reader: &mut Self, start: usize, end: usize, label: &str| {
             let head = value.get(start..end).unwrap_or_default();
+            let head = head.split('/').next().unwrap_or_default();
             let span = reader.part(text, start, end);
             if head.contains('$') {
                 let diagnostic = Diagnostic::new(
@@ -325,7 +326,10 @@ impl Reader<'_> {
                 reader.push(diagnostic.label("expressions stand in the path"));
             } else {
                 let diagnostic = Diagnostic::new("wrong-value", span, "`http` is `METHOD backend:/path`");
-                reader.push(diagnostic.label(label));
+                let mut diagnostic = diagnostic.label(label);
+                let is_all_but_method = start == 0 && end == value.len() && head.ends_with(':');
+                diagnostic.help = is_all_but_method.then(|| format!("GET {value}"));
+                reader.push(diagnostic);
             }
         };
         let Some(space) = value.find(' ') else {

@@ -15,7 +15,7 @@ impl Reader<'_> {
             Err(scalar::NameFault::Form) => {
                 let mut diagnostic = Diagnostic::new("bad-name", span, format!("`{name}` is not a name"))
                     .label("names are lower-case letters, digits and `_`, a letter first");
-                diagnostic.help = scalar::as_name(name);
+                diagnostic.help = scalar::as_name(name.trim_start_matches('$'));
                 self.push(diagnostic);
             }
             Err(scalar::NameFault::OfCel) => self.reserved(name, span, "a word of the expression language"),
