@@ -1,7 +1,7 @@
 //! One file per command. Data goes to standard output, everything else to standard error.
 //!
 //! Every command exits with 0 when all is well, 1 when it found mistakes, 2 when it could not run.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to a terminal")]
+#![expect(clippy::print_stdout, reason = "commands speak to a terminal")]
 
 pub mod call;
 pub mod check;
@@ -23,7 +23,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::gateway::load::Loader;
@@ -162,7 +162,7 @@ pub fn run() -> ExitCode {
         Ok(Ending::Clean) => ExitCode::SUCCESS,
         Ok(Ending::Mistakes) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("weft: {error:#}");
+            tell(&format!("weft: {error:#}\n"));
             ExitCode::from(2)
         }
     }
@@ -177,6 +177,27 @@ fn say(text: &str) -> std::io::Result<()> {
     }
 }
 
+/// Tells people, on standard error. Where nobody listens any more there is nobody to tell: `weft check 2>&1 | head`.
+fn tell(text: &str) {
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// A loader of the gateway file, which has to be there: without it nothing can be checked or run.
+fn loader(config: &Path) -> anyhow::Result<Loader> {
+    let advice = "`weft init` begins a project, `-c FILE` names another";
+    ensure!(
+        config.exists(),
+        "there is no gateway file `{}`: {advice}",
+        config.display()
+    );
+    ensure!(
+        !config.is_dir(),
+        "`{}` is a folder, not a gateway file: {advice}",
+        config.display()
+    );
+    Ok(Loader::from_file(config))
+}
+
 /// What a gateway file offers to clients.
 enum Public {
     /// All of it.
@@ -188,7 +209,7 @@ enum Public {
 /// The public API of a gateway file. What cannot be described is said on standard error; a backend that does not say what
 /// it serves is an error, since the outcome would lack its endpoints.
 fn public(config: &Path) -> anyhow::Result<Public> {
-    describe(&mut Loader::from_file(config))
+    describe(&mut loader(config)?)
 }
 
 /// The public API of what is loaded.
@@ -196,7 +217,7 @@ fn describe(loader: &mut Loader) -> anyhow::Result<Public> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match runtime.block_on(loader.load()) {
         Err(refused) => {
-            show(&refused.diagnostics, &refused.sources, Format::Full);
+            show(&refused.diagnostics, &refused.sources, Format::Full)?;
             Ok(Public::Refused)
         }
         Ok(loaded) => {
@@ -205,7 +226,7 @@ fn describe(loader: &mut Loader) -> anyhow::Result<Public> {
             }
             let api = Api::of(&loaded.plan);
             for reason in &api.left_out {
-                eprintln!("left out: {reason}");
+                tell(&format!("left out: {reason}\n"));
             }
             Ok(Public::Api(api))
         }
@@ -220,13 +241,13 @@ fn write_out(text: &str, output: Option<&Path>) -> anyhow::Result<()> {
     Ok(say(text)?)
 }
 
-/// Shows diagnostics on standard error, and how many there are.
-fn show(diagnostics: &[Diagnostic], sources: &SourceMap, format: Format) {
+/// Shows diagnostics: for people on standard error, with how many there are; for programs on standard output.
+fn show(diagnostics: &[Diagnostic], sources: &SourceMap, format: Format) -> std::io::Result<()> {
     match format {
-        Format::Concise => eprint!("{}", render::concise(diagnostics, sources)),
-        Format::Github => print!("{}", render::github(diagnostics, sources)),
-        Format::Json => println!("{}", render::json(diagnostics, sources)),
-        Format::Sarif => println!("{}", render::sarif(diagnostics, sources)),
+        Format::Concise => tell(&render::concise(diagnostics, sources)),
+        Format::Github => say(&render::github(diagnostics, sources))?,
+        Format::Json => say(&format!("{}\n", render::json(diagnostics, sources)))?,
+        Format::Sarif => say(&format!("{}\n", render::sarif(diagnostics, sources)))?,
         Format::Full => {
             let wanted = match COLOR.get().copied().unwrap_or_default() {
                 Color::Always => true,
@@ -238,13 +259,18 @@ fn show(diagnostics: &[Diagnostic], sources: &SourceMap, format: Format) {
             } else {
                 render::Colour::Off
             };
-            eprint!("{}", render::full(diagnostics, sources, colour));
+            tell(&render::full(diagnostics, sources, colour));
         }
     }
     let count = |severity| diagnostics.iter().filter(|it| it.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if errors + warnings > 0 && format.is_for_people() {
         let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-        eprintln!("{}, {}", plural(errors, "mistake"), plural(warnings, "warning"));
+        tell(&format!(
+            "{}, {}\n",
+            plural(errors, "mistake"),
+            plural(warnings, "warning")
+        ));
     }
+    Ok(())
 }

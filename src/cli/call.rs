@@ -15,8 +15,7 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
 use self::waterfall::Waterfall;
-use super::{Ending, Format, say, show};
-use crate::gateway::load::Loader;
+use super::{Ending, Format, loader, say, show, tell};
 use crate::runtime::serve;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::runtime::watch::{Event, Watch};
@@ -74,10 +73,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let request = request(arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let loaded = match Loader::from_file(&arguments.config).load().await {
+        let loaded = match loader(&arguments.config)?.load().await {
             Ok(loaded) => loaded,
             Err(refused) => {
-                show(&refused.diagnostics, &refused.sources, Format::Full);
+                show(&refused.diagnostics, &refused.sources, Format::Full)?;
                 return Ok(Ending::Mistakes);
             }
         };
@@ -102,10 +101,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
                 .waiting
                 .iter()
                 .find(|it| it.starts_with(&format!("{}: ", waiting.backend)));
-            eprintln!(
-                "weft: not asked, since nothing is known of its backend {}",
+            tell(&format!(
+                "weft: not asked, since nothing is known of its backend {}\n",
                 of_it.map_or(&*waiting.backend, String::as_str)
-            );
+            ));
         }
         let started = Instant::now();
         let response = serve::handle(running, request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
@@ -127,7 +126,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let waterfall = Waterfall::of(&snapshot.plan, &calls, notes, (started, took));
         print(arguments, &answer, &waterfall)?;
         if let Some(why) = refused {
-            eprintln!("{}: {why}", answer.status);
+            tell(&format!("{}: {why}\n", answer.status));
         }
         Ok(if answer.status.as_u16() < 400 {
             Ending::Clean
@@ -231,10 +230,7 @@ fn print(arguments: &Arguments, answer: &Answer, waterfall: &Waterfall<'_>) -> s
     }
     say(&out)?;
     if arguments.trace {
-        eprint!(
-            "{}",
-            waterfall.text(status, answer.body.len(), header_of(answer, "cache-status"))
-        );
+        tell(&waterfall.text(status, answer.body.len(), header_of(answer, "cache-status")));
     }
     Ok(())
 }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Ending, Format, show};
-use crate::gateway::load::Loader;
+use super::{Ending, Format, loader, show, tell};
 
 /// Arguments of `weft check`.
 #[derive(Debug, clap::Args)]
@@ -22,22 +21,22 @@ pub struct Arguments {
 /// Checks all files. A backend that cannot be asked what it serves is an error here, since nothing of it was checked.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(Loader::from_file(&arguments.config).load()) {
+    match runtime.block_on(loader(&arguments.config)?.load()) {
         Err(refused) => {
-            show(&refused.diagnostics, &refused.sources, arguments.format);
+            show(&refused.diagnostics, &refused.sources, arguments.format)?;
             Ok(Ending::Mistakes)
         }
         Ok(loaded) => {
-            show(&loaded.warnings, &loaded.sources, arguments.format);
+            show(&loaded.warnings, &loaded.sources, arguments.format)?;
             for reason in &loaded.waiting {
-                eprintln!("not checked: backend {reason}");
+                tell(&format!("not checked: backend {reason}\n"));
             }
             let n_endpoints = loaded.plan.endpoints.len();
             if arguments.format.is_for_people() {
-                eprintln!(
-                    "{n_endpoints} endpoints, {} backends checked",
+                tell(&format!(
+                    "{n_endpoints} endpoints, {} backends checked\n",
                     loaded.plan.backends.len() - loaded.waiting.len()
-                );
+                ));
             }
             if !loaded.waiting.is_empty() {
                 anyhow::bail!("a backend could not be asked what it serves")

@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let loaded = match loader.load().await {
             Ok(loaded) => loaded,
             Err(refused) => {
-                show(&refused.diagnostics, &refused.sources, Format::Full);
+                show(&refused.diagnostics, &refused.sources, Format::Full)?;
                 return Ok(Ending::Mistakes);
             }
         };
@@ -101,8 +101,8 @@ fn troubles(arguments: &Arguments) -> anyhow::Result<BTreeMap<String, Trouble>> 
             .split_once('=')
             .with_context(|| format!("`{written}`: expected NAME=TIME, such as reviews=2s"))?;
         known(name)?;
-        let delay =
-            crate::language::spec::scalar::duration(time).map_err(|reason| anyhow::anyhow!("`{time}`: {reason}"))?;
+        let delay = crate::language::spec::scalar::duration(time)
+            .map_err(|reason| anyhow::anyhow!("`{written}`: the time {reason}, such as {name}=2s"))?;
         troubles.entry(name.to_owned()).or_default().delay = delay;
     }
     Ok(troubles)
@@ -170,6 +170,10 @@ fn greet(address: SocketAddr, arguments: &Arguments) {
         (
             format!("curl -s 'http://{address}/pages/products/mug?currency=CHF'"),
             "a product page from six backends",
+        ),
+        (
+            format!("curl -s 'http://{address}/pages/products/mug?fields=name,price,reviews.average'"),
+            "parts of it: calls that nobody needs are not made",
         ),
         (
             format!("curl -s 'http://{address}/pages/cart/ada?currency=JPY'"),

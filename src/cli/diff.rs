@@ -7,8 +7,8 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{Ending, Public, describe, say};
-use crate::gateway::load::{Loader, Replaced};
+use super::{Ending, Public, describe, loader, say};
+use crate::gateway::load::Replaced;
 use crate::publish::diff::{Change, Severity, compare};
 
 /// Arguments of `weft diff`.
@@ -89,11 +89,12 @@ fn gateway_file(path: &Path) -> PathBuf {
 
 fn with_descriptors(arguments: &Arguments, descriptors: &Path) -> anyhow::Result<Public> {
     ensure!(descriptors.exists(), "{} does not exist", descriptors.display());
+    let loader = loader(&arguments.config)?;
     let replaced = Replaced {
         path: std::path::absolute(descriptors)?,
         backend: arguments.backend.clone(),
     };
-    describe(&mut Loader::from_file(&arguments.config).with_descriptors(replaced))
+    describe(&mut loader.with_descriptors(replaced))
 }
 
 /// The files of a revision in a folder of their own, which goes with the value.

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use http::Method;
 
-use super::{Ending, Format, say, show};
+use super::{Ending, Format, loader, say, show};
 use crate::explain::{self, json, mermaid, svg, text};
-use crate::gateway::load::Loader;
 use crate::language::diagnostic::codes;
 use crate::plan::{EndpointIndex, Plan};
 use crate::schema::path_template::Match;
@@ -48,10 +47,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         return Ok(Ending::Clean);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let loaded = match runtime.block_on(Loader::from_file(&arguments.config).load()) {
+    let loaded = match runtime.block_on(loader(&arguments.config)?.load()) {
         Ok(loaded) => loaded,
         Err(refused) => {
-            show(&refused.diagnostics, &refused.sources, Format::Full);
+            show(&refused.diagnostics, &refused.sources, Format::Full)?;
             return Ok(Ending::Mistakes);
         }
     };
@@ -113,16 +112,14 @@ fn find(plan: &Plan, what: &str) -> Vec<EndpointIndex> {
 
 fn not_found(plan: &Plan, what: &str) -> String {
     let names = plan.endpoints.iter().map(|it| &*it.name);
-    // Without its method a path is still a name that somebody mistyped.
-    let paths = plan
-        .endpoints
-        .iter()
-        .filter_map(|it| it.name.split_once(' ').map(|(_, path)| path));
+    // A path that is served for other methods.
+    let path = what.split_once(' ').map_or(what, |(_, path)| path.trim());
+    if let Match::OtherMethods(methods) = plan.routes.find(&Method::TRACE, path) {
+        let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
+        return format!("`{what}` is no endpoint: this path answers {}", methods.join(", "));
+    }
     let files = plan.endpoints.iter().filter_map(|it| it.origin.file.rsplit('/').next());
-    let candidates = names
-        .chain(paths)
-        .chain(files)
-        .chain(codes::CODES.iter().map(|it| it.code));
+    let candidates = names.chain(files).chain(codes::CODES.iter().map(|it| it.code));
     let near = match suggest::nearest(what, candidates) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`weft explain` lists all endpoints".to_owned(),

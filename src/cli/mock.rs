@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use self::answer::{Conduct, code_of};
 use super::dynamic::{self, Answer};
 use super::{Ending, Format, show};
-use crate::gateway::load::{Loader, Refused};
+use crate::gateway::load::Refused;
 use crate::language::spec::{self, BackendDescriptors, scalar};
 use crate::schema::load as descriptors;
 use crate::telemetry;
@@ -64,10 +64,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let loader = Loader::from_file(&arguments.config);
+        let loader = super::loader(&arguments.config)?;
         let gateway = match loader.gateway() {
             Ok(gateway) => gateway,
-            Err(refused) => return Ok(refuse(&refused)),
+            Err(refused) => return refuse(&refused),
         };
         known_names(&gateway, &conduct)?;
         let folder = arguments.config.parent().unwrap_or(Path::new(""));
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let mut loader = loader.with_backends_at(addresses);
         let loaded = match loader.load().await {
             Ok(loaded) => loaded,
-            Err(refused) => return Ok(refuse(&refused)),
+            Err(refused) => return refuse(&refused),
         };
         for server in servers {
             server.serve(&loaded.plan);
@@ -108,9 +108,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     })
 }
 
-fn refuse(refused: &Refused) -> Ending {
-    show(&refused.diagnostics, &refused.sources, Format::Full);
-    Ending::Mistakes
+fn refuse(refused: &Refused) -> anyhow::Result<Ending> {
+    show(&refused.diagnostics, &refused.sources, Format::Full)?;
+    Ok(Ending::Mistakes)
 }
 
 fn answer(backend: &str, conduct: &Arc<Conduct>) -> Answer {

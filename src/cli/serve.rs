@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Ending, Format, show};
+use super::{Ending, Format, loader, show};
 use crate::gateway::Gateway;
 use crate::gateway::files::Files;
 use crate::gateway::load::{Loaded, Loader};
@@ -27,15 +27,15 @@ pub struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut loader = Loader::from_file(&arguments.config);
+        let mut loader = loader(&arguments.config)?;
         let loaded = match loader.load().await {
             Ok(loaded) => loaded,
             Err(refused) => {
-                show(&refused.diagnostics, &refused.sources, Format::Full);
+                show(&refused.diagnostics, &refused.sources, Format::Full)?;
                 return Ok(Ending::Mistakes);
             }
         };
-        show(&loaded.warnings, &loaded.sources, Format::Full);
+        show(&loaded.warnings, &loaded.sources, Format::Full)?;
         let settings = &loaded.plan.settings;
         telemetry::log_to_stderr(settings.log_json, &settings.log_level);
         let listen = (!arguments.listen.is_empty()).then_some(arguments.listen.as_slice());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{Ending, say};
+use super::{Ending, say, tell};
 use crate::time::Instant;
 use crate::trial::{self, Coverage, Expected, Tested};
 
@@ -89,7 +89,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let share = share(&coverage);
     let too_little = arguments.min_coverage.is_some_and(|it| share < it);
     if let Some(wanted) = arguments.min_coverage.filter(|_| too_little) {
-        eprintln!("{share:.1}% of calls and branches were seen, {wanted}% are wanted");
+        tell(&format!(
+            "{share:.1}% of calls and branches were seen, {wanted}% are wanted\n"
+        ));
     }
     Ok(if n_failed == 0 && !too_little {
         Ending::Clean

@@ -161,8 +161,8 @@ fn mistakes_are_all_shown_and_nothing_listens() {
         assert!(code == 1 && printed.starts_with(start), "{code} {printed}");
     }
     let (code, printed) = weft(&["serve", "-c", "/nowhere/weft.yaml"]).end();
-    assert_eq!(code, 1, "{printed}");
-    assert!(printed.contains("cannot be read"), "{printed}");
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("there is no gateway file"), "{printed}");
 }
 
 #[test]
