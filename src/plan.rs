@@ -21,7 +21,7 @@ use http::{HeaderName, HeaderValue, Method};
 use crate::schema::path_template::{PathTemplate, RouteTable};
 
 pub use backend::{
-    Backend, Balance, Breaker, Budget, Codes, Ejection, Health, HealthCheck, Hedge, HedgeAfter, Limit, Policy,
+    Backend, Balance, Breaker, Budget, Codes, Ejection, HashBy, Health, HealthCheck, Hedge, HedgeAfter, Limit, Policy,
     Protection, Protocol, Retry, Slow, Target,
 };
 pub use call::{

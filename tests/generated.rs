@@ -78,6 +78,7 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`admin`", Place::Admin),
             ("`expose`", Place::Expose),
             ("a backend", Place::Backend),
+            ("`balance` of a backend", Place::Balance),
             ("`retry` of a backend", Place::Retry),
             ("`budget`", Place::Budget),
             ("`breaker`", Place::Breaker),

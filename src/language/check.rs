@@ -7,6 +7,7 @@
 mod advice;
 mod assemble;
 mod backend;
+mod balance;
 mod cache;
 mod call;
 mod complete;
@@ -75,8 +76,9 @@ pub fn check(
     diagnostics: &mut Diagnostics,
 ) -> Option<Plan> {
     let settings = settings::check(gateway, diagnostics);
-    let plan_backends = backend::check(gateway, backends, diagnostics);
+    let mut plan_backends = backend::check(gateway, backends, diagnostics);
     let mut world = world::World::new(gateway, backends, sources, diagnostics);
+    balance::check(&world, &mut plan_backends, diagnostics);
     let fragments = fragment::check_all(&mut world, compositions, diagnostics);
     let mut table = endpoint::Table::default();
     for composition in compositions {

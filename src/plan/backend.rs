@@ -8,7 +8,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use tonic::Code;
 
-use super::{BackendIndex, MethodIndex};
+use super::{BackendIndex, Inputs, MethodIndex};
+use crate::expr::Program;
 use crate::schema::Schema;
 
 /// Whom we call.
@@ -28,6 +29,8 @@ pub struct Backend {
     pub max_message: usize,
     /// How targets are chosen.
     pub balance: Balance,
+    /// What [`Balance::Hash`] goes by.
+    pub hash: Option<Arc<HashBy>>,
     /// How targets are watched.
     pub health: Health,
     /// Who is asked in its place where none of its targets is fit.
@@ -65,11 +68,22 @@ pub struct Target {
 pub enum Balance {
     /// Of two at random the one that would answer sooner.
     Ewma,
+    /// The same for requests of which [`Backend::hash`] gives the same.
+    Hash,
     /// Of two at random the one with fewer calls under way.
     #[default]
     LeastRequest,
     /// One after the other.
     RoundRobin,
+}
+
+/// `hash:` of `balance:`. It never says what is asked, only who is asked, so that it is in no cache key.
+#[derive(Debug)]
+pub struct HashBy {
+    /// The parts of the request that it reads.
+    pub inputs: Inputs,
+    /// Gives a scalar; null goes by chance.
+    pub program: Program,
 }
 
 /// `health:`.

@@ -85,6 +85,8 @@ pub struct Directives {
 pub struct Attempt {
     /// When the caller gives up: told to the backend. The caller keeps it, by dropping the future.
     pub deadline: Deadline,
+    /// What [`crate::plan::Balance::Hash`] goes by; `None` goes by chance.
+    pub hash: Option<u64>,
     /// To be marked before the first byte of the request may leave.
     pub sent: Sent,
 }
@@ -164,8 +166,15 @@ impl Attempt {
     pub fn new(deadline: Deadline) -> Self {
         Self {
             deadline,
+            hash: None,
             sent: Sent::default(),
         }
+    }
+
+    /// The same, for the target that a hash stands for.
+    #[must_use]
+    pub fn hashed(self, hash: Option<u64>) -> Self {
+        Self { hash, ..self }
     }
 }
 

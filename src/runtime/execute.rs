@@ -43,6 +43,8 @@ use crate::time::{Deadline, Instant};
 pub struct Context<'a> {
     /// What is served, by whom, and what is kept.
     pub running: &'a Rc<Running>,
+    /// What targets are chosen by, by [`crate::plan::BackendIndex`]; empty where no backend goes by that.
+    pub hashes: &'a [Option<u64>],
     /// Sent with every call: `traceparent` and `tracestate` of this request.
     pub trace: &'a [(HeaderName, HeaderValue)],
     /// Takes note of what happens, where somebody wants to see it.

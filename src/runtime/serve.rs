@@ -119,6 +119,7 @@ where
     } else {
         (inputs.map_err(Refusal::BadInputs)?, None)
     };
+    let hashes = input::hashes(&running.snapshot.plan.backends, parts, around);
     let query = parts.uri.query().map(str::to_owned);
     let incoming = Incoming { captures, query, body };
     let mut asked = Asked {
@@ -126,6 +127,7 @@ where
         index,
         inputs,
         selected,
+        hashes,
         incoming,
         deadline,
         trace: trace.clone(),
@@ -164,6 +166,8 @@ pub struct Asked {
     pub incoming: Incoming,
     /// When its time is up.
     pub deadline: Deadline,
+    /// What targets are chosen by.
+    pub hashes: Vec<Option<u64>>,
     /// Passed on to the backends.
     pub trace: Rc<Trace>,
 }
@@ -184,6 +188,7 @@ impl Asked {
     pub async fn run(&self, recipe: &Recipe, inputs: Vec<Value>) -> Outcome {
         let context = super::execute::Context {
             running: &self.running,
+            hashes: &self.hashes,
             trace: &self.trace.headers,
             watch: self.running.watch.as_deref(),
         };

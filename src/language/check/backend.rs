@@ -43,6 +43,7 @@ fn backend(written: &spec::Backend, schema: Option<&BackendSchema>, diagnostics:
         timeout: timeout(written),
         protection: protection::of_backend(written, diagnostics),
         balance: written.balance.as_ref().map(|it| it.value).unwrap_or_default(),
+        hash: None,
         health: health::of_backend(written, protocol, diagnostics),
         failover: None,
         methods: Vec::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::keys::Place;
 use super::reader::{Reader, Zero};
-use super::{Backend, BackendDescriptors, Name};
+use super::{Backend, BackendDescriptors, Expression, Name};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Node, NodeKind, Span, Spanned};
 use crate::plan::Balance;
@@ -55,6 +55,10 @@ impl Reader<'_> {
                 self.error("misplaced-key", key.span, title);
             }
         }
+        let (balance, hash) = fields
+            .take("balance")
+            .map(|(_, node)| self.balance(node))
+            .unwrap_or_default();
         let backend = Backend {
             name: name.clone(),
             grpc: fields
@@ -82,14 +86,8 @@ impl Reader<'_> {
             hedge: fields.take("hedge").and_then(|(_, node)| self.hedge(node)),
             breaker: fields.take("breaker").and_then(|(_, node)| self.breaker(node)),
             limit: fields.take("limit").and_then(|(_, node)| self.limit(node)),
-            balance: fields.take("balance").and_then(|(_, node)| {
-                let choices = [
-                    ("ewma", Balance::Ewma),
-                    ("least_request", Balance::LeastRequest),
-                    ("round_robin", Balance::RoundRobin),
-                ];
-                self.choice("balance", node, &choices)
-            }),
+            balance,
+            hash,
             health: fields.take("health").and_then(|(_, node)| self.health(node)),
             failover: fields
                 .take("failover")
@@ -109,6 +107,25 @@ impl Reader<'_> {
         };
         fields.finish();
         Some(backend)
+    }
+
+    fn balance(&mut self, node: &Node) -> (Option<Spanned<Balance>>, Option<Expression>) {
+        if let NodeKind::Map(_) = node.kind {
+            let Some(mut fields) = self.fields("balance", node, Place::Balance) else {
+                return (None, None);
+            };
+            let hash = self
+                .required(&mut fields, "hash", node.span)
+                .and_then(|node| self.expression_only("hash", node, "an expression"));
+            fields.finish();
+            return (Some(Spanned::new(Balance::Hash, node.span)), hash);
+        }
+        let choices = [
+            ("ewma", Balance::Ewma),
+            ("least_request", Balance::LeastRequest),
+            ("round_robin", Balance::RoundRobin),
+        ];
+        (self.choice("balance", node, &choices), None)
     }
 
     fn targets(&mut self, key: &str, node: &Node) -> Vec<Name> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::keys::Place;
 use super::protection::{Breaker, Health, Hedge, Limit, Retry, Switch};
 use super::reader::{Fields, Reader, Zero};
-use super::{Errors, Json, Literal, Name, scalar};
+use super::{Errors, Expression, Json, Literal, Name, scalar};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Document, FileIndex, Node, NodeKind, Span, Spanned};
 use crate::plan;
@@ -95,6 +95,8 @@ pub struct Backend {
     pub limit: Option<Switch<Limit>>,
     /// `balance:`.
     pub balance: Option<Spanned<plan::Balance>>,
+    /// `hash:` of `balance:`.
+    pub hash: Option<Expression>,
     /// `health:`.
     pub health: Option<Switch<Health>>,
     /// `failover:`, the name of another backend.

@@ -9,9 +9,9 @@ use Form::{
     OneOf, Percent, Rate, Scalar, Size, Template, Text, Version,
 };
 use Place::{
-    Admin, Backend, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp, CallRetry, CallValue,
-    Cookie, Defaults, Deprecated, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Fragment, Gateway, Health,
-    Hedge, Json, Limit, Limits, Log, Param, Require, Retry, Shutdown, Slow, Storage, Telemetry,
+    Admin, Backend, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp, CallRetry,
+    CallValue, Cookie, Defaults, Deprecated, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Fragment,
+    Gateway, Health, Hedge, Json, Limit, Limits, Log, Param, Require, Retry, Shutdown, Slow, Storage, Telemetry,
 };
 
 /// A map with keys of its own.
@@ -21,6 +21,8 @@ pub enum Place {
     Admin,
     /// An entry of `backends:`.
     Backend,
+    /// `balance: {…}` of a backend.
+    Balance,
     /// `body: {…}` of an endpoint.
     Body,
     /// `breaker:` of a backend.
@@ -184,6 +186,7 @@ impl Place {
         match self {
             Admin => "`admin`",
             Backend => "a backend",
+            Balance => "`balance`",
             Body => "`body`",
             Breaker => "`breaker`",
             Budget => "`budget`",
@@ -382,7 +385,8 @@ pub const KEYS: &[Key] = &[
     key("timeout", &[Backend, Defaults], Duration, "For one call, attempts included."),
     key("headers", &[Backend], Map(&Text), "Sent with each call."),
     key("max_message", &[Backend], Size, "The largest reply; 4MiB."),
-    key("balance", &[Backend], OneOf(&["least_request", "ewma", "round_robin"]), "How targets are chosen; least_request."),
+    key("balance", &[Backend], Either(&[OneOf(&["least_request", "ewma", "round_robin"]), Object(Balance)]), "How targets are chosen; least_request."),
+    key("hash", &[Balance], Expression, "Requests for which this is the same go to the same target; parts of `request`, as `$request.remote_ip`."),
     key("failover", &[Backend], Name, "The backend that is asked where none of the targets is fit."),
     key("retry", &[Backend], Either(&[OneOf(&["false"]), Object(Retry)]), "Attempts after a failure of an idempotent call; `false` turns them off."),
     key("breaker", &[Backend], Either(&[OneOf(&["false"]), Object(Breaker)]), "When to stop asking, for each method; `false` turns it off."),

@@ -311,7 +311,7 @@ impl Reader<'_> {
     // === places of their own ===
 
     /// A node that is one expression.
-    fn expression_only(&mut self, key: &str, node: &Node, wanted: &str) -> Option<Expression> {
+    pub(super) fn expression_only(&mut self, key: &str, node: &Node, wanted: &str) -> Option<Expression> {
         let NodeKind::Text(text) = &node.kind else {
             self.wrong(key, node, wanted);
             return None;

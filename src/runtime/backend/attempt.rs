@@ -109,7 +109,7 @@ impl Guarded {
     }
 
     /// Chooses a target, and has one connected that is not.
-    fn choose(&self, ways: &Ways, tried: &Tried) -> Option<usize> {
+    fn choose(&self, ways: &Ways, tried: &Tried, hash: Option<u64>) -> Option<usize> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let n_ways = ways.all.len();
@@ -125,7 +125,7 @@ impl Guarded {
         }
         let readiness = |at: usize| ways.readiness(at);
         let balancer = &self.guard.balancer;
-        balancer.choose(&ways.members, tried, readiness, (&self.dice, turn))
+        balancer.choose(&ways.members, tried, readiness, (&self.dice, turn, hash))
     }
 
     /// Makes one call, in as many attempts as its policy allows; at the backend that stands in where no target is fit.
@@ -217,11 +217,11 @@ impl Guarded {
             Err(failure) => return (Err(failure), 0),
         };
         let ways = self.ways();
-        let mut chosen = self.choose(&ways, tried);
+        let mut chosen = self.choose(&ways, tried, attempt.hash);
         // Where none is connected, the first that is gets the call.
         while ways.all.len() > 1 && chosen.is_some_and(|it| ways.readiness(it) == Readiness::Connecting) {
             ways.connected().boxed_local().await;
-            chosen = self.choose(&ways, tried);
+            chosen = self.choose(&ways, tried, attempt.hash);
         }
         let Some((at, way)) = chosen.and_then(|at| Some((at, ways.all.get(at)?))) else {
             return (Err(Failure::no_target()), 0);
@@ -347,13 +347,11 @@ impl Dice {
         }
     }
 
-    /// The next number (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+    /// The next number.
     fn next(&self) -> u64 {
         let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.state.set(state);
-        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        mixed(state)
     }
 
     /// A number below `end`; 0 where that is 0.
@@ -379,6 +377,13 @@ impl Dice {
             Jitter::Longest => pause,
         }
     }
+}
+
+/// Spreads a number over all numbers (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+pub(super) fn mixed(state: u64) -> u64 {
+    let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 31
 }
 
 #[cfg(test)]

@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use sha2::{Digest, Sha256};
 
 use self::ejection::Ejection;
 use self::load::Load;
+use super::attempt::mixed;
 use super::{Dice, Failure, Reply};
 use crate::plan::{self, Balance, Target};
 use crate::time::{Deadline, Instant};
@@ -42,6 +44,8 @@ pub struct Balancer {
 pub struct Member {
     /// Where it is.
     pub target: Target,
+    /// Stands for it, the same in every process.
+    hash: u64,
     load: Load,
     ejection: Option<Ejection>,
     sick: AtomicBool,
@@ -147,13 +151,14 @@ impl Balancer {
         self.members.load().iter().all(|it| !it.is_fit(now))
     }
 
-    /// Chooses one of `members`. `readiness` is what the worker knows; `turn` counts its choices.
+    /// Chooses one of `members`. `readiness` is what the worker knows; `turn` counts its choices; `hash` is what
+    /// [`Balance::Hash`] goes by.
     pub fn choose(
         &self,
         members: &[Arc<Member>],
         tried: &Tried,
         readiness: impl Fn(usize) -> Readiness,
-        (dice, turn): (&Dice, usize),
+        (dice, turn, hash): (&Dice, usize, Option<u64>),
     ) -> Option<usize> {
         if members.len() < 2 {
             return (!members.is_empty()).then_some(0);
@@ -164,16 +169,32 @@ impl Balancer {
         let fit = |at: usize| panic || members.get(at).is_some_and(|it| it.is_fit(now));
         let all = 0..members.len();
         // Who is fit and untried, of those who can be reached best; else who is untried; else anybody.
-        let best = |wanted: &dyn Fn(usize) -> bool| all.clone().filter(|it| wanted(*it)).map(&readiness).max();
+        // A hash stands for one target whether this worker has a connection already or not, unless it cannot be reached.
+        let hash = hash.filter(|_| self.policy == Balance::Hash);
+        let readiness = |at: usize| match readiness(at) {
+            Readiness::Cold | Readiness::Connecting if hash.is_some() => Readiness::Ready,
+            readiness => readiness,
+        };
+        let best = |wanted: &dyn Fn(usize) -> bool| all.clone().filter(|it| wanted(*it)).map(readiness).max();
         let fresh = |at: usize| fit(at) && !tried.has(at);
         let untried = |at: usize| !tried.has(at);
         if let Some(best) = best(&fresh) {
-            return self.among(members, |at| fresh(at) && readiness(at) == best, now, (dice, turn));
+            return self.among(
+                members,
+                |at| fresh(at) && readiness(at) == best,
+                now,
+                (dice, turn, hash),
+            );
         }
         if let Some(best) = best(&untried) {
-            return self.among(members, |at| untried(at) && readiness(at) == best, now, (dice, turn));
+            return self.among(
+                members,
+                |at| untried(at) && readiness(at) == best,
+                now,
+                (dice, turn, hash),
+            );
         }
-        self.among(members, |_| true, now, (dice, turn))
+        self.among(members, |_| true, now, (dice, turn, hash))
     }
 
     fn among(
@@ -181,7 +202,7 @@ impl Balancer {
         members: &[Arc<Member>],
         may: impl Fn(usize) -> bool,
         now: Instant,
-        (dice, turn): (&Dice, usize),
+        (dice, turn, hash): (&Dice, usize, Option<u64>),
     ) -> Option<usize> {
         let n = members.iter().enumerate().filter(|(at, _)| may(*at)).count();
         let nth = |n: usize| (0..members.len()).filter(|it| may(*it)).nth(n);
@@ -191,6 +212,11 @@ impl Balancer {
         }
         let member = |at: usize| members.get(at);
         match self.policy {
+            // The target whose hash with this one is the highest (Thaler and Ravishankar, "Using name-based mappings to
+            // increase hit rates", 1998): where one comes or goes, only what was or will be its own moves.
+            Balance::Hash if let Some(hash) = hash => (0..members.len())
+                .filter(|it| may(*it))
+                .max_by_key(|it| member(*it).map(|it| it.weight(hash))),
             Balance::RoundRobin => {
                 // Who is new gives its turn to the next, more often than not.
                 let start = turn % n;
@@ -198,7 +224,7 @@ impl Balancer {
                 let kept = in_turn.find(|at| member(*at).is_some_and(|it| dice.chance(it.share(now))));
                 kept.or_else(any)
             }
-            Balance::LeastRequest | Balance::Ewma => {
+            Balance::Hash | Balance::LeastRequest | Balance::Ewma => {
                 let one = below(dice, n);
                 // Another one, each as likely as the next.
                 let other = (one + 1 + below(dice, n - 1)) % n;
@@ -210,6 +236,12 @@ impl Balancer {
     }
 }
 
+/// A number that stands for these bytes, the same in every process.
+pub fn hash_of(bytes: &[u8]) -> u64 {
+    let digest = Sha256::digest(bytes);
+    digest.first_chunk().copied().map_or(0, u64::from_be_bytes)
+}
+
 fn below(dice: &Dice, end: usize) -> usize {
     usize::try_from(dice.below(end as u64)).unwrap_or_default()
 }
@@ -219,6 +251,7 @@ fn below(dice: &Dice, end: usize) -> usize {
 impl Member {
     fn new(target: Target, health: &plan::Health, now: Instant, came: Option<Instant>) -> Self {
         Self {
+            hash: hash_of(target.authority.as_bytes()),
             target,
             load: Load::new(now),
             ejection: health.ejection.map(|it| Ejection::new(it, now)),
@@ -272,10 +305,15 @@ impl Member {
         (since.as_secs_f64() / SLOW_START.as_secs_f64()).clamp(LEAST_SHARE, 1.0)
     }
 
+    /// How well it goes with a hash.
+    fn weight(&self, hash: u64) -> u64 {
+        mixed(self.hash ^ mixed(hash))
+    }
+
     fn cost(&self, policy: Balance, now: Instant) -> f64 {
         let cost = match policy {
             Balance::Ewma => self.load.cost(now),
-            Balance::LeastRequest | Balance::RoundRobin => f64::from(self.load.n_active() + 1),
+            Balance::Hash | Balance::LeastRequest | Balance::RoundRobin => f64::from(self.load.n_active() + 1),
         };
         cost / self.share(now)
     }

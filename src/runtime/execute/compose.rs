@@ -136,10 +136,12 @@ impl Making<'_> {
         let tags = self.tags(kept)?;
         let context = self.scope.run.context;
         let (running, trace, deadline) = (context.running.clone(), context.trace.to_vec(), self.deadline);
+        let hashes = context.hashes.to_vec();
         let (keep, ignores_backend) = (kept.keep, kept.ignores_backend);
         context.detached().adopt(async move {
             let context = Context {
                 running: &running,
+                hashes: &hashes,
                 trace: &trace,
                 watch: None,
             };

@@ -83,8 +83,8 @@ async fn plain(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) -> 
     let _permit = permit(scope).await?;
     fits(scope, backend, &wanted)?;
     count(scope.run)?;
+    let attempt = Attempt::new(wanted.deadline).hashed(hash(scope, &wanted));
     let request = traced(wanted.request, scope.run.context.trace);
-    let attempt = Attempt::new(wanted.deadline);
     let reply = backend.call(&request, attempt, wanted.call.policy).await?;
     Ok((reply, ReplySource::Backend))
 }
@@ -99,7 +99,7 @@ async fn shared(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
     fits(scope, backend, &wanted)?;
     count(scope.run)?;
     let (backend, in_flight, deadline) = (backend.clone(), sharing.in_flight.clone(), wanted.deadline);
-    let policy = wanted.call.policy;
+    let (policy, hash) = (wanted.call.policy, hash(scope, &wanted));
     let request = traced(wanted.request, scope.run.context.trace);
     // It keeps its own time, since the first who wants it may be dropped while others wait.
     let made = async move {
@@ -108,7 +108,8 @@ async fn shared(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
                 .acquire_owned()
                 .await
                 .map_err(|_| Failure::bug("a closed semaphore"))?;
-            backend.call(&request, Attempt::new(deadline), policy).await
+            let attempt = Attempt::new(deadline).hashed(hash);
+            backend.call(&request, attempt, policy).await
         };
         timeout_at(deadline.instant(), exchange)
             .await
@@ -184,12 +185,13 @@ fn fetch(
 ) -> Result<oneshot::Receiver<Result<Fetched, Failure>>, Failure> {
     let tags = scope.frame(|frame| render::tags(&kept.tags, frame))?;
     let own = own_deadline(&wanted);
+    let attempt = Attempt::new(own).hashed(hash(scope, &wanted));
     let request = traced(wanted.request, scope.run.context.trace);
     let (backend, cache) = (backend.clone(), scope.run.context.cache().clone());
     let (policy, keep, ignores_backend) = (wanted.call.policy, kept.keep, kept.ignores_backend);
     let (sender, receiver) = oneshot::channel();
     scope.run.context.detached().adopt(async move {
-        let exchange = backend.call(&request, Attempt::new(own), policy);
+        let exchange = backend.call(&request, attempt, policy);
         let fetched = timeout_at(own.instant(), exchange)
             .await
             .unwrap_or_else(|_| Err(Failure::deadline()));
@@ -238,7 +240,7 @@ async fn unsafely(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) 
     count(scope.run)?;
     // A backend that were told the endpoint's deadline might stop half-way.
     let own = own_deadline(&wanted);
-    let attempt = Attempt::new(own);
+    let attempt = Attempt::new(own).hashed(hash(scope, &wanted));
     let sent = attempt.sent.clone();
     let request = traced(wanted.request, scope.run.context.trace);
     let (backend, policy) = (backend.clone(), wanted.call.policy);
@@ -261,6 +263,11 @@ fn fits(scope: &Scope<'_>, backend: &Guarded, wanted: &Wanted<'_>) -> Result<(),
         return Err(Failure::not_begun());
     }
     Ok(())
+}
+
+/// What the target is chosen by, where its backend goes by that.
+fn hash(scope: &Scope<'_>, wanted: &Wanted<'_>) -> Option<u64> {
+    scope.run.context.hashes.get(wanted.backend.0).copied().flatten()
 }
 
 /// The time that a call has whatever becomes of its request.

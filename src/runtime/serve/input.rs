@@ -14,8 +14,9 @@ use http::{HeaderMap, HeaderName, header};
 use crate::codec::wire::put_bytes;
 use crate::codec::{BindError, field_mask, json, query};
 use crate::expr::render::as_text;
-use crate::expr::{JsonReader, ListValue, Slot, Str, Type, TypeKind, Value, input};
-use crate::plan::{Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
+use crate::expr::{Frame, JsonReader, ListValue, Slot, Str, Type, TypeKind, Value, input};
+use crate::plan::{self, Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
+use crate::runtime::backend::balance::hash_of;
 use crate::schema::json_schema::Validator;
 
 /// What is known of a request beside its head.
@@ -72,6 +73,27 @@ pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Va
         set(&mut values, given.slot, Value::Message(mask.into()));
     }
     if bad.is_empty() { Ok(values) } else { Err(bad) }
+}
+
+/// What the targets of each backend are chosen by; nothing at all where none goes by that. What fails goes by chance.
+pub fn hashes(backends: &[plan::Backend], parts: &Parts, around: Around<'_>) -> Vec<Option<u64>> {
+    if backends.iter().all(|it| it.hash.is_none()) {
+        return Vec::new();
+    }
+    let hash = |backend: &plan::Backend| {
+        let by = backend.hash.as_ref()?;
+        let values = read(&by.inputs, parts, around).ok()?;
+        let frame = Frame {
+            parent: None,
+            base: Slot(0),
+            values: &values,
+        };
+        let value = by.program.eval(&frame).ok().filter(|it| !matches!(it, Value::Null))?;
+        let mut bytes = Vec::new();
+        value.write_key(&mut bytes);
+        Some(hash_of(&bytes))
+    };
+    backends.iter().map(hash).collect()
 }
 
 /// Both, or what is bad in either.

@@ -67,7 +67,7 @@ proptest! {
         let panic = n_fit * 2 < all.len();
         let rank = |at: usize| (!all[at].1, panic || !all[at].0, readiness(at));
         for turn in 0..20 {
-            let chosen = balancer.choose(&members, &tried, readiness, (&Dice::seeded(seed), turn)).unwrap();
+            let chosen = balancer.choose(&members, &tried, readiness, (&Dice::seeded(seed), turn, None)).unwrap();
             // Where nobody is untried, the rest does not matter.
             let best = (0..all.len()).map(rank).max().unwrap();
             prop_assert!(rank(chosen) == best || !best.0, "{chosen} of {all:?}");
@@ -100,7 +100,7 @@ fn spread(balancer: &Balancer) -> Vec<usize> {
     for turn in 0..10_000 {
         let tried = Tried::default();
         let at = balancer
-            .choose(&members, &tried, |_| Readiness::Ready, (&dice, turn))
+            .choose(&members, &tried, |_| Readiness::Ready, (&dice, turn, None))
             .unwrap();
         counts[at] += 1;
         members[at].load.begin();
@@ -143,5 +143,34 @@ fn who_comes_later_begins_slowly() {
         balancer.replace(&targets, Instant::now());
         let counts = spread(&balancer);
         assert!(counts[2] > 0 && counts[2] < 1_500, "{policy:?}: {counts:?}");
+    }
+}
+
+proptest! {
+    /// A hash stands for one target; without that target only what was its own moves; and all get about the same.
+    #[test]
+    fn little_moves_where_a_target_goes(n in 2_usize..9, gone in any::<prop::sample::Index>()) {
+        let balancer = balancer(Balance::Hash, n);
+        let before = balancer.members();
+        let dice = Dice::seeded(1);
+        let chosen = |hash: u64| {
+            let members = balancer.members();
+            let at = balancer.choose(&members, &Tried::default(), |_| Readiness::Cold, (&dice, 0, Some(hash_of(&hash.to_be_bytes()))));
+            members[at.unwrap()].target.clone()
+        };
+        let first: Vec<Target> = (0..1_000).map(chosen).collect();
+        for member in before.iter() {
+            let share = first.iter().filter(|it| **it == member.target).count() * n;
+            prop_assert!((650..1_400).contains(&share), "{share} of a thousand");
+        }
+        let gone = before[gone.index(n)].target.clone();
+        let left: Vec<Target> = before.iter().map(|it| it.target.clone()).filter(|it| *it != gone).collect();
+        balancer.replace(&left, Instant::now());
+        for (hash, was) in (0..).zip(&first) {
+            let is = chosen(hash);
+            prop_assert!(is != gone && (*was == gone || is == *was));
+        }
+        balancer.replace(&before.iter().map(|it| it.target.clone()).collect::<Vec<_>>(), Instant::now());
+        prop_assert!((0..).zip(&first).all(|(hash, was)| chosen(hash) == *was));
     }
 }

@@ -82,6 +82,7 @@ fn settings(ports: &[u16]) -> plan::Backend {
         max_message: 1_000,
         schema: None,
         balance: plan::Balance::RoundRobin,
+        hash: None,
         health: plan::Health::default(),
         failover: None,
         protection: plan::Protection::default(),

@@ -86,6 +86,7 @@ fn backend(port: u16) -> HttpBackend {
         max_message: 100,
         schema: None,
         balance: plan::Balance::default(),
+        hash: None,
         health: plan::Health::default(),
         failover: None,
         protection: plan::Protection::default(),

@@ -575,6 +575,7 @@ impl Page {
         let running = Running::with_backends(Arc::new(snapshot), self.hall.clone(), backends, None);
         let context = Context {
             running: &running,
+            hashes: &[],
             trace: &[],
             watch: None,
         };
@@ -618,6 +619,7 @@ fn settings() -> plan::Backend {
         timeout: Duration::from_secs(1),
         max_message: 1_000,
         balance: plan::Balance::default(),
+        hash: None,
         health: plan::Health::default(),
         failover: None,
         protection: plan::Protection::default(),
