@@ -1,18 +1,27 @@
 //! Files that change: what a reload would read is watched, so that nobody has to ask for one.
 //!
 //! Directories are watched, never files: editors and orchestrators put another file, or another link, in the place of the old
-//! one. Invariant: a change that was seen is not lost, whatever else happens before it is told.
+//! one. What else happens there, as a log that grows beside the gateway file, is no change: the stamps of the files that are
+//! read decide. Invariant: a change that was seen is not lost, whatever else happens before it is told.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use notify::event::{Event, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
+use crate::time::Instant;
+
 /// Several files are often written at once: a change is told when it has been quiet for so long.
 const QUIET: Duration = Duration::from_millis(200);
+
+/// Where it is never quiet, because something else is written there all the time, files are looked at so often.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How deep directories are looked into: links may lead in a circle.
+const MAX_DEPTH: usize = 32;
 
 /// Files that are watched.
 #[derive(Debug)]
@@ -22,7 +31,12 @@ pub struct Files {
     watched: BTreeMap<PathBuf, RecursiveMode>,
     changes: mpsc::UnboundedReceiver<()>,
     changed: bool,
+    read: Vec<PathBuf>,
+    stamps: Stamps,
 }
+
+/// When each file was written last, and its length.
+type Stamps = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
 impl Files {
     /// Watches nothing yet.
@@ -40,12 +54,18 @@ impl Files {
             watched: BTreeMap::new(),
             changes,
             changed: false,
+            read: Vec::new(),
+            stamps: Stamps::new(),
         }
     }
 
     /// Watches these files and directories, and no others.
     pub fn follow(&mut self, read: &[PathBuf]) {
         let Some(watcher) = &mut self.watcher else { return };
+        if self.read != read {
+            self.read = read.to_vec();
+            self.stamps = stamps(read);
+        }
         let wanted = directories(read);
         let gone = self
             .watched
@@ -71,14 +91,24 @@ impl Files {
     ///
     /// Cancel safety: a change that was seen is told by the next call.
     pub async fn changed(&mut self) {
-        if !self.changed {
-            if self.changes.recv().await.is_none() {
-                std::future::pending::<()>().await;
+        loop {
+            if !self.changed {
+                if self.changes.recv().await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+                self.changed = true;
             }
-            self.changed = true;
+            let until = Instant::now() + PATIENCE;
+            while Instant::now() < until
+                && let Ok(Some(())) = tokio::time::timeout(QUIET, self.changes.recv()).await
+            {}
+            self.changed = false;
+            let stamps = stamps(&self.read);
+            if stamps != self.stamps {
+                self.stamps = stamps;
+                return;
+            }
         }
-        while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changes.recv()).await {}
-        self.changed = false;
     }
 }
 
@@ -100,6 +130,24 @@ fn directories(read: &[PathBuf]) -> BTreeMap<PathBuf, RecursiveMode> {
         if path.is_dir() {
             all.insert(path.clone(), RecursiveMode::Recursive);
         }
+    }
+    all
+}
+
+/// The stamps of files, and of all files in directories.
+fn stamps(read: &[PathBuf]) -> Stamps {
+    fn add(path: &Path, depth: usize, stamps: &mut Stamps) {
+        let Ok(metadata) = std::fs::metadata(path) else { return };
+        if !metadata.is_dir() {
+            stamps.insert(path.to_owned(), (metadata.modified().ok(), metadata.len()));
+        } else if depth <= MAX_DEPTH {
+            let entries = std::fs::read_dir(path).into_iter().flatten();
+            entries.flatten().for_each(|it| add(&it.path(), depth + 1, stamps));
+        }
+    }
+    let mut all = Stamps::new();
+    for it in read {
+        add(it, 0, &mut all);
     }
     all
 }
@@ -158,7 +206,7 @@ mod tests {
                 .await
                 .is_ok()
         };
-        std::fs::write(&config, "b").unwrap();
+        std::fs::write(&config, "bb").unwrap();
         std::fs::write(inner.join("page.yaml"), "c").unwrap();
         assert!(told(&mut files).await);
         // Another file in its place, as editors save.
@@ -166,10 +214,12 @@ mod tests {
         std::fs::rename(folder.join("new"), &config).unwrap();
         assert!(told(&mut files).await);
         // Who waits may be interrupted, and is told the next time.
-        std::fs::write(inner.join("page.yaml"), "e").unwrap();
+        std::fs::write(inner.join("page.yaml"), "ee").unwrap();
         let short = tokio::time::timeout(Duration::from_millis(50), files.changed()).await;
         assert!(short.is_err());
         assert!(told(&mut files).await);
+        // What nobody reads may be a log, which grows with every reload.
+        std::fs::write(folder.join("weft.log"), "f").unwrap();
         let quiet = tokio::time::timeout(Duration::from_millis(400), files.changed()).await;
         assert!(quiet.is_err());
         std::fs::remove_dir_all(&folder).unwrap();
