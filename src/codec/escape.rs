@@ -45,17 +45,42 @@ pub fn write_utf8(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
 /// the closing quote. Faster where more bytes follow. Where they are not UTF-8, `out` has grown all the same.
 #[inline]
 pub(super) fn end_utf8(bytes: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    // Most texts are short and plain.
-    if length <= WIDTH
-        && let Some(chunk) = bytes.first_chunk::<WIDTH>()
-    {
+    // Most texts are short and plain: one register, or two that overlap.
+    if length <= WIDTH {
+        let short;
+        let chunk = if let Some(chunk) = bytes.first_chunk::<WIDTH>() {
+            chunk
+        } else {
+            short = filled_up(bytes);
+            &short
+        };
         let marks = Marks::of(chunk);
         if (marks.special | marks.high) & first_bits(length) == 0 {
             put_first(out, chunk, length);
             out.push(b'"');
             return Ok(());
         }
+    } else if length <= 2 * WIDTH
+        && let Some(text) = bytes.get(..length)
+        && let (Some(first), Some(last)) = (text.first_chunk::<WIDTH>(), text.last_chunk::<WIDTH>())
+    {
+        let (marks, last_marks) = (Marks::of(first), Marks::of(last));
+        if marks.special | last_marks.special == 0 {
+            if marks.high | last_marks.high != 0 && !is_utf8(text) {
+                return Err(DecodeError::Utf8);
+            }
+            put_first(out, first, length.saturating_sub(WIDTH));
+            out.extend_from_slice(last);
+            out.push(b'"');
+            return Ok(());
+        }
     }
+    end_any_utf8(bytes, length, out)
+}
+
+/// Any text, like [`end_utf8`].
+#[inline(never)]
+fn end_any_utf8(bytes: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     let ascii = write_first(bytes, length, out);
     if !ascii && !is_utf8(bytes.get(..length).unwrap_or_default()) {
         return Err(DecodeError::Utf8);

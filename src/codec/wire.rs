@@ -179,8 +179,18 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Ok(u64::from(byte))
             }
-            _ => self.long_varint(),
+            _ => self.long_varint_behind(),
         }
+    }
+
+    /// Of several bytes. A copy is lent, so that the reader itself stays in registers.
+    #[expect(clippy::inline_always, reason = "it is only a call")]
+    #[inline(always)]
+    fn long_varint_behind(&mut self) -> Result<u64, DecodeError> {
+        let mut behind = *self;
+        let value = behind.long_varint()?;
+        *self = behind;
+        Ok(value)
     }
 
     /// Of several bytes.
@@ -251,33 +261,40 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.get(n_bytes..).unwrap_or_default();
     }
 
-    /// Skips a whole field, the tag of which is this byte.
+    /// Skips a field whose tag has one byte, behind which a length stands.
     #[expect(clippy::inline_always, reason = "what projections do most")]
     #[inline(always)]
-    pub(super) fn skip_small(&mut self, tag: u8) -> Result<(), DecodeError> {
-        match (tag & 7, self.rest) {
-            // Nearly all: a short text, or a number of one byte.
-            (2, &[_, length, ref rest @ ..]) if length < 0x80 => {
+    pub(super) fn skip_small_bytes(&mut self) -> Result<(), DecodeError> {
+        match *self.rest {
+            [_, length, ref rest @ ..] if length < 0x80 => {
                 self.rest = rest.get(usize::from(length)..).ok_or(DecodeError::Malformed)?;
-                Ok(())
             }
-            (0, &[_, value, ref rest @ ..]) if value < 0x80 => {
-                self.rest = rest;
-                Ok(())
-            }
-            (2, &[_, low, high, ref rest @ ..]) if high < 0x80 => {
+            [_, low, high, ref rest @ ..] if high < 0x80 => {
                 let length = usize::from(low & 0x7f) | usize::from(high) << 7;
                 self.rest = rest.get(length..).ok_or(DecodeError::Malformed)?;
-                Ok(())
             }
-            _ => {
-                let mut behind = *self;
-                let tag = behind.tag()?;
-                behind.skip(tag)?;
-                *self = behind;
-                Ok(())
-            }
+            _ => *self = self.behind_field()?,
         }
+        Ok(())
+    }
+
+    /// Skips a field whose tag has one byte, behind which a varint stands.
+    #[expect(clippy::inline_always, reason = "what projections do most")]
+    #[inline(always)]
+    pub(super) fn skip_small_varint(&mut self) -> Result<(), DecodeError> {
+        match *self.rest {
+            [_, value, ref rest @ ..] if value < 0x80 => self.rest = rest,
+            _ => *self = self.behind_field()?,
+        }
+        Ok(())
+    }
+
+    /// The reader behind the next field. Not lent, so that the callers' readers stay in registers.
+    #[inline(never)]
+    fn behind_field(mut self) -> Result<Self, DecodeError> {
+        let tag = self.tag()?;
+        self.skip(tag)?;
+        Ok(self)
     }
 
     /// Moves over a tag of one byte if it is next.
@@ -292,10 +309,27 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a length, most of which have one byte or two.
+    #[expect(clippy::inline_always, reason = "read with nearly every field")]
+    #[inline(always)]
+    fn length(&mut self) -> Result<usize, DecodeError> {
+        match *self.rest {
+            [length, ref rest @ ..] if length < 0x80 => {
+                self.rest = rest;
+                Ok(usize::from(length))
+            }
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                self.rest = rest;
+                Ok(usize::from(low & 0x7f) | usize::from(high) << 7)
+            }
+            _ => usize::try_from(self.long_varint_behind()?).map_err(|_| DecodeError::Malformed),
+        }
+    }
+
     /// Reads a length and that many bytes.
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
-        let length = usize::try_from(self.varint()?).map_err(|_| DecodeError::Malformed)?;
+        let length = self.length()?;
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Malformed)?;
         self.rest = rest;
         Ok(bytes)
@@ -306,7 +340,7 @@ impl<'a> Reader<'a> {
     #[expect(clippy::inline_always, reason = "read with the text of nearly every field")]
     #[inline(always)]
     pub(super) fn bytes_first(&mut self) -> Result<(&'a [u8], usize), DecodeError> {
-        let length = usize::try_from(self.varint()?).map_err(|_| DecodeError::Malformed)?;
+        let length = self.length()?;
         let from = self.rest;
         self.rest = from.get(length..).ok_or(DecodeError::Malformed)?;
         Ok((from, length))

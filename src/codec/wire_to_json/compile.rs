@@ -10,7 +10,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::Selection;
 use super::enum_names::EnumNames;
-use super::program::{Count, Form, MapOp, NO_OP, Op, Plan, Program, RARE, SKIPPED, Scalar, Wide};
+use super::program::{
+    Count, Form, MapOp, NO_OP, Op, Plain, Plan, Program, RARE, SKIPPED_BYTES, SKIPPED_VARINT, Scalar, Wide,
+};
 use crate::codec::wire::{Tag, WireType};
 use crate::codec::{Defaults, Int64, JsonOptions, Names, escape};
 use crate::schema::{
@@ -165,10 +167,12 @@ impl<'s> Compiler<'s> {
             skip_default: matches!(count, Count::One)
                 && field.presence == Presence::Implicit
                 && self.options.defaults == Defaults::Omit,
-            plain_text: chosen.is_some()
-                && self.options.defaults == Defaults::Omit
-                && oneof.is_none()
-                && matches!((count, form), (Count::One, Form::Scalar(Scalar::String))),
+            plain: match (count, form) {
+                _ if chosen.is_none() || self.options.defaults == Defaults::Emit || oneof.is_some() => Plain::No,
+                (Count::One, Form::Scalar(Scalar::Int32)) => Plain::Int32,
+                (Count::One, Form::Scalar(Scalar::String)) => Plain::String,
+                _ => Plain::No,
+            },
             hidden: chosen.is_none(),
             oneof,
             oneof_bit: oneof.map_or(0, |it| 1_u64.rotate_left(u32::from(it))),
@@ -329,18 +333,22 @@ fn scalar(kind: Kind, utf8: bool) -> Option<Scalar> {
 }
 
 /// The table that finds an op by a tag of one byte.
-fn by_tag(ops: &[Op]) -> [u8; 128] {
-    let mut table = [SKIPPED; 128];
-    // No tag has the number 0, nor one of the last two wire types.
-    for (place, bits) in table.iter_mut().zip(0_u8..) {
-        if bits < 8 || bits & 7 > 5 {
-            *place = RARE;
-        }
+fn by_tag(ops: &[Op]) -> [u8; 256] {
+    let mut table = [RARE; 256];
+    // No tag has the number 0, and from 128 on tags have more bytes.
+    for (place, bits) in table.iter_mut().zip(0..128).skip(8) {
+        *place = match bits & 7 {
+            0 => SKIPPED_VARINT,
+            2 => SKIPPED_BYTES,
+            _ => RARE,
+        };
     }
     for (at, op) in ops.iter().enumerate() {
         let at = u8::try_from(at).unwrap_or(RARE).min(RARE);
         for tag in [op.tag, op.packed_tag] {
-            if let Some(place) = table.get_mut(tag.bits() as usize) {
+            if let Some(place) = table.get_mut(tag.bits() as usize)
+                && tag.bits() < 128
+            {
                 *place = at;
             }
         }

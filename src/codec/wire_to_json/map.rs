@@ -157,7 +157,10 @@ impl Writer<'_> {
             if !entry.accept_small_tag(map.key_tag) {
                 break;
             }
-            let key = read_key(map.key, &mut entry)?;
+            let key = match map.key {
+                Scalar::String => MapKey::Text(entry.bytes()?),
+                other => read_key(other, &mut entry)?,
+            };
             if last.is_some_and(|it| it >= key) || !entry.accept_small_tag(map.value_tag) {
                 break;
             }

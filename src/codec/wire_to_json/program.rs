@@ -26,8 +26,8 @@ pub(super) struct Program {
 pub(super) struct Plan {
     /// In ascending field number.
     pub(super) ops: Box<[Op]>,
-    /// Tag → index of its op, for tags of one byte; or [`SKIPPED`], or [`RARE`].
-    pub(super) by_tag: [u8; 128],
+    /// First byte of a tag → index of its op, for tags of one byte; or one of the values from [`RARE`] on.
+    pub(super) by_tag: [u8; 256],
     /// Field number → index of its op, for numbers below its length; [`NO_OP`] for none.
     pub(super) by_number: Box<[u8]>,
     /// `,"name":` of each op, one behind the other.
@@ -44,11 +44,14 @@ pub(super) struct Plan {
 
 pub(super) const NO_OP: u8 = u8::MAX;
 
-/// No field that is written or followed has this tag.
-pub(super) const SKIPPED: u8 = u8::MAX;
+/// No field that is written or followed has this tag, behind which a length stands.
+pub(super) const SKIPPED_BYTES: u8 = u8::MAX;
 
-/// A tag that is looked up by its number, or none at all.
-pub(super) const RARE: u8 = u8::MAX - 1;
+/// The same, and a varint stands behind it.
+pub(super) const SKIPPED_VARINT: u8 = u8::MAX - 1;
+
+/// A tag that is looked up by its number, one that is skipped by its wire type, or none at all.
+pub(super) const RARE: u8 = u8::MAX - 2;
 
 /// What is done with one field.
 #[derive(Clone, Copy)]
@@ -60,8 +63,8 @@ pub(super) struct Op {
     pub(super) count: Count,
     /// The default, found on the wire, counts as absent.
     pub(super) skip_default: bool,
-    /// A string, one and in no oneof, before which no defaults are written: the field that most fields are.
-    pub(super) plain_text: bool,
+    /// What the shortest way of writing it is.
+    pub(super) plain: Plain,
     /// Not selected, but a member of a oneof of which another member is: it is followed, not written.
     pub(super) hidden: bool,
     /// Place in the list of the message's oneofs.
@@ -111,6 +114,15 @@ impl Wide {
         escape::put_first(out, &self.bytes, usize::from(self.length).saturating_add(n_quotes));
         true
     }
+}
+
+/// Most fields: one value, in no oneof, before which no defaults are written. These need the least to be looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plain {
+    Int32,
+    /// Everything else.
+    No,
+    String,
 }
 
 /// One, many, or a map.

@@ -11,9 +11,9 @@
 use super::OUTPUT_LIMIT;
 use super::compile::AnyTypes;
 use super::message_set;
-use super::program::{Count, Form, Op, Plan, Program, RARE, SKIPPED};
+use super::program::{Count, Form, Op, Plain, Plan, Program, RARE, SKIPPED_BYTES, SKIPPED_VARINT};
 use crate::codec::wire::{self, DEPTH_LIMIT, RawValue, Reader, Tag, WireType};
-use crate::codec::{DecodeError, escape};
+use crate::codec::{DecodeError, escape, number};
 
 /// The state of one run.
 pub(super) struct Writer<'p> {
@@ -197,9 +197,13 @@ impl<'p> Writer<'p> {
         let mut oneofs = 0;
         while let Some(byte) = reader.peek() {
             let (at, op, tag) = match plan.by_tag.get(usize::from(byte)).copied().unwrap_or(RARE) {
-                SKIPPED => {
-                    // What projections do most is skipping texts and messages.
-                    reader.skip_small(byte)?;
+                // What projections do most.
+                SKIPPED_BYTES => {
+                    reader.skip_small_bytes()?;
+                    continue;
+                }
+                SKIPPED_VARINT => {
+                    reader.skip_small_varint()?;
                     continue;
                 }
                 RARE => {
@@ -228,27 +232,37 @@ impl<'p> Writer<'p> {
             if at < next {
                 return Err(Stop::Disorder);
             }
-            if op.plain_text {
-                let (text, length) = reader.bytes_first()?;
-                if length != 0 || !op.skip_default {
-                    self.text_field(plan, op, text, length)?;
+            match op.plain {
+                Plain::String => {
+                    let (text, length) = reader.bytes_first()?;
+                    if length != 0 || !op.skip_default {
+                        self.text_field(plan, op, text, length)?;
+                    }
                 }
-            } else {
-                if op.oneof_bit & oneofs != 0 {
-                    return Err(Stop::Disorder);
+                Plain::Int32 => {
+                    let value = wire::int32(reader.varint()?);
+                    if value != 0 || !op.skip_default {
+                        self.key(plan, op);
+                        number::write_i64(i64::from(value), &mut self.out);
+                    }
                 }
-                let before = self.out.len();
-                if emit {
-                    self.defaults(plan, next..at);
+                Plain::No => {
+                    if op.oneof_bit & oneofs != 0 {
+                        return Err(Stop::Disorder);
+                    }
+                    let before = self.out.len();
+                    if emit {
+                        self.defaults(plan, next..at);
+                    }
+                    let mut behind = reader;
+                    let written = self.occurrence(frame, op, tag, &mut behind)?;
+                    reader = behind;
+                    if written == Written::Unknown {
+                        self.out.truncate(before);
+                        continue;
+                    }
+                    oneofs |= op.oneof_bit;
                 }
-                let mut behind = reader;
-                let written = self.occurrence(frame, op, tag, &mut behind)?;
-                reader = behind;
-                if written == Written::Unknown {
-                    self.out.truncate(before);
-                    continue;
-                }
-                oneofs |= op.oneof_bit;
             }
             next = at.wrapping_add(1);
         }
