@@ -73,10 +73,11 @@ const fn digits_of_pairs(pairs: u64) -> u64 {
     tens | (pairs.wrapping_sub(tens.wrapping_mul(10)) << 8)
 }
 
-/// Four numbers below 100, one in each sixteen bits, the first lowest, as text.
+/// Four numbers below 100 as text, the first character lowest.
 #[inline]
-pub(super) const fn text_of_pairs(pairs: u64) -> u64 {
-    digits_of_pairs(pairs) | DIGITS
+pub(super) fn text_of_pairs(pairs: [u32; 4]) -> u64 {
+    let [first, second, third, fourth] = pairs.map(u64::from);
+    digits_of_pairs(first | second << 16 | third << 32 | fourth << 48) | DIGITS
 }
 
 /// Appends a double as JSON: shortest digits, or `"NaN"`, `"Infinity"`, `"-Infinity"` with quotes.

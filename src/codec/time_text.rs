@@ -38,15 +38,13 @@ pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<()
     }
     // At most 3.7 million days, and 86,399 seconds of the last.
     let days = since / 86_400;
-    let second = since.wrapping_sub(days.wrapping_mul(86_400));
-    let (year, month, day) = civil_since_year_1(u32::try_from(days).unwrap_or(0));
-    let (century, minute) = (u64::from(year / 100), second / 60);
-    let year = u64::from(year).wrapping_sub(century.wrapping_mul(100));
-    let second = second.wrapping_sub(minute.wrapping_mul(60));
+    let second = wire::uint32(since.wrapping_sub(days.wrapping_mul(86_400)));
+    let (year, month, day) = civil_since_year_1(wire::uint32(days));
+    let (century, minute) = (year / 100, second / 60);
     let hour = minute / 60;
-    let minute = minute.wrapping_sub(hour.wrapping_mul(60));
-    let date = pairs_of_digits([century, year, u64::from(month), u64::from(day)]);
-    let time = pairs_of_digits([hour, minute, second, 0]);
+    let date = text_of_pairs([century, year.wrapping_sub(century.wrapping_mul(100)), month, day]);
+    let minute_of_hour = minute.wrapping_sub(hour.wrapping_mul(60));
+    let time = text_of_pairs([hour, minute_of_hour, second.wrapping_sub(minute.wrapping_mul(60)), 0]);
     // Put together in registers; the first character is the lowest byte.
     let until_month = date & 0xffff_ffff | (date >> 32 & 0xffff) << 40 | u64::from_le_bytes(*b"\0\0\0\0-\0\0-");
     let until_minute =
@@ -54,9 +52,16 @@ pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<()
     let until_second = (time >> 32 & 0xffff) << 8 | u64::from(b':');
     let start = u128::from(until_month) | u128::from(until_minute) << 64;
     out.extend_from_slice(&start.to_le_bytes());
+    let millis = nanos / 1_000_000;
     if nanos == 0 {
         let end = until_second | u64::from(b'Z') << 24;
         escape::put_first(out, &end.to_le_bytes(), 4);
+    } else if nanos == millis.wrapping_mul(1_000_000) {
+        let hundreds = millis / 100;
+        let digits = text_of_pairs([hundreds, millis.wrapping_sub(hundreds.wrapping_mul(100)), 0, 0]);
+        // Of the first pair only the second digit counts.
+        let end = until_second | (digits >> 8 & 0x00ff_ffff) << 32 | u64::from_le_bytes(*b"\0\0\0.\0\0\0Z");
+        out.extend_from_slice(&end.to_le_bytes());
     } else {
         let (fraction, length) = fraction_and_zulu(nanos);
         let end = u128::from(until_second) | fraction << 24;
@@ -65,24 +70,13 @@ pub fn write_timestamp(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<()
     Ok(())
 }
 
-/// Four numbers of two digits as eight digits, the first lowest.
-#[inline]
-fn pairs_of_digits([first, second, third, fourth]: [u64; 4]) -> u64 {
-    text_of_pairs(first | second << 16 | third << 32 | fourth << 48)
-}
-
-/// What stands behind the seconds where there are nanoseconds, the first character lowest; and how many characters follow
-/// the minutes.
+/// What stands behind the seconds where there are parts of a millisecond, the first character lowest; and how many
+/// characters follow the minutes.
+#[inline(never)]
 fn fraction_and_zulu(nanos: u32) -> (u128, usize) {
     let digits = u128::from(u64::from_le_bytes(eight_digits_of(u64::from(nanos / 10))));
     let digits = digits << 8 | u128::from(digit(nanos)) << 72 | u128::from(b'.');
-    let (zulu, length) = if nanos.is_multiple_of(1_000_000) {
-        (32, 8)
-    } else if nanos.is_multiple_of(1000) {
-        (56, 11)
-    } else {
-        (80, 14)
-    };
+    let (zulu, length) = if nanos.is_multiple_of(1000) { (56, 11) } else { (80, 14) };
     // The `Z` stands behind the point and the digits that count.
     (digits & !(u128::MAX << zulu) | u128::from(b'Z') << zulu, length)
 }
@@ -190,7 +184,7 @@ fn civil_since_year_1(days: u32) -> (u32, u32, u32) {
     // one product holds a quotient in its upper half and, in its lower, the remainder as a fraction.
     let quarters = 4 * (days + 306) + 3;
     let century = quarters / 146_097;
-    let product = 2_939_745 * u64::from(quarters % 146_097 | 3);
+    let product = 2_939_745 * u64::from((quarters % 146_097) | 3);
     let year_of_century = wire::uint32(product >> 32);
     let day_of_year = wire::uint32(product) / 2_939_745 / 4;
     let month_and_day = 2141 * day_of_year + 197_913;
@@ -365,9 +359,23 @@ mod tests {
     #[test]
     fn every_day_of_the_calendar_is_read_back() {
         let first = MIN_TIMESTAMP_SECONDS / SECONDS_PER_DAY;
-        for day in (0..3_652_059).step_by(17) {
+        for day in 0..3_652_059 {
             let (year, month, date) = civil_since_year_1(day);
             assert_eq!(days_since_1970(year, month, date), first + i64::from(day));
+        }
+    }
+
+    #[test]
+    fn fractions_of_every_length_are_read_back() {
+        for part in (0..1000).step_by(7).chain([1, 9, 10, 99, 100, 999]) {
+            for unit in [1, 1000, 1_000_000] {
+                let nanos = part * unit;
+                let text = timestamp(1_767_225_599, nanos).unwrap();
+                assert_eq!(parse_timestamp(&text), Some((1_767_225_599, nanos)), "{text}");
+                let n_digits = [0, 3, 6, 9].into_iter().find(|&it| nanos % 10_i32.pow(9 - it) == 0);
+                let point = usize::from(nanos != 0);
+                assert_eq!(text.len(), 20 + point + n_digits.unwrap() as usize, "{text}");
+            }
         }
     }
 

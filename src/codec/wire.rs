@@ -202,6 +202,18 @@ impl<'a> Reader<'a> {
             self.rest = rest;
             return Ok(u64::from(low & 0x7f) | u64::from(high) << 7);
         }
+        // Five bytes: the seconds of our times.
+        if let &[one, two, three, four, five, ref rest @ ..] = self.rest
+            && five < 0x80
+        {
+            let word = u32::from_le_bytes([one, two, three, four]);
+            if word & 0x8080_8080 == 0x8080_8080 {
+                let value = word & 0x007f_007f | (word & 0x7f00_7f00) >> 1;
+                let value = value & 0x3fff | (value & 0x3fff_0000) >> 2;
+                self.rest = rest;
+                return Ok(u64::from(value) | u64::from(five) << 28);
+            }
+        }
         // Up to eight bytes at once.
         let word = match self.rest.first_chunk::<8>() {
             Some(chunk) => u64::from_le_bytes(*chunk),
