@@ -3,12 +3,15 @@
 //! Invariant: a template takes one segment of a path for each of its own, except `**`, which is last; so the way down to a
 //! node says how much of the path is taken, each node is visited once at most, and captures are cut out after the search.
 
+mod literals;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
 
+use self::literals::Literals;
 use super::{PathTemplate, Segment};
 
 /// Which of many templates answers a method and path: a verb before none; then segment by segment literal before `*` before `**`.
@@ -32,6 +35,7 @@ use super::{PathTemplate, Segment};
 pub struct RouteTable<T> {
     routes: Vec<Route<T>>,
     nodes: Vec<Node>,
+    literals: Literals,
     /// The tries of the templates with a verb, by verb, in order; [`ROOT`] is that of the others.
     verbs: Vec<(Box<str>, NodeIndex)>,
 }
@@ -52,7 +56,7 @@ pub enum Match<'t, T> {
 #[derive(Clone, Debug)]
 struct Route<T> {
     method: Option<Method>,
-    template: PathTemplate,
+    captures: Box<[Capture]>,
     value: T,
 }
 
@@ -66,8 +70,8 @@ const ROOT: NodeIndex = 0;
 struct Node {
     /// The path ends: the routes of one shape, one for each method.
     end: Vec<RouteIndex>,
-    /// By decoded text, in order.
-    literals: Vec<(Box<str>, NodeIndex)>,
+    /// Literals follow: [`RouteTable::literals`] says which.
+    has_literals: bool,
     /// `*`.
     one: Option<NodeIndex>,
     /// `**`, behind which nothing follows.
@@ -79,6 +83,7 @@ impl<T> Default for RouteTable<T> {
         Self {
             routes: Vec::new(),
             nodes: vec![Node::default()],
+            literals: Literals::default(),
             verbs: Vec::new(),
         }
     }
@@ -109,7 +114,7 @@ impl<T> RouteTable<T> {
         ends.push(index);
         self.routes.push(Route {
             method,
-            template: template.clone(),
+            captures: Capture::all_of(template),
             value: route,
         });
         Ok(())
@@ -128,14 +133,13 @@ impl<T> RouteTable<T> {
     }
 
     fn literal(&mut self, node: NodeIndex, text: &str) -> NodeIndex {
-        match self.nodes[node].literals.binary_search_by(|(it, _)| (**it).cmp(text)) {
-            Ok(at) => self.nodes[node].literals[at].1,
-            Err(at) => {
-                let child = self.node();
-                self.nodes[node].literals.insert(at, (text.into(), child));
-                child
-            }
+        if let Some(child) = self.literals.find(node, text) {
+            return child;
         }
+        let child = self.node();
+        self.nodes[node].has_literals = true;
+        self.literals.insert(node, text, child);
+        child
     }
 
     fn one(&mut self, node: NodeIndex) -> NodeIndex {
@@ -170,7 +174,7 @@ impl<T> RouteTable<T> {
         for (trie, path) in tries() {
             if let Some(route) = self.search(trie, path, &mut |ends| self.choose(ends, method)) {
                 let route = &self.routes[route];
-                return Match::Route(&route.value, captures(&route.template, path));
+                return Match::Route(&route.value, route.captures.iter().map(|it| it.of(path)).collect());
             }
         }
         let mut methods: Vec<Method> = Vec::new();
@@ -218,20 +222,18 @@ impl<T> RouteTable<T> {
     /// Walks the templates that take the rest of a path, best first, until one has what is wanted.
     fn search(
         &self,
-        node: NodeIndex,
+        index: NodeIndex,
         rest: Option<&str>,
         wanted: &mut dyn FnMut(&[RouteIndex]) -> Option<RouteIndex>,
     ) -> Option<RouteIndex> {
-        let node = &self.nodes[node];
+        let node = &self.nodes[index];
         if let Some(path) = rest {
             let (segment, rest) = first_segment(path);
-            if !node.literals.is_empty() {
-                let text = decode(segment);
-                if let Ok(at) = node.literals.binary_search_by(|(it, _)| (**it).cmp(&text))
-                    && let Some(found) = self.search(node.literals[at].1, rest, wanted)
-                {
-                    return Some(found);
-                }
+            if node.has_literals
+                && let Some(child) = self.literals.find(index, &decode(segment))
+                && let Some(found) = self.search(child, rest, wanted)
+            {
+                return Some(found);
             }
             if let Some(child) = node.one
                 && let Some(found) = self.search(child, rest, wanted)
@@ -340,33 +342,44 @@ fn decode(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The values of a template's variables in a path that it takes.
-fn captures(template: &PathTemplate, path: Option<&str>) -> Vec<String> {
-    template
-        .captures
-        .iter()
-        .map(|range| capture(&template.segments, range.clone(), path))
-        .collect()
+/// The segments that a variable takes.
+#[derive(Clone, Debug)]
+struct Capture {
+    range: Range<usize>,
+    /// To the end of the path.
+    rest: bool,
 }
 
-fn capture(segments: &[Segment], range: Range<usize>, path: Option<&str>) -> String {
-    let Some(path) = path else {
-        return String::new();
-    };
-    // Where the nth segment begins; one that is not there would begin behind a slash at the end.
-    let start_of = |n: usize| {
-        let mut slashes = (0..path.len()).filter(|it| path.as_bytes()[*it] == b'/');
-        n.checked_sub(1)
-            .map_or(0, |it| slashes.nth(it).unwrap_or(path.len()) + 1)
-    };
-    let rest = segments[range.clone()].last() == Some(&Segment::Rest);
-    let start = start_of(range.start).min(path.len());
-    let end = if rest { path.len() } else { start_of(range.end) - 1 };
-    let text = path.get(start..end).unwrap_or_default();
-    if range.len() == 1 && !rest {
-        decode(text).into_owned()
-    } else {
-        decode_keeping_slashes(text)
+impl Capture {
+    /// Those of a template's variables, in its order.
+    fn all_of(template: &PathTemplate) -> Box<[Self]> {
+        let capture = |range: &Range<usize>| Self {
+            range: range.clone(),
+            rest: template.segments[range.clone()].last() == Some(&Segment::Rest),
+        };
+        template.captures.iter().map(capture).collect()
+    }
+
+    /// The value in a path that the template takes.
+    fn of(&self, path: Option<&str>) -> String {
+        let Some(path) = path else {
+            return String::new();
+        };
+        // Where the nth segment begins; one that is not there would begin behind a slash at the end.
+        let start_of = |n: usize| {
+            let mut slashes = (0..path.len()).filter(|it| path.as_bytes()[*it] == b'/');
+            n.checked_sub(1)
+                .map_or(0, |it| slashes.nth(it).unwrap_or(path.len()) + 1)
+        };
+        let Self { range, rest } = self;
+        let start = start_of(range.start).min(path.len());
+        let end = if *rest { path.len() } else { start_of(range.end) - 1 };
+        let text = path.get(start..end).unwrap_or_default();
+        if range.len() == 1 && !rest {
+            decode(text).into_owned()
+        } else {
+            decode_keeping_slashes(text)
+        }
     }
 }
 
