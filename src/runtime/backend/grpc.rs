@@ -17,6 +17,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::{FutureExt, LocalBoxFuture};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{Method, Version};
+use tonic::Code;
 
 use self::channel::{Channels, Link};
 use super::{Attempt, Backend, Failure, Readiness, Reply, Request, Retry};
@@ -122,7 +123,8 @@ impl Backend for GrpcBackend {
                 } => {
                     let body = frame(message)?;
                     let outgoing = Outgoing { path, metadata, body };
-                    self.unary(&outgoing, &attempt).await
+                    let reply = self.unary(&outgoing, &attempt).await;
+                    reply.map_err(|failure| in_time(failure, &attempt))
                 }
                 Request::Http { .. } => Err(Failure::bug("an HTTP request for a gRPC backend")),
             }
@@ -140,6 +142,15 @@ impl Backend for GrpcBackend {
 
     fn connected(&self) -> LocalBoxFuture<'_, ()> {
         self.channels.connected().boxed_local()
+    }
+}
+
+/// A server that keeps the deadline which it was told may answer CANCELLED, just before the caller's own timer is looked at.
+fn in_time(failure: Failure, attempt: &Attempt) -> Failure {
+    if failure.code == Code::Cancelled && attempt.deadline.left().is_zero() {
+        Failure::deadline()
+    } else {
+        failure
     }
 }
 

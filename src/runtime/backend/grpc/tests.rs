@@ -9,7 +9,6 @@ use http::{Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
-use tonic::Code;
 
 use super::*;
 use crate::plan::{Protocol, Target};
@@ -435,4 +434,19 @@ fn timeouts_have_at_most_eight_digits() {
     ] {
         assert_eq!(grpc_timeout(left), wanted, "{left:?}");
     }
+}
+
+#[test]
+fn a_server_that_gives_up_at_the_deadline_was_too_late_and_before_it_has_cancelled() {
+    let cancelled = || Act::Reply(200, GRPC, vec![], Some(&[("grpc-status", "1")]));
+    local(async move {
+        for (timeout, wanted) in [
+            (Duration::ZERO, (FailureKind::Deadline, Code::DeadlineExceeded)),
+            (Duration::from_secs(5), (FailureKind::Status, Code::Cancelled)),
+        ] {
+            let server = Server::start(vec![cancelled()]).await;
+            let failure = call(&server.backend, timeout).await.unwrap_err();
+            assert_eq!((failure.kind, failure.code), wanted);
+        }
+    });
 }
