@@ -166,7 +166,7 @@ pub enum ReplySource {
 ///
 /// The caller provides a `tokio::task::LocalSet` or a local runtime: backends and detached calls spawn local tasks.
 /// Cancel safety: dropping the future cancels safe calls and those not yet sent; an unsafe call that was sent goes on
-/// detached, to its own timeout, counted by [`Context::detached`].
+/// detached, to its own timeout, counted by `Context::detached`.
 pub async fn run(
     context: Context<'_>,
     Wanted { recipe, selected }: Wanted<'_>,

@@ -1,7 +1,7 @@
 //! One call as one or more attempts: what is let through, repeated, hedged.
 //!
 //! Asks the [`Guard`] before every attempt and tells it how it went. What may be repeated at all the plan says
-//! ([`plan::Policy`]); here is when. All attempts share the call's deadline, which the caller keeps by dropping the future.
+//! (`plan::Policy`); here is when. All attempts share the call's deadline, which the caller keeps by dropping the future.
 //! Invariant: a second attempt begins only where the plan allows it and the budget pays for it.
 
 use std::cell::{Cell, RefCell};
