@@ -27,4 +27,5 @@ pub mod runtime;
 pub mod schema;
 pub mod telemetry;
 pub mod time;
+pub mod tls;
 pub mod trial;

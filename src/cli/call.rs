@@ -2,7 +2,7 @@
 
 mod waterfall;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
             ));
         }
         let started = Instant::now();
-        let response = serve::handle(running, request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+        let response = serve::handle(running, request, serve::Peer::at(Ipv4Addr::LOCALHOST)).await;
         let took = started.elapsed();
         let (parts, body) = response.into_parts();
         let answer = Answer {

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -138,13 +138,13 @@ impl Worker {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
-            self.serve(stream, remote.ip()).await;
+            self.serve(stream, serve::Peer::at(remote.ip())).await;
             self.shared.hall.metrics.connections.dec();
             self.open.send_modify(|it| *it -= 1);
         });
     }
 
-    async fn serve(&self, stream: TcpStream, remote: IpAddr) {
+    async fn serve(&self, stream: TcpStream, peer: Rc<serve::Peer>) {
         let settings = &self.running().snapshot.plan.settings;
         let activity = Rc::new(Activity::default());
         let mut builder = auto::Builder::new(LocalExecutor);
@@ -165,9 +165,9 @@ impl Worker {
         };
         let service = service_fn(|request: http::Request<Incoming>| {
             let request_guard = activity.clone().begin(request.version());
-            let running = self.running();
+            let (running, peer) = (self.running(), peer.clone());
             async move {
-                let response = serve::handle(running, request, remote).await;
+                let response = serve::handle(running, request, peer).await;
                 drop(request_guard);
                 Ok::<_, std::convert::Infallible>(response)
             }

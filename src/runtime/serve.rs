@@ -8,12 +8,12 @@ pub mod details;
 pub mod fresh;
 pub mod input;
 pub mod log;
+pub mod peer;
 pub mod problem;
 pub mod respond;
 pub mod trace;
 mod validate;
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
@@ -27,6 +27,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 
 use self::log::Line;
+pub use self::peer::Peer;
 use self::problem::Refusal;
 use self::trace::Trace;
 use super::execute::{Incoming, Outcome, Tags};
@@ -45,7 +46,7 @@ pub type Response = http::Response<Full<Bytes>>;
 ///
 /// Cancel safety: dropping the future cancels its safe calls; an unsafe call that was sent and the making of a response
 /// that others wait for go on.
-pub async fn handle<B>(running: Rc<Running>, request: http::Request<B>, remote_ip: IpAddr) -> Response
+pub async fn handle<B>(running: Rc<Running>, request: http::Request<B>, peer: Rc<Peer>) -> Response
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -54,7 +55,7 @@ where
     let mut line = Line::begin(&running, &parts, &trace);
     let answered = {
         // Pinned where it stands: as an argument it would be copied.
-        let answering = pin!(phases(&running, &parts, body, remote_ip, &trace, &mut line));
+        let answering = pin!(phases(&running, &parts, body, &peer, &trace, &mut line));
         AssertUnwindSafe(answering).catch_unwind().await
     };
     let result = answered.unwrap_or_else(|_| {
@@ -83,7 +84,7 @@ async fn phases<B>(
     running: &Rc<Running>,
     parts: &Parts,
     body: B,
-    remote_ip: IpAddr,
+    peer: &Peer,
     trace: &Rc<Trace>,
     line: &mut Line,
 ) -> Result<Response, Refusal>
@@ -110,7 +111,7 @@ where
         captures: &captures,
         body: &body,
         id: trace.request_id(),
-        remote_ip,
+        remote_ip: peer.address,
     };
     let inputs = input::read(&recipe.inputs, parts, around);
     let (inputs, selected) = if recipe.select {
@@ -273,7 +274,8 @@ mod tests {
     /// It is copied when a request comes in, so that what is rare is boxed.
     #[test]
     fn the_future_of_a_request_is_small() {
-        fn size<F>(_: fn(Rc<Running>, http::Request<Full<Bytes>>, IpAddr) -> F) -> usize {
+        type Asking = http::Request<Full<Bytes>>;
+        fn size<F>(_: fn(Rc<Running>, Asking, Rc<Peer>) -> F) -> usize {
             size_of::<F>()
         }
         assert!(size(handle) <= 5_120, "{} bytes", size(handle));

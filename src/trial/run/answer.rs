@@ -1,6 +1,6 @@
 //! What a client got, and whether it is what the file expects.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub(super) async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instan
     }
     let request = request.body(Full::new(Bytes::from(exchange.body.clone()))).ok()?;
     let endpoint = endpoint(&running.snapshot.plan, &request);
-    let answering = serve::handle(running, request, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let answering = serve::handle(running, request, serve::Peer::at(Ipv4Addr::LOCALHOST));
     let response = match exchange.leaves {
         Some(after) => tokio::time::timeout(after, answering).await.ok()?,
         None => answering.await,
