@@ -6,9 +6,12 @@
 
 mod cut;
 mod notation;
+mod rewrite;
 pub mod yaml;
 
 use std::sync::Arc;
+
+pub use self::rewrite::scalar;
 
 /// All files of one load, by index. Spans point into it.
 #[derive(Debug, Default)]

@@ -39,7 +39,9 @@ impl Checker<'_> {
                 )
                 .label("expected a bool");
                 error.help = match typed.ty.kind {
+                    TypeKind::Int(_) if of == "`!`" => Some(format!("({text} != 0)")),
                     TypeKind::Int(_) => Some(format!("{text} != 0")),
+                    TypeKind::String if of == "`!`" => Some(format!("({text} != \"\")")),
                     TypeKind::String => Some(format!("{text} != \"\"")),
                     TypeKind::List(_) => Some(format!("{text}.size() > 0")),
                     _ => None,
@@ -219,26 +221,16 @@ impl Checker<'_> {
         let title = format!("{sign} does not take `{}` and `{}`", left.ty, right.ty);
         let mut error = ExprError::new("wrong-type", sides.at, title)
             .label(format!("left is `{}`, right is `{}`", left.ty, right.ty));
-        let (left_text, right_text) = (self.written(sides.left), self.written(sides.right));
-        error.help = match (&left.ty.kind, &right.ty.kind) {
-            (TypeKind::String, _) if sign == "`+`" && right.ty.is_scalar() => {
-                Some(format!("{left_text} + string({right_text})"))
-            }
-            (_, TypeKind::String) if sign == "`+`" && left.ty.is_scalar() => {
-                // Text that is a param is more likely to be meant as a number.
-                Some(format!("string({left_text}) + {right_text}"))
-            }
+        let converted = match (&left.ty.kind, &right.ty.kind) {
+            // `limit + 1` where limit is text: the number is what was meant.
+            (TypeKind::String, TypeKind::Int(_)) if right.literal => Some((sides.left, "int")),
+            (TypeKind::Int(_), TypeKind::String) if left.literal => Some((sides.right, "int")),
+            (TypeKind::String, _) if sign == "`+`" && right.ty.is_scalar() => Some((sides.right, "string")),
+            (_, TypeKind::String) if sign == "`+`" && left.ty.is_scalar() => Some((sides.left, "string")),
             _ => None,
         };
-        // `limit + 1` where limit is text: the number is what was meant.
-        match (&left.ty.kind, &right.ty.kind) {
-            (TypeKind::String, TypeKind::Int(_)) if right.literal => {
-                error.help = Some(format!("int({left_text}) {} {right_text}", sign.trim_matches('`')));
-            }
-            (TypeKind::Int(_), TypeKind::String) if left.literal => {
-                error.help = Some(format!("{left_text} {} int({right_text})", sign.trim_matches('`')));
-            }
-            _ => {}
+        if let Some((side, function)) = converted {
+            error = self.convert_operand(error, side, function);
         }
         self.fail(error)
     }
@@ -302,20 +294,24 @@ impl Checker<'_> {
         let title = format!("{sign} does not compare `{}` with `{}`", left.ty, right.ty);
         let mut error = ExprError::new("wrong-type", sides.at, title)
             .label(format!("left is `{}`, right is `{}`", left.ty, right.ty));
-        let (left_text, right_text) = (self.written(sides.left), self.written(sides.right));
-        let sign = sign.trim_matches('`');
-        error.help = match (&left.ty.kind, &right.ty.kind) {
-            (TypeKind::String, other) if is_number(other) => Some(format!("int({left_text}) {sign} {right_text}")),
-            (other, TypeKind::String) if is_number(other) => Some(format!("{left_text} {sign} int({right_text})")),
-            (TypeKind::String | TypeKind::Any, TypeKind::Timestamp) => {
-                Some(format!("timestamp({left_text}) {sign} {right_text}"))
-            }
-            (TypeKind::Timestamp, TypeKind::String | TypeKind::Any) => {
-                Some(format!("{left_text} {sign} timestamp({right_text})"))
-            }
+        let converted = match (&left.ty.kind, &right.ty.kind) {
+            (TypeKind::String, other) if is_number(other) => Some((sides.left, "int")),
+            (other, TypeKind::String) if is_number(other) => Some((sides.right, "int")),
+            (TypeKind::String | TypeKind::Any, TypeKind::Timestamp) => Some((sides.left, "timestamp")),
+            (TypeKind::Timestamp, TypeKind::String | TypeKind::Any) => Some((sides.right, "timestamp")),
             _ => None,
         };
+        if let Some((side, function)) = converted {
+            error = self.convert_operand(error, side, function);
+        }
         self.fail(error)
+    }
+
+    /// Says that one side of an operator should be converted.
+    fn convert_operand(&self, error: ExprError, side: NodeId, function: &str) -> ExprError {
+        error
+            .help(format!("{function}({})", self.written(side)))
+            .in_place_of(self.ast.span(side))
     }
 }
 

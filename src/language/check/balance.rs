@@ -23,7 +23,7 @@ pub(super) fn check(world: &World<'_>, backends: &mut [Backend], diagnostics: &m
 fn hash_by(world: &World<'_>, written: &Expression, diagnostics: &mut Diagnostics) -> Option<HashBy> {
     let composition = alone(written);
     let vars: Vec<_> = world.vars.iter().map(|(name, _, _)| name.clone()).collect();
-    let outline = Outline::new(&composition, Vec::new(), &vars, diagnostics);
+    let outline = Outline::new(&composition, Vec::new(), (world.sources, &vars), diagnostics);
     let setting = Setting {
         json: &composition.json,
         origin: Origin::Endpoint(&[]),

@@ -190,7 +190,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
     };
     let completed = complete(written, &hints);
     let vars: Vec<_> = world.vars.iter().map(|(name, _, _)| name.clone()).collect();
-    let outline = Outline::new(&completed, variables, &vars, diagnostics);
+    let outline = Outline::new(&completed, variables, (world.sources, &vars), diagnostics);
     let setting = Setting {
         json: &written.json,
         origin: Origin::Endpoint(&names),

@@ -104,14 +104,10 @@ impl Unit<'_, '_> {
                 format!("`{source}` may be null where a condition stands"),
             )
             .label("null is neither true nor false")
-            .help(self.pasteable(expression, expression.whole(), &format!("default({source}, false)"))),
+            .help(self.pasteable(expression, &format!("default({source}, false)"))),
             TypeKind::Any => Diagnostic::new("wrong-type", expression.whole(), "a condition must be a bool")
                 .label("this is JSON of unknown type")
-                .help(self.pasteable(
-                    expression,
-                    expression.whole(),
-                    &format!("default({source}, false) == true"),
-                )),
+                .help(self.pasteable(expression, &format!("default({source}, false) == true"))),
             _ => {
                 let mut wrong = Diagnostic::new("wrong-type", expression.whole(), "a condition must be a bool")
                     .label(format!("this is `{ty}`"));
@@ -122,7 +118,7 @@ impl Unit<'_, '_> {
                     TypeKind::List(_) | TypeKind::Map(_) => Some(format!("{source}.size() > 0")),
                     _ => None,
                 };
-                wrong.help = what.map(|it| self.pasteable(expression, expression.whole(), &it));
+                wrong.help = what.map(|it| self.pasteable(expression, &it));
                 wrong
             }
         };
@@ -145,8 +141,7 @@ impl Unit<'_, '_> {
             Err(mistakes) => {
                 for it in &mistakes {
                     let mut diagnostic = diagnostic(expression, it, Severity::Error);
-                    let replaced = expression.span(it.replaces);
-                    diagnostic.help = diagnostic.help.map(|it| self.advice(expression, replaced, &it));
+                    diagnostic.help = diagnostic.help.map(|help| self.advice(expression, it.replaces, &help));
                     self.push(diagnostic);
                 }
                 None
@@ -154,11 +149,11 @@ impl Unit<'_, '_> {
         }
     }
 
-    /// Advice as it can be pasted; an expression is meant to stand in place of what is at `span`.
-    fn advice(&self, expression: &Expression, span: Span, help: &str) -> String {
+    /// Advice as it can be pasted; an expression is meant to stand in place of what is at `replaced`.
+    fn advice(&self, expression: &Expression, replaced: expr::Span, help: &str) -> String {
         match self.declared_in_place_of_converted(help) {
             Some(better) => better,
-            None if expr::parse(help).is_ok() => self.pasteable(expression, span, help),
+            None if expr::parse(help).is_ok() => self.pasteable_in(expression, replaced, help),
             None => help.to_owned(),
         }
     }

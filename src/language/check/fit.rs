@@ -5,7 +5,7 @@ use super::world::listed;
 use crate::expr::literal::LiteralError;
 use crate::expr::{FitError, IntRange, PlaceType, Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
-use crate::language::source::Span;
+use crate::language::source::{Span, scalar};
 use crate::language::spec::Expression;
 
 impl Unit<'_, '_> {
@@ -20,14 +20,15 @@ impl Unit<'_, '_> {
         };
         if let Some(conversion) = &error.conversion {
             let part = conversion.replace('…', source);
-            wrong = wrong.help(self.pasteable(expression, expression.whole(), &part));
+            wrong = wrong.help(self.pasteable(expression, &part));
             if error.code == "null-does-not-fit" && is_path(source) {
                 wrong = wrong.note(format!(
-                    "or `when: ${source} != null`, where nothing can be done without it"
+                    "or `when: {}`, where nothing can be done without it",
+                    scalar(&format!("${source} != null"))
                 ));
             }
         } else if error.code == "null-does-not-fit" {
-            wrong = wrong.help(format!("when: ${source} != null"));
+            wrong = wrong.help(format!("when: {}", scalar(&format!("${source} != null"))));
         }
         self.push(wrong);
     }
@@ -45,7 +46,7 @@ impl Unit<'_, '_> {
             _ => format!("{help}({source})"),
         };
         let title = format!("a 64-bit integer does not always fit `{}`", shown(to));
-        let help = self.pasteable(expression, expression.whole(), &help);
+        let help = self.pasteable(expression, &help);
         self.push(
             Diagnostic::warning("lossy-number", expression.whole(), title)
                 .label(label)

@@ -201,14 +201,14 @@ impl Unit<'_, '_> {
                 expression.whole(),
                 format!("`{what}` may be null in a path"),
             )
-            .help(format!("default({source}, [])"))
+            .help(self.pasteable(expression, &format!("default({source}, [])")))
         } else if !alone {
             Diagnostic::new("wrong-type", expression.whole(), "a list fills several segments")
                 .label("must stand alone between slashes")
         } else if !matches!(element.kind, TypeKind::String | TypeKind::Unknown) {
             Diagnostic::new("wrong-type", expression.whole(), "the segments of a path are text")
                 .label(format!("this is `{}`", list.ty))
-                .help(format!("{source}.map(x, string(x))"))
+                .help(self.pasteable(expression, &format!("{source}.map(x, string(x))")))
         } else {
             return Some(PathPart::Segments(list.program));
         };

@@ -234,17 +234,17 @@ fn conflict(name: &str, first: &Type, first_span: Span, second: &Type, second_sp
     // The type of a body's member cannot be declared: it is what the other place says.
     if name.starts_with("body") {
         return match keyword(second) {
-            Some(function) => conflict.help(format!("{function}({name})")),
+            Some(function) => conflict.help(format!("${function}({name})")),
             None => conflict,
         };
     }
     // Everything can be written as text, so that the other type is the one to declare.
     match (keyword(first), keyword(second)) {
         (Some("string"), Some(other)) | (Some(other), Some("string")) => conflict.help(format!(
-            "{name}: {{ type: {other} }}, and string({name}) where a string belongs"
+            "{name}: {{ type: {other} }}, and $string({name}) where a string belongs"
         )),
         (Some(one), Some(other)) => conflict.help(format!(
-            "{name}: {{ type: {one} }}, and {other}({name}) where the other belongs"
+            "{name}: {{ type: {one} }}, and ${other}({name}) where the other belongs"
         )),
         _ => conflict,
     }

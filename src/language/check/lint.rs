@@ -11,7 +11,7 @@ use super::unit::{Scope, Target, Unit};
 use super::walk::{Site, Walker};
 use crate::expr::{PlaceType, Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
-use crate::language::source::Span;
+use crate::language::source::{Span, scalar};
 use crate::language::spec::{Expression, Literal};
 use crate::plan::Start;
 
@@ -172,16 +172,17 @@ impl Unit<'_, '_> {
         let root = text.split(['.', '[']).next().unwrap_or_default();
         let locals = scope.locals.iter().map(|it| &*it.name);
         let what = match self.outline.meaning(scope.graph, locals, root) {
-            Some(Meaning::Call(_)) => "a call",
-            Some(Meaning::Local(_) | Meaning::Variable(_)) => "the variable of a loop",
-            Some(Meaning::Param(_)) => "an input",
+            Some(Meaning::Call(_)) => "the call",
+            Some(Meaning::Local(_) | Meaning::Variable(_)) => "the loop variable",
+            Some(Meaning::Param(_)) => "the input",
             _ => return,
         };
-        let title = format!("`{text}` is text here, not a value");
+        let title = format!("this is the text \"{text}\", not the value of {what} `{root}`");
         self.push(
             Diagnostic::warning("missing-dollar", span, title)
-                .label(format!("`{root}` is {what}; quote it if the text is meant"))
-                .help(format!("${text}")),
+                .label("an expression begins with `$`")
+                .help(scalar(&format!("${text}")))
+                .note(format!("for the text write \"{text}\", in quotes")),
         );
     }
 

@@ -10,7 +10,7 @@ use super::walk::Site;
 use super::world::listed;
 use crate::expr::ast::Mention;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
-use crate::language::source::Span;
+use crate::language::source::{SourceMap, Span};
 use crate::language::spec::{Expression, Name};
 use crate::plan::RequestPart;
 use crate::schema::suggest;
@@ -62,6 +62,7 @@ pub(super) fn request_input(path: &[&str]) -> Option<(Input, usize)> {
 /// Resolves mentions, and collects what only the whole composition can tell.
 #[derive(Debug)]
 pub(super) struct Mentioner<'d> {
+    sources: &'d SourceMap,
     vars: &'d [Arc<str>],
     diagnostics: &'d mut Diagnostics,
     asked: Vec<CallId>,
@@ -69,8 +70,9 @@ pub(super) struct Mentioner<'d> {
 }
 
 impl<'d> Mentioner<'d> {
-    pub(super) fn new(vars: &'d [Arc<str>], diagnostics: &'d mut Diagnostics) -> Self {
+    pub(super) fn new(sources: &'d SourceMap, vars: &'d [Arc<str>], diagnostics: &'d mut Diagnostics) -> Self {
         Self {
+            sources,
             vars,
             diagnostics,
             asked: Vec::new(),
@@ -110,7 +112,7 @@ impl<'d> Mentioner<'d> {
                 None
             }
             None => {
-                self.unknown(outline, graph, (&name.value, &[]), name.span);
+                self.unknown(outline, graph, (&name.value, &[]), name.span, &str::to_owned);
                 None
             }
         }
@@ -149,7 +151,9 @@ impl<'d> Mentioner<'d> {
         let span = expression.span(mention.span);
         let locals = site.locals.iter().map(|it| &*it.value);
         let Some(meaning) = outline.meaning(graph, locals, &mention.root) else {
-            self.unknown(outline, graph, (&mention.root, &mention.path), span);
+            let sources = self.sources;
+            let written = |part: &str| written(sources, expression, (mention, 1), part);
+            self.unknown(outline, graph, (&mention.root, &mention.path), span, &written);
             return;
         };
         if mention.error_only && !matches!(meaning, Meaning::Call(_)) {
@@ -204,7 +208,12 @@ impl<'d> Mentioner<'d> {
             None if path.first() == Some(&"headers") => self.diagnostics.push(
                 Diagnostic::new("computed-header-name", span, "the name of a header must be written out")
                     .label("headers by literal names only")
-                    .help("request.headers[\"accept-language\"]"),
+                    .help(written(
+                        self.sources,
+                        expression,
+                        (mention, 2),
+                        "request.headers[\"accept-language\"]",
+                    )),
             ),
             None => {
                 let known = ["headers", "id", "method", "path", "remote_ip"];
@@ -246,8 +255,15 @@ impl<'d> Mentioner<'d> {
         }
     }
 
-    /// A name that means nothing, and the steps behind it.
-    fn unknown(&mut self, outline: &Outline<'_>, graph: GraphId, (name, path): (&str, &[String]), span: Span) {
+    /// A name that means nothing, and the steps behind it; `written` is what stands there with the name and one step changed.
+    fn unknown(
+        &mut self,
+        outline: &Outline<'_>,
+        graph: GraphId,
+        (name, path): (&str, &[String]),
+        span: Span,
+        written: &dyn Fn(&str) -> String,
+    ) {
         let inner = outline
             .calls
             .iter()
@@ -295,13 +311,31 @@ impl<'d> Mentioner<'d> {
         };
         let mut wrong = Diagnostic::new("unknown-name", span, title).label(label);
         wrong.help = match (path.first(), location(name)) {
-            (Some(header), _) if name == "headers" => Some(format!("request.headers[{header:?}]")),
-            (Some(input), Some(_)) if outline.params.iter().any(|it| *it.name == **input) => Some(input.clone()),
+            (Some(header), _) if name == "headers" => Some(written(&format!("request.headers[{header:?}]"))),
+            (Some(input), Some(_)) if outline.params.iter().any(|it| *it.name == **input) => Some(written(input)),
             (Some(input), Some(place)) => Some(declaration(input, place)),
             _ => is_nothing_like_it.then(|| format!("as an input it is declared: {}", declaration(name, "query"))),
         };
         self.diagnostics.push(wrong);
     }
+}
+
+/// The scalar with `part` in place of a name and of so many steps behind it.
+fn written(sources: &SourceMap, expression: &Expression, (mention, steps): (&Mention, usize), part: &str) -> String {
+    let source = expression.source();
+    let mut end = mention.span.end as usize;
+    for _ in 0..steps {
+        let rest = source.get(end..).unwrap_or_default();
+        end += match rest.strip_prefix('.') {
+            Some(name) => name
+                .find(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+                .map_or(rest.len(), |it| it + 1),
+            None => rest.find(']').map_or(0, |it| it + 1),
+        };
+    }
+    let end = u32::try_from(end).unwrap_or(mention.span.end);
+    let range = (expression.offset + mention.span.start, expression.offset + end);
+    sources.rewritten(expression.file, &expression.text, range, part)
 }
 
 /// Where inputs come from, by the names that other gateways have for it.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::mention::{BodyMentions, Input, Mentioner};
 use super::walk::{Walker, Wants};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
-use crate::language::source::Span;
+use crate::language::source::{SourceMap, Span};
 use crate::language::spec::{Call, CallKind, Composition, Condition, ForBody, Head, Location, Name, Param, Template};
 use crate::plan::CallIndex;
 use crate::schema::suggest;
@@ -138,7 +138,7 @@ impl<'s> Outline<'s> {
     pub(super) fn new(
         spec: &'s Composition,
         variables: Vec<ParamNode<'s>>,
-        vars: &[Arc<str>],
+        (sources, vars): (&SourceMap, &[Arc<str>]),
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let declared = spec.params.iter().map(|it| ParamNode {
@@ -157,7 +157,7 @@ impl<'s> Outline<'s> {
         };
         outline.add_graph(&spec.calls, None, None, None);
         outline.check_names(diagnostics);
-        outline.add_mentions(vars, diagnostics);
+        outline.add_mentions(sources, vars, diagnostics);
         outline
     }
 
@@ -327,9 +327,9 @@ impl<'s> Outline<'s> {
         }
     }
 
-    fn add_mentions(&mut self, vars: &[Arc<str>], diagnostics: &mut Diagnostics) {
+    fn add_mentions(&mut self, sources: &SourceMap, vars: &[Arc<str>], diagnostics: &mut Diagnostics) {
         let wants = Wants::default();
-        let mut mentioner = Mentioner::new(vars, diagnostics);
+        let mut mentioner = Mentioner::new(sources, vars, diagnostics);
         for at in 0..self.calls.len() {
             let node = &self.calls[at];
             let graph = node.graph;

@@ -91,10 +91,8 @@ impl Unit<'_, '_> {
                     TypeKind::Int(_) => {
                         let source = expression.source();
                         let title = format!("`{source}` may be null where the status stands");
-                        self.push(
-                            Diagnostic::new("maybe-null", expression.whole(), title)
-                                .help(format!("default({source}, 200)")),
-                        );
+                        let help = self.pasteable(expression, &format!("default({source}, 200)"));
+                        self.push(Diagnostic::new("maybe-null", expression.whole(), title).help(help));
                     }
                     _ => {
                         let wrong = Diagnostic::new("wrong-type", expression.whole(), "the status is an integer");

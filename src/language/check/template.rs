@@ -324,11 +324,11 @@ impl Unit<'_, '_> {
                     .iter()
                     .filter(|it| it.cardinality == Cardinality::Repeated);
                 if let (Some(only), None) = (lists.next(), lists.next()) {
-                    wrong = wrong.help(format!("{}.{}", list.source(), only.name));
+                    wrong = wrong.help(self.pasteable(list, &format!("{}.{}", list.source(), only.name)));
                 }
             }
             if matches!(ty.kind, TypeKind::Map(_)) {
-                wrong = wrong.help(format!("{}.map(k, k)", list.source()));
+                wrong = wrong.help(self.pasteable(list, &format!("{}.map(k, k)", list.source())));
             }
             self.push(wrong);
             Type::unknown()

@@ -10,7 +10,7 @@ use super::{Condition, Expression, Literal, Member, Name, Template, TemplateKind
 use crate::expr::parse::{hole_end, parse};
 use crate::expr::{Ast, ExprError};
 use crate::language::diagnostic::Diagnostic;
-use crate::language::source::{Node, NodeKind, Span, Spanned, Text};
+use crate::language::source::{Node, NodeKind, Span, Spanned, Text, scalar};
 
 /// How deep templates may be nested (semantics.md 9).
 const MAX_DEPTH: usize = 64;
@@ -272,14 +272,10 @@ impl Reader<'_> {
         let expression = match parse(source) {
             Ok(ast) => expression(ast),
             Err(mut error) => {
-                let in_hole = text.value.get(..start).is_some_and(|before| before.ends_with('{'));
-                error.help = error.help.map(|it| {
-                    if in_hole {
-                        format!("${{{it}}}")
-                    } else {
-                        format!("${it}")
-                    }
-                });
+                let written = (as_u32(offset), as_u32(end));
+                error.help = error
+                    .help
+                    .map(|it| self.sources.rewritten(self.file, text, written, &it));
                 let place = |at: u32| offset + at as usize;
                 let span = self.part(text, place(error.span.start), place(error.span.end));
                 self.push(from_error(error, span));
@@ -327,7 +323,7 @@ impl Reader<'_> {
                     format!("`{key}` is {wanted}, not text"),
                 )
                 .label("an expression begins with `$`");
-                self.push(diagnostic.help(format!("{key}: ${}", text.value.trim())));
+                self.push(diagnostic.help(format!("{key}: {}", scalar(&format!("${}", text.value.trim())))));
             }
         }
         None
@@ -385,7 +381,7 @@ impl Reader<'_> {
                     "the list of a loop is an expression, not text",
                 )
                 .label("an expression begins with `$`");
-                self.push(diagnostic.help(format!("{key}: {name} in ${}", list.trim_end())));
+                self.push(diagnostic.help(format!("{key}: {}", scalar(&format!("{name} in ${}", list.trim_end())))));
                 None
             }
             _ => {
