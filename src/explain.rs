@@ -7,6 +7,7 @@
 mod flow;
 pub mod json;
 pub mod mermaid;
+mod protection;
 mod schedule;
 pub mod svg;
 pub mod text;
@@ -20,13 +21,15 @@ use self::schedule::Schedule;
 use crate::expr::render::as_text;
 use crate::expr::{Type, Value};
 use crate::plan::{
-    Absent, Body, Call, CallKind, Constraint, Dependency, Endpoint, EndpointIndex, Location, Mention, Mentioned,
-    Origin, PathPart, Plan, Recipe, RequestPart, Start,
+    Absent, Backend, Body, Call, CallKind, Constraint, Dependency, Endpoint, EndpointIndex, Location, Mention,
+    Mentioned, Origin, PathPart, Plan, Policy, Recipe, RequestPart, Start,
 };
 
 /// An endpoint, explained.
 #[derive(Debug)]
 pub struct Explanation<'p> {
+    /// The plan that it is of.
+    plan: &'p Plan,
     /// The endpoint.
     pub endpoint: &'p Endpoint,
     /// How it is answered.
@@ -35,6 +38,8 @@ pub struct Explanation<'p> {
     pub inputs: Vec<Input>,
     /// Its calls, in written order.
     pub calls: Vec<Node>,
+    /// Whom they ask.
+    pub backends: Vec<&'p Backend>,
     /// What the response waits for.
     pub response: Vec<Wait>,
     /// What ends it early.
@@ -85,7 +90,7 @@ pub struct Node {
     pub after_requires: bool,
     /// It is made only when a fallback asks for it.
     pub only_for_fallback: bool,
-    /// Its own time.
+    /// How long it may take, at most as long as what is around it.
     pub timeout: Option<Duration>,
     /// When it starts at the latest, counted from the request.
     pub starts_by: Duration,
@@ -97,6 +102,8 @@ pub struct Node {
     pub when: Option<String>,
     /// ttl of `cache:`.
     pub cache: Option<Duration>,
+    /// How often it is tried.
+    pub policy: Policy,
     /// It may change something.
     pub is_unsafe: bool,
     /// Calls in flight at once under a `for`.
@@ -170,6 +177,7 @@ pub fn explain(plan: &Plan, index: EndpointIndex) -> Result<Explanation<'_>, Arc
         None => Vec::new(),
     };
     Ok(Explanation {
+        plan,
         endpoint,
         recipe,
         inputs: inputs(recipe),
@@ -194,6 +202,7 @@ pub fn explain(plan: &Plan, index: EndpointIndex) -> Result<Explanation<'_>, Arc
         cache_key,
         sights: flow::sights(&schedule),
         builds,
+        backends: protection::asked(plan, &calls),
         calls,
     })
 }

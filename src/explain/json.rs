@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Explanation, Input, Node, OnFailure, Reason, Sight, Source, Wait};
+use super::{Explanation, Input, Node, OnFailure, Reason, Sight, Source, Wait, protection};
 use crate::plan::Origin;
 
 /// One object with everything that the text says; times in milliseconds.
@@ -15,6 +15,7 @@ pub fn write(explained: &Explanation<'_>) -> Value {
         "timeout_ms": millis(recipe.timeout),
         "inputs": explained.inputs.iter().map(input).collect::<Vec<_>>(),
         "calls": nodes(&explained.calls),
+        "backends": explained.backends.iter().map(|it| protection::json(explained.plan, it)).collect::<Vec<_>>(),
         "require": explained.require.iter().map(|(it, on)| json!({ "that": reason(it), "waits": waits(on) })).collect::<Vec<_>>(),
         "response": { "waits": waits(&explained.response) },
         "critical_path": explained.critical.iter().map(|it| &**it).collect::<Vec<_>>(),
@@ -37,6 +38,7 @@ pub fn write(explained: &Explanation<'_>) -> Value {
 
 fn nodes(nodes: &[Node]) -> Vec<Value> {
     let node = |it: &Node| {
+        let (retry, hedge) = protection::attempts_json(&it.policy);
         json!({
             "name": &*it.name,
             "does": it.does,
@@ -55,6 +57,8 @@ fn nodes(nodes: &[Node]) -> Vec<Value> {
                 OnFailure::Required => "required",
             },
             "when": it.when,
+            "retry": retry,
+            "hedge": hedge,
             "cache_ms": it.cache.map(millis),
             "unsafe": it.is_unsafe,
             "at_once": it.at_once,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Explanation, Node, OnFailure, Wait, shown};
+use super::{Explanation, Node, OnFailure, Wait, protection, shown};
 
 /// Writes a flowchart: solid lines are waited for, dotted ones only by a fallback; a dashed box may be missing.
 pub fn write(explained: &Explanation<'_>) -> String {
@@ -93,7 +93,11 @@ fn label(node: &Node) -> String {
         .timeout
         .map(|it| format!("<br/>≤ {}", shown(it)))
         .unwrap_or_default();
-    format!("<b>{}</b><br/>{}{time}", node.name, quoted(&node.does))
+    let mut label = format!("<b>{}</b><br/>{}{time}", node.name, quoted(&node.does));
+    for attempts in protection::attempts(&node.policy) {
+        label.extend(["<br/>", &quoted(&attempts)]);
+    }
+    label
 }
 
 pub(super) fn cut(text: &str) -> String {

@@ -278,12 +278,13 @@ impl<'p> Schedule<'p> {
             waits: self.waits_at(level, &call.mentions),
             after_requires: has_requires && (call.effect || is_unsafe),
             only_for_fallback: is_lazy(call),
-            timeout: call.timeout,
+            timeout: call.timeout.map(|it| it.min(self.longest(level))),
             starts_by: times.start,
             ends_by: times.end,
             failure: OnFailure::of(call),
             when: call.when.is_some().then_some(when),
             cache: call.cache.as_ref().map(|it| it.keep.ttl),
+            policy: call.policy,
             is_unsafe,
             at_once: match &call.kind {
                 CallKind::For(each) => Some(each.max_concurrency),
@@ -292,6 +293,15 @@ impl<'p> Schedule<'p> {
             inner: times.inner.map(|it| self.nodes_of(it)).unwrap_or_default(),
             origin: call.origin.clone(),
         }
+    }
+
+    /// How long anything of a graph may take: as long as what is around it.
+    fn longest(&self, level: usize) -> Duration {
+        let Some((around, owner)) = self.owner(level) else {
+            return self.recipe.timeout;
+        };
+        let own = self.call(around, owner).and_then(|it| it.timeout);
+        own.unwrap_or(Duration::MAX).min(self.longest(around))
     }
 
     /// Whom a part of the endpoint's own graph waits for.

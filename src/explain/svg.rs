@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::mermaid::cut;
-use super::{Explanation, Node, OnFailure, Wait, shown};
+use super::{Explanation, Node, OnFailure, Wait, protection, shown};
 
 const COLUMN: usize = 340;
 const BOX_WIDTH: usize = 270;
@@ -95,6 +95,9 @@ fn lines(node: &Node, indent: &str) -> Vec<String> {
         format!("{indent}{}{time}", node.name),
         format!("{indent}{}", cut(&node.does)),
     ];
+    for attempts in protection::attempts(&node.policy) {
+        all.push(format!("{indent}{}", cut(&attempts)));
+    }
     if let Some(when) = &node.when {
         all.push(format!("{indent}when {}", cut(when)));
     }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Explanation, Node, OnFailure, Reason, Source, Wait, shown};
-use crate::plan::Origin;
+use super::{Explanation, Node, OnFailure, Reason, Source, Wait, protection, shown};
+use crate::plan::{Backend, Origin};
 
 /// Writes an explanation as text, a screen wide where names allow it.
 pub fn write(explained: &Explanation<'_>) -> String {
@@ -12,6 +12,7 @@ pub fn write(explained: &Explanation<'_>) -> String {
     inputs(explained, &mut out);
     calls(explained, &mut out);
     time(explained, &mut out);
+    backends(explained, &mut out);
     cache(explained, &mut out);
     sights(explained, &mut out);
     builds(explained, &mut out);
@@ -106,6 +107,7 @@ pub(super) fn facts(node: &Node) -> Vec<String> {
     if let Some(timeout) = node.timeout {
         facts.push(format!("at most {}", shown(timeout)));
     }
+    facts.extend(protection::attempts(&node.policy));
     if let Some(ttl) = node.cache {
         facts.push(format!("kept {}", shown(ttl)));
     }
@@ -156,6 +158,16 @@ fn time(explained: &Explanation<'_>, out: &mut String) {
             line!(out, "  may use up all of it alone: {} ({then})", calls.join(", "));
         }
     }
+}
+
+fn backends(explained: &Explanation<'_>, out: &mut String) {
+    if explained.backends.is_empty() {
+        return;
+    }
+    line!(out, "\nBackends");
+    let row = |it: &&Backend| [it.name.to_string(), protection::facts(explained.plan, it).join(", ")];
+    let rows: Vec<[String; 2]> = explained.backends.iter().map(row).collect();
+    table(&rows, out);
 }
 
 fn cache(explained: &Explanation<'_>, out: &mut String) {
