@@ -3,6 +3,7 @@
 //! Owns the life of the process; what is written is `language`'s, what a request means `runtime`'s.
 //! Invariant: a snapshot is swapped in only when all of it stands; on any mistake the one that serves goes on serving.
 
+mod certificates;
 pub mod files;
 pub mod listen;
 pub mod load;
@@ -85,6 +86,7 @@ impl Gateway {
             .workers
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
         let hall = Hall::new(plan.settings.cache_memory);
+        certificates::publish(&plan, None, &hall.metrics);
         let snapshot = ArcSwap::from_pointee(Snapshot::new(plan, None));
         let shared = Arc::new(Shared { snapshot, hall });
         let (stop, stopping) = watch::channel(false);
@@ -169,7 +171,9 @@ impl Gateway {
     fn swap(&self, loaded: Loaded) -> u64 {
         let generation = self.shared.snapshot.load().generation + 1;
         self.status.store(Arc::new(Status::of(&loaded, generation)));
-        let snapshot = Snapshot::new(loaded.plan, Some(&self.shared.snapshot.load()));
+        let before = self.shared.snapshot.load();
+        certificates::publish(&loaded.plan, Some(&before.plan), &self.shared.hall.metrics);
+        let snapshot = Snapshot::new(loaded.plan, Some(&before));
         self.shared.snapshot.store(Arc::new(snapshot));
         generation
     }

@@ -17,8 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
+use ipnet::IpNet;
 
 use crate::schema::path_template::{PathTemplate, RouteTable};
+use crate::tls;
 
 pub use backend::{
     Backend, Balance, Breaker, Budget, Codes, Ejection, HashBy, Health, HealthCheck, Hedge, HedgeAfter, Limit, Policy,
@@ -98,6 +100,10 @@ pub struct Settings {
     /// Threads that serve; `None` is one for each core.
     pub workers: Option<usize>,
     pub admin_listen: String,
+    /// `None` where connections are not secured.
+    pub tls: Option<tls::Server>,
+    /// The networks whose connections begin with a header of the PROXY protocol, which all do then.
+    pub proxy_protocol: Option<Vec<IpNet>>,
     pub max_headers: usize,
     pub max_body: usize,
     pub max_connections: usize,

@@ -39,6 +39,9 @@ pub struct Metrics {
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_pending: Gauge<f64, AtomicU64>,
     pub panics: Counter,
+    pub handshakes: Family<HandshakeLabels, Counter>,
+    pub connections_refused: Family<ReasonLabels, Counter>,
+    pub certificate_expiry: Family<CertificateLabels, Gauge>,
     pub retries: Family<BackendLabels, Counter>,
     pub hedges: Family<HedgeLabels, Counter>,
     pub over_budget: Family<BackendLabels, Counter>,
@@ -164,6 +167,29 @@ pub struct ReloadLabels {
     pub result: &'static str,
 }
 
+/// Labels of `weft_tls_handshakes_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct HandshakeLabels {
+    pub version: &'static str,
+    pub session: &'static str,
+}
+
+/// Labels of `weft_connections_refused_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct ReasonLabels {
+    pub reason: &'static str,
+}
+
+/// Labels of `weft_certificate_expiry_timestamp_seconds`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct CertificateLabels {
+    pub shown_to: Arc<str>,
+    pub file: Arc<str>,
+}
+
 fn histogram() -> Histogram {
     Histogram::new(BUCKETS)
 }
@@ -188,6 +214,9 @@ impl Metrics {
             reloads: Family::default(),
             reload_pending: Gauge::default(),
             panics: Counter::default(),
+            handshakes: Family::default(),
+            connections_refused: Family::default(),
+            certificate_expiry: Family::default(),
             retries: Family::default(),
             hedges: Family::default(),
             over_budget: Family::default(),
@@ -248,8 +277,28 @@ impl Metrics {
             pending,
         );
         registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
+        metrics.register_of_connections(&mut registry);
         metrics.register_of_backends(&mut registry);
         Self { registry, ..metrics }
+    }
+
+    fn register_of_connections(&self, registry: &mut Registry) {
+        registry.register(
+            "tls_handshakes",
+            "TLS handshakes of clients that went well",
+            self.handshakes.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections of clients that ended before their first request, and why",
+            self.connections_refused.clone(),
+        );
+        registry.register_with_unit(
+            "certificate_expiry_timestamp",
+            "When the certificates in use expire, since 1970",
+            Unit::Seconds,
+            self.certificate_expiry.clone(),
+        );
     }
 
     /// Those whose numbers are kept elsewhere and copied when they are read.

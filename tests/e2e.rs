@@ -12,10 +12,14 @@
 )]
 
 mod e2e {
+    pub mod authority;
     pub mod process;
 
     mod demo;
     mod foreign;
     mod mock;
+    mod proxy_protocol;
+    mod secure_backends;
     mod serve;
+    mod tls;
 }

@@ -76,8 +76,12 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
         &[
             ("weft.yaml", Place::Gateway),
             ("`admin`", Place::Admin),
+            ("`tls`", Place::Tls),
+            ("an entry of `certificates`", Place::Certificate),
+            ("`proxy_protocol`", Place::ProxyProtocol),
             ("`expose`", Place::Expose),
             ("a backend", Place::Backend),
+            ("`tls` of a backend", Place::BackendTls),
             ("`balance` of a backend", Place::Balance),
             ("`retry` of a backend", Place::Retry),
             ("`budget`", Place::Budget),

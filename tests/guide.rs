@@ -64,7 +64,14 @@ fn blocks(page: &str) -> Vec<Block> {
 fn outside() -> Outside<'static> {
     Outside {
         env: &|_| Some("127.0.0.1:8080".to_owned()),
-        file: &|_| Ok("s3cret".to_owned()),
+        // Certificates and keys are those of the fixtures with the same names.
+        file: &|path| match path.file_name() {
+            Some(name) if path.extension().is_some_and(|it| it == "pem" || it == "key") => {
+                let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls");
+                std::fs::read_to_string(fixtures.join(name)).map_err(|it| it.to_string())
+            }
+            _ => Ok("s3cret".to_owned()),
+        },
     }
 }
 

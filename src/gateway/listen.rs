@@ -3,9 +3,11 @@
 //! Owns sockets and HTTP framing; what a request means is `runtime::serve`'s. Invariant: a connection that is idle, or whose
 //! request head does not arrive in time, is closed; drain lets every request that was begun end.
 
+mod enter;
+
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use tokio::task::LocalSet;
 use crate::runtime::serve;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::time::Instant;
+use crate::tls::Stream;
 
 /// What all workers read.
 #[derive(Debug)]
@@ -138,16 +141,30 @@ impl Worker {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
-            self.serve(stream, serve::Peer::at(remote.ip())).await;
+            self.serve(stream, remote.ip().to_canonical()).await;
             self.shared.hall.metrics.connections.dec();
             self.open.send_modify(|it| *it -= 1);
         });
     }
 
-    async fn serve(&self, stream: TcpStream, peer: Rc<serve::Peer>) {
+    async fn serve(&self, stream: TcpStream, remote: IpAddr) {
         let settings = &self.running().snapshot.plan.settings;
+        let mut stop = self.stop.clone();
+        let entered = tokio::select! {
+            biased;
+            entered = enter::enter(stream, remote, settings, &self.shared.hall.metrics) => entered,
+            _ = stop.wait_for(|it| *it) => return,
+        };
+        let Some(enter::Entered { stream, peer, http2 }) = entered else {
+            return;
+        };
         let activity = Rc::new(Activity::default());
-        let mut builder = auto::Builder::new(LocalExecutor);
+        let builder = auto::Builder::new(LocalExecutor);
+        let mut builder = match http2 {
+            Some(true) => builder.http2_only(),
+            Some(false) => builder.http1_only(),
+            None => builder,
+        };
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -174,7 +191,6 @@ impl Worker {
         });
         let connection = builder.serve_connection(io, service);
         let mut connection = std::pin::pin!(connection);
-        let mut stop = self.stop.clone();
         let mut stopping = false;
         loop {
             let wake = activity.wake_at(settings.header_timeout, settings.idle_timeout);
@@ -312,7 +328,7 @@ impl Drop for Answering {
 
 /// A connection that notes when bytes arrive.
 struct Watched {
-    stream: TokioIo<TcpStream>,
+    stream: TokioIo<Stream>,
     activity: Rc<Activity>,
 }
 

@@ -4,17 +4,23 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
 
 use crate::language::check::{self, BackendSchema};
 use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity, render};
 use crate::language::source::{FileIndex, SourceMap, Span};
 use crate::language::spec::{self, BackendDescriptors, Outside};
-use crate::plan::Plan;
+use crate::plan::{Plan, Target};
+use crate::runtime::backend::target;
 use crate::schema::descriptor::FileDescriptorSet;
 use crate::schema::{Schema, build, load as descriptors, reflection};
+use crate::tls;
 
 /// How long a backend may take to say what it serves.
 const REFLECTION_TIMEOUT: Duration = Duration::from_secs(3);
@@ -228,6 +234,7 @@ impl Loader {
             let Some(address) = self.elsewhere.get(&*backend.name.value) else {
                 continue;
             };
+            (backend.secure, backend.tls) = (None, None);
             for targets in [&mut backend.grpc, &mut backend.http] {
                 targets.truncate(1);
                 for target in targets {
@@ -285,28 +292,58 @@ impl Loader {
     /// Asks a backend what it serves; what it said last stands in where it does not answer.
     async fn reflect(&mut self, backend: &spec::Backend) -> Result<Arc<Schema>, String> {
         let mut reason = "it has no address".to_owned();
-        for target in &backend.grpc {
-            let endpoint = match tonic::transport::Endpoint::from_shared(target.value.to_string()) {
-                Ok(endpoint) => endpoint,
-                Err(error) => {
-                    reason = error.to_string();
-                    continue;
-                }
+        let tls = check::client(backend);
+        for written in &backend.grpc {
+            // What is wrong with it is said when it is checked.
+            let Some(target) = check::target(written, &mut Diagnostics::default()) else {
+                continue;
             };
-            match reflection::load(endpoint, REFLECTION_TIMEOUT).await {
+            match reflected(&target, tls.as_ref()).await {
                 Ok(set) => match build::build(&set) {
                     Ok(schema) => {
-                        self.known.insert(target.value.to_string(), schema.clone());
+                        self.known.insert(written.value.to_string(), schema.clone());
                         return Ok(schema);
                     }
                     Err(error) => reason = error.to_string(),
                 },
-                Err(error) => reason = error.to_string(),
+                Err(error) => reason = error,
             }
         }
         let known = backend.grpc.iter().find_map(|it| self.known.get(&*it.value));
         known.cloned().ok_or(reason)
     }
+}
+
+/// What a target says that it serves, over a connection of its own.
+async fn reflected(target: &Target, tls: Option<&tls::Client>) -> Result<FileDescriptorSet, String> {
+    let ask = async {
+        let stream = target::connect(target, tls).await;
+        let stream = stream.map_err(|error| format!("the server cannot be reached: {error}"))?;
+        let uri = |scheme| Uri::try_from(format!("{scheme}://{}", target.authority));
+        let uris = uri("http").and_then(|plain| Ok((plain, uri("https")?)));
+        let (plain, secure) = uris.map_err(|error| error.to_string())?;
+        let mut endpoint = tonic::transport::Endpoint::from(plain);
+        if tls.is_some() {
+            endpoint = endpoint.origin(secure);
+        }
+        let mut stream = Some(TokioIo::new(stream));
+        let connector = tower::service_fn(move |_: Uri| {
+            let stream = stream
+                .take()
+                .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
+            async move { stream }
+        });
+        let channel = endpoint.connect_with_connector(connector).await;
+        let channel = channel.map_err(|error| format!("the server cannot be reached: {error}"))?;
+        let read = reflection::load_over(channel, REFLECTION_TIMEOUT).await;
+        read.map_err(|error| error.to_string())
+    };
+    let asked = tokio::time::timeout(REFLECTION_TIMEOUT, ask).await;
+    asked.unwrap_or_else(|_| {
+        Err(format!(
+            "the server's reflection did not finish within {REFLECTION_TIMEOUT:?}"
+        ))
+    })
 }
 
 /// Gives every service of descriptors that stand for all gRPC backends to one of them: to those that name it, or else to the
@@ -379,7 +416,7 @@ pub fn read_compositions(
 }
 
 /// Files named as they are; in directories, recursively, `*.yaml` and `*.yml`.
-fn find_yaml(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<()> {
+fn find_yaml(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
     if !path.is_dir() {
         std::fs::metadata(path)?;
         files.push(path.to_owned());

@@ -42,10 +42,12 @@ mod select;
 mod settings;
 mod spread;
 mod template;
+mod tls;
 mod unit;
 mod walk;
 mod world;
 
+pub use backend::{client, target};
 pub use world::matches;
 
 use std::sync::Arc;

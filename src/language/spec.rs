@@ -15,6 +15,7 @@ pub mod protection;
 mod reader;
 pub mod scalar;
 pub mod template;
+pub mod tls;
 mod value;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use tonic::Code;
 use super::{BackendIndex, Inputs, MethodIndex};
 use crate::expr::Program;
 use crate::schema::Schema;
+use crate::tls;
 
 /// Whom we call.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Backend {
     pub protocol: Protocol,
     /// Where it is.
     pub targets: Vec<Target>,
+    /// How connections are secured; `None` where they are not. All targets are the same in this.
+    pub tls: Option<tls::Client>,
     /// Sent with each call.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// For one call, where the call does not say.

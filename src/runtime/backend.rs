@@ -275,6 +275,7 @@ impl Pool {
         it.name == wanted.name
             && it.protocol == wanted.protocol
             && it.headers == wanted.headers
+            && it.tls == wanted.tls
             && it.max_message == wanted.max_message
     }
 }

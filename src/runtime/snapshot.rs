@@ -62,7 +62,11 @@ pub struct InFlight(Arc<Hall>);
 
 impl Snapshot {
     /// A plan that takes over what `previous` knows of backends whose settings did not change.
-    pub fn new(plan: Plan, previous: Option<&Self>) -> Self {
+    pub fn new(mut plan: Plan, previous: Option<&Self>) -> Self {
+        // The keys of tickets stay: who has a session of an unchanged listener can go on with it.
+        if let Some(previous) = previous.filter(|it| it.plan.settings.tls == plan.settings.tls) {
+            plan.settings.tls.clone_from(&previous.plan.settings.tls);
+        }
         Self {
             guards: Guards::build(&plan.backends, previous.map(|it| &it.guards)),
             generation: previous.map_or(0, |it| it.generation + 1),

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -200,7 +200,21 @@ pub fn get(address: SocketAddr, target: &str) -> Answer {
     ask(address, "GET", target, None)
 }
 
-fn parse(all: &[u8]) -> Answer {
+/// Waits until the metrics have lines that begin so. A connection that was refused may be counted just after its end.
+pub fn counted(admin: SocketAddr, wanted: &[&str]) -> String {
+    let began = Instant::now();
+    loop {
+        let metrics = get(admin, "/metrics").text();
+        let has = |wanted: &&str| metrics.lines().any(|it| it.starts_with(*wanted));
+        if wanted.iter().all(has) {
+            return metrics;
+        }
+        assert!(began.elapsed() < PATIENCE, "{wanted:?} in\n{metrics}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+pub fn parse(all: &[u8]) -> Answer {
     let end = all.windows(4).position(|it| it == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8_lossy(&all[..end]).into_owned();
     let mut lines = head.lines();

@@ -11,6 +11,7 @@ use super::settings::split_authority;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::spec::{self, Name};
 use crate::plan::{self, Protocol, Target};
+use crate::tls;
 
 /// Checks every backend, in written order.
 pub(super) fn check(
@@ -25,10 +26,10 @@ pub(super) fn check(
 }
 
 fn backend(written: &spec::Backend, schema: Option<&BackendSchema>, diagnostics: &mut Diagnostics) -> plan::Backend {
-    let (protocol, targets) = if written.grpc.is_empty() && !written.http.is_empty() {
-        (Protocol::Http, &written.http)
-    } else {
-        (Protocol::Grpc, &written.grpc)
+    let protocol = protocol(written);
+    let targets = match protocol {
+        Protocol::Grpc => &written.grpc,
+        Protocol::Http => &written.http,
     };
     let headers = written.headers.iter().filter_map(|(name, value)| {
         let name = HeaderName::from_bytes(name.value.to_ascii_lowercase().as_bytes()).ok()?;
@@ -38,6 +39,7 @@ fn backend(written: &spec::Backend, schema: Option<&BackendSchema>, diagnostics:
     plan::Backend {
         name: written.name.value.clone(),
         protocol,
+        tls: super::tls::of_backend(written, protocol, diagnostics),
         targets: targets.iter().filter_map(|it| target(it, diagnostics)).collect(),
         headers: headers.collect(),
         timeout: timeout(written),
@@ -55,13 +57,26 @@ fn backend(written: &spec::Backend, schema: Option<&BackendSchema>, diagnostics:
     }
 }
 
+fn protocol(written: &spec::Backend) -> Protocol {
+    if written.grpc.is_empty() && !written.http.is_empty() {
+        Protocol::Http
+    } else {
+        Protocol::Grpc
+    }
+}
+
 /// For one call, where the call does not say.
 pub(super) fn timeout(written: &spec::Backend) -> Duration {
     written.timeout.as_ref().map_or(Duration::from_secs(1), |it| it.value)
 }
 
+/// How connections to a backend are secured; `None` where they are not, or something is wrong with it.
+pub fn client(written: &spec::Backend) -> Option<tls::Client> {
+    super::tls::of_backend(written, protocol(written), &mut Diagnostics::default())
+}
+
 /// `http://host:port`. The value may come from the environment, so that no message shows it.
-fn target(written: &Name, diagnostics: &mut Diagnostics) -> Option<Target> {
+pub fn target(written: &Name, diagnostics: &mut Diagnostics) -> Option<Target> {
     let authority = written
         .value
         .strip_prefix("http://")

@@ -29,6 +29,8 @@ pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Setting
         listen,
         workers: gateway.workers.as_ref().map(|it| it.value as usize),
         admin_listen,
+        tls: super::tls::of_listener(gateway, diagnostics),
+        proxy_protocol: gateway.proxy_protocol.clone(),
         max_headers: size(count(&limits.headers, 32 << 10)),
         max_body: size(limits.body.as_ref().map_or(1 << 20, |it| it.value)),
         max_connections: size(count(&limits.connections, 10_000)),

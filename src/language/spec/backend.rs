@@ -59,16 +59,21 @@ impl Reader<'_> {
             .take("balance")
             .map(|(_, node)| self.balance(node))
             .unwrap_or_default();
+        let mut secure = None;
         let backend = Backend {
             name: name.clone(),
             grpc: fields
                 .take("grpc")
-                .map(|(_, node)| self.targets("grpc", node))
+                .map(|(_, node)| self.targets("grpc", node, &mut secure))
                 .unwrap_or_default(),
             http: fields
                 .take("http")
-                .map(|(_, node)| self.targets("http", node))
+                .map(|(_, node)| self.targets("http", node, &mut secure))
                 .unwrap_or_default(),
+            secure,
+            tls: fields
+                .take("tls")
+                .and_then(|(key, node)| self.backend_tls(key, node, secure)),
             descriptors: fields
                 .take("descriptors")
                 .and_then(|(_, node)| self.backend_descriptors(node)),
@@ -128,8 +133,9 @@ impl Reader<'_> {
         (self.choice("balance", node, &choices), None)
     }
 
-    fn targets(&mut self, key: &str, node: &Node) -> Vec<Name> {
-        let targets = self.texts(key, node);
+    fn targets(&mut self, key: &str, node: &Node, secure: &mut Option<Span>) -> Vec<Name> {
+        let mut targets = self.texts(key, node);
+        *secure = self.without_tls(&mut targets);
         if targets.is_empty() && matches!(&node.kind, NodeKind::List(items) if items.is_empty()) {
             self.error("wrong-value", node.span, format!("`{key}` names at least one target"));
         }
@@ -137,7 +143,7 @@ impl Reader<'_> {
     }
 
     fn is_target(&mut self, target: &Name) -> bool {
-        const LATER: [&str; 3] = ["https://", "dns+http://", "dns+https://"];
+        const LATER: [&str; 1] = ["dns+http://"];
         if let Some(scheme) = LATER.iter().find(|it| target.value.starts_with(**it)) {
             let diagnostic = Diagnostic::new(
                 "not-yet",

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::keys::Place;
 use super::protection::{Breaker, Health, Hedge, Limit, Retry, Switch};
 use super::reader::{Fields, Reader, Zero};
+use super::tls::{BackendTls, Tls};
 use super::{Errors, Expression, Json, Literal, Name, scalar};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Document, FileIndex, Node, NodeKind, Span, Spanned};
@@ -22,6 +25,10 @@ pub struct Gateway {
     pub workers: Option<Spanned<u32>>,
     /// `admin:`.
     pub admin: Option<Admin>,
+    /// `tls:`.
+    pub tls: Option<Tls>,
+    /// `proxy_protocol: { trusted }`.
+    pub proxy_protocol: Option<Vec<IpNet>>,
     /// `compositions:`, paths as written.
     pub compositions: Vec<Name>,
     /// `descriptors:`, paths as written.
@@ -77,6 +84,10 @@ pub struct Backend {
     pub grpc: Vec<Name>,
     /// `http:`, targets as written.
     pub http: Vec<Name>,
+    /// The first target that is reached over TLS; then all are. Their scheme is left out of them.
+    pub secure: Option<Span>,
+    /// `tls:`.
+    pub tls: Option<BackendTls>,
     /// `descriptors:`.
     pub descriptors: Option<BackendDescriptors>,
     /// `services:`, patterns.
@@ -186,6 +197,10 @@ impl Reader<'_> {
         }
         gateway.workers = fields.take("workers").and_then(|(_, node)| self.workers(node));
         gateway.admin = fields.take("admin").and_then(|(_, node)| self.admin(node));
+        gateway.tls = fields.take("tls").and_then(|(_, node)| self.tls(node));
+        gateway.proxy_protocol = fields
+            .take("proxy_protocol")
+            .and_then(|(_, node)| self.proxy_protocol(node));
         gateway.compositions = fields
             .take("compositions")
             .map(|(_, node)| self.texts("compositions", node))

@@ -9,9 +9,10 @@ use Form::{
     OneOf, Percent, Rate, Scalar, Size, Template, Text, Version,
 };
 use Place::{
-    Admin, Backend, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp, CallRetry,
-    CallValue, Cookie, Defaults, Deprecated, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Fragment,
-    Gateway, Health, Hedge, Json, Limit, Limits, Log, Param, Require, Retry, Shutdown, Slow, Storage, Telemetry,
+    Admin, Backend, BackendTls, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp,
+    CallRetry, CallValue, Certificate, Cookie, Defaults, Deprecated, Eject, Endpoint, EndpointCache, ErrorRule, Errors,
+    Expose, Fragment, Gateway, Health, Hedge, Json, Limit, Limits, Log, Param, ProxyProtocol, Require, Retry, Shutdown,
+    Slow, Storage, Telemetry, Tls,
 };
 
 /// A map with keys of its own.
@@ -21,6 +22,8 @@ pub enum Place {
     Admin,
     /// An entry of `backends:`.
     Backend,
+    /// `tls:` of a backend.
+    BackendTls,
     /// `balance: {…}` of a backend.
     Balance,
     /// `body: {…}` of an endpoint.
@@ -43,6 +46,8 @@ pub enum Place {
     CallRetry,
     /// A call with `value:`.
     CallValue,
+    /// An entry of `certificates:`.
+    Certificate,
     /// An entry of `cookies:`.
     Cookie,
     /// `defaults:` of weft.yaml.
@@ -79,6 +84,8 @@ pub enum Place {
     Log,
     /// An entry of `params:`.
     Param,
+    /// `proxy_protocol:` of weft.yaml.
+    ProxyProtocol,
     /// An entry of `require:`.
     Require,
     /// `retry:` of a backend.
@@ -91,6 +98,8 @@ pub enum Place {
     Storage,
     /// `telemetry:` of weft.yaml.
     Telemetry,
+    /// `tls:` of weft.yaml.
+    Tls,
 }
 
 /// What a key holds.
@@ -186,6 +195,7 @@ impl Place {
         match self {
             Admin => "`admin`",
             Backend => "a backend",
+            BackendTls => "the `tls` of a backend",
             Balance => "`balance`",
             Body => "`body`",
             Breaker => "`breaker`",
@@ -197,6 +207,7 @@ impl Place {
             CallHttp => "an `http:` call",
             CallRetry => "the `retry` of a call",
             CallValue => "a `value:` call",
+            Certificate => "an entry of `certificates`",
             Cookie => "a cookie",
             Defaults => "`defaults`",
             Deprecated => "`deprecated`",
@@ -215,12 +226,14 @@ impl Place {
             Limits => "`limits`",
             Log => "`log`",
             Param => "a param",
+            ProxyProtocol => "`proxy_protocol`",
             Require => "an entry of `require`",
             Retry => "the `retry` of a backend",
             Shutdown => "`shutdown`",
             Slow => "`slow`",
             Storage => "`cache`",
             Telemetry => "`telemetry`",
+            Tls => "`tls`",
         }
     }
 
@@ -369,17 +382,28 @@ pub const KEYS: &[Key] = &[
     key("cache", &[Gateway], Object(Storage), "Where cached responses and replies are kept."),
     key("telemetry", &[Gateway], Object(Telemetry), "What is logged."),
     key("shutdown", &[Gateway], Object(Shutdown), "How the gateway ends."),
-    later("tls", &[Gateway, Backend], ANY, "Certificates."),
     later("auth", &[Gateway, Backend], ANY, "Providers of identity; credentials for a backend."),
     later("cors", &[Gateway], ANY, "Requests from other origins."),
     later("access", &[Gateway], ANY, "Networks that may ask."),
     later("rate_limits", &[Gateway], ANY, "Named limits."),
     later("compression", &[Gateway], ANY, "Compressed responses."),
+    key("tls", &[Gateway], Object(Tls), "Certificates of the listener; without it connections are not secured."),
+    key("certificates", &[Tls], List(&Object(Certificate)), "Certificates, chosen by the name that a client asks for; the first is for all others."),
+    key("cert", &[Certificate, BackendTls], Text, "A PEM file: the certificate, then those that lead to its root."),
+    key("key", &[Certificate, BackendTls], Text, "A PEM file: the private key of the certificate."),
+    key("client_ca", &[Tls], Text, "A PEM file: who may have signed the certificates of clients."),
+    key("client_auth", &[Tls], OneOf(&["required", "optional"]), "Whether clients must show a certificate; required, where there is `client_ca`."),
+    key("min_version", &[Tls, BackendTls], Scalar, "The least version of TLS: 1.2 or 1.3; 1.2."),
+    key("tls", &[Backend], Object(BackendTls), "How connections to `https` targets are secured."),
+    key("ca", &[BackendTls], Text, "A PEM file: who may have signed the targets' certificates; whom the system trusts."),
+    key("server_name", &[BackendTls], Text, "The name that the targets' certificates have; each target's host."),
+    key("proxy_protocol", &[Gateway], Object(ProxyProtocol), "Connections begin with a header that names the client's address."),
+    key("trusted", &[ProxyProtocol], List(&Text), "Networks of the proxies: `10.0.0.0/8`. Others are refused."),
     key("listen", &[Admin], Text, "The address of the admin listener."),
     key("services", &[Expose, Backend], List(&Text), "Services by full name; for a backend `*` stands for any rest."),
     key("headers", &[Expose], List(&Text), "Headers of the request that are forwarded."),
-    key("grpc", &[Backend], List(&Text), "Targets of a gRPC backend: `http://host:port`."),
-    key("http", &[Backend], List(&Text), "Targets of an HTTP backend: `http://host:port`."),
+    key("grpc", &[Backend], List(&Text), "Targets of a gRPC backend: `http://host:port`, or `https://`."),
+    key("http", &[Backend], List(&Text), "Targets of an HTTP backend: `http://host:port`, or `https://`."),
     key("descriptors", &[Backend], Either(&[OneOf(&["reflection"]), List(&Text)]), "Where its types come from."),
     key("safe", &[Backend], List(&Text), "Methods that change nothing: `Get* List* BatchGet*`."),
     key("timeout", &[Backend, Defaults], Duration, "For one call, attempts included."),

@@ -50,7 +50,7 @@ impl GrpcBackend {
             HeaderValue::from_static(concat!("weft/", env!("CARGO_PKG_VERSION"))),
         );
         Self {
-            channels: Channels::new(target),
+            channels: Channels::new(target, backend.tls.as_ref()),
             headers,
             max_message: backend.max_message,
         }

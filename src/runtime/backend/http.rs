@@ -21,6 +21,7 @@ use hyper_util::rt::TokioIo;
 use super::{Attempt, Backend, Failure, Readiness, Reply, Request, target};
 use crate::plan::{self, Accept, Target};
 use crate::time::Instant;
+use crate::tls;
 
 /// How long a connection may lie idle before it is no longer trusted.
 const MAX_IDLE: Duration = Duration::from_mins(1);
@@ -42,6 +43,7 @@ pub struct HttpBackend {
 #[derive(Debug)]
 struct Pool {
     target: Target,
+    tls: Option<tls::Client>,
     /// What it is called in `host`.
     host: Option<HeaderValue>,
     idle: RefCell<Vec<Idle>>,
@@ -87,6 +89,7 @@ impl HttpBackend {
             pool: Pool {
                 host: HeaderValue::try_from(&*target.authority).ok(),
                 target: target.clone(),
+                tls: backend.tls.clone(),
                 idle: RefCell::default(),
                 down_until: Cell::new(None),
             },
@@ -245,7 +248,8 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
-        let stream = target::connect(&self.target).await.map_err(Failure::connect)?;
+        let connecting = target::connect(&self.target, self.tls.as_ref());
+        let stream = connecting.await.map_err(Failure::connect)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::connect)?;
         tokio::task::spawn_local(async move {
             // How it ended is known to the call that was under way.

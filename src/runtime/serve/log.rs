@@ -1,5 +1,7 @@
 //! One line for each request, and its metrics. Only names and numbers: no value of an input or reply.
 
+use std::error::Error;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use crate::runtime::execute::{Outcome, ReplySource};
 use crate::runtime::snapshot::Running;
 use crate::telemetry::{CacheLabels, CallLabels, DegradedLabels, FailureLabels, RequestLabels};
 use crate::time::Instant;
+use crate::tls::Failed;
 
 /// The line of one request. Where it is dropped before its end, the client has left: status 499.
 #[derive(Debug)]
@@ -272,5 +275,17 @@ pub(super) fn origin(failure: &Failure) -> String {
 }
 
 fn cause(failure: &Failure) -> String {
-    failure.source.as_ref().map(ToString::to_string).unwrap_or_default()
+    let mut text = String::new();
+    let mut next = failure.source.as_deref().map(|it| it as &dyn Error);
+    while let Some(error) = next {
+        // Alerts of TLS have words of their own.
+        let of_tls = error.downcast_ref::<io::Error>().and_then(Failed::within);
+        let said = of_tls.map_or_else(|| error.to_string(), |it| it.to_string());
+        if !text.contains(&said) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&said);
+        }
+        next = error.source();
+    }
+    text
 }

@@ -19,13 +19,13 @@ use h2::client::{Builder, Connection, SendRequest};
 use h2::{Ping, PingPong, Reason};
 use http::Uri;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::super::{Failure, Readiness, target};
 use super::next_link;
 use crate::plan::Target;
 use crate::time::Instant;
+use crate::tls;
 
 /// How long a target that could not be reached is left alone while others serve.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -48,6 +48,7 @@ const MAX_HEADERS: u32 = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Channels {
     target: Target,
+    tls: Option<tls::Client>,
     all: RefCell<Vec<Rc<Channel>>>,
     /// Tells of every end of [`State::Connecting`].
     changed: Rc<Notify>,
@@ -59,6 +60,7 @@ pub(super) struct Channels {
 #[derive(Debug)]
 struct Channel {
     target: Target,
+    tls: Option<tls::Client>,
     state: RefCell<State>,
     changed: Rc<Notify>,
     /// A handful of methods are called again and again.
@@ -105,11 +107,12 @@ pub(super) struct Doubt {
 
 impl Channels {
     /// Connects nothing yet.
-    pub(super) fn new(target: &Target) -> Rc<Self> {
+    pub(super) fn new(target: &Target, tls: Option<&tls::Client>) -> Rc<Self> {
         let changed = Rc::new(Notify::new());
-        let first = Channel::new(target, &changed);
+        let first = Channel::new(target, tls, &changed);
         Rc::new(Self {
             target: target.clone(),
+            tls: tls.cloned(),
             all: RefCell::new(vec![first]),
             changed,
             turn: Cell::new(0),
@@ -164,7 +167,7 @@ impl Channels {
         let channel = match free {
             Some(lost) => lost,
             None if all.len() < MAX_CONNECTIONS => {
-                let another = Channel::new(&self.target, &self.changed);
+                let another = Channel::new(&self.target, self.tls.as_ref(), &self.changed);
                 all.push(another.clone());
                 another
             }
@@ -218,9 +221,10 @@ impl Channels {
 // === impl Channel ===
 
 impl Channel {
-    fn new(target: &Target, changed: &Rc<Notify>) -> Rc<Self> {
+    fn new(target: &Target, tls: Option<&tls::Client>, changed: &Rc<Notify>) -> Rc<Self> {
         Rc::new(Self {
             target: target.clone(),
+            tls: tls.cloned(),
             state: RefCell::new(State::Idle),
             changed: changed.clone(),
             uris: RefCell::default(),
@@ -254,7 +258,7 @@ impl Channel {
     }
 
     async fn connect(self: Rc<Self>) {
-        let next = match connect(&self.target).await {
+        let next = match connect(&self.target, self.tls.as_ref()).await {
             Ok((sender, connection)) => {
                 let id = next_link();
                 let doubt = Rc::new(Notify::new());
@@ -285,8 +289,11 @@ impl Channel {
     }
 }
 
-async fn connect(target: &Target) -> io::Result<(SendRequest<Bytes>, Connection<TcpStream, Bytes>)> {
-    let stream = target::connect(target).await?;
+async fn connect(
+    target: &Target,
+    tls: Option<&tls::Client>,
+) -> io::Result<(SendRequest<Bytes>, Connection<tls::Stream, Bytes>)> {
+    let stream = target::connect(target, tls).await?;
     let handshake = Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -378,7 +385,7 @@ impl Link {
             return Ok(uri.clone());
         }
         let uri = Uri::builder()
-            .scheme("http")
+            .scheme(if self.channel.tls.is_some() { "https" } else { "http" })
             .authority(&*self.channel.target.authority)
             .path_and_query(&**path)
             .build()

@@ -77,6 +77,7 @@ fn settings(ports: &[u16]) -> plan::Backend {
         protocol: Protocol::Grpc,
         targets: ports.iter().map(target).collect(),
         headers: vec![("x-caller".parse().unwrap(), HeaderValue::from_static("weft"))],
+        tls: None,
         timeout: Duration::from_secs(1),
         max_message: 1_000,
         schema: None,

@@ -82,6 +82,7 @@ fn backend(port: u16) -> HttpBackend {
         protocol: Protocol::Http,
         targets: vec![target.clone()],
         headers: vec![("x-caller".parse().unwrap(), HeaderValue::from_static("weft"))],
+        tls: None,
         timeout: Duration::from_secs(1),
         max_message: 100,
         schema: None,
