@@ -22,13 +22,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::LocalSet;
+use tokio::runtime::LocalOptions;
+use tokio::sync::{Notify, watch};
 
 use crate::runtime::serve;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::time::Instant;
 use crate::tls::Stream;
+
+/// Most calls may take longer than this.
+const NEAR: Duration = Duration::from_millis(20);
 
 /// What all workers read.
 #[derive(Debug)]
@@ -64,10 +67,11 @@ pub fn work(
     listeners: Vec<std::net::TcpListener>,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = LocalSet::new();
-    local.block_on(&runtime, async {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(async {
         let worker = Worker::new(shared.clone(), stop);
+        tokio::task::spawn_local(worker.clone().keep_timer_near());
         let accepting = listeners.into_iter().map(|it| worker.clone().accept(it));
         let ended = futures::future::join_all(accepting).await;
         worker.drained().await;
@@ -81,6 +85,8 @@ struct Worker {
     running: RefCell<Rc<Running>>,
     stop: watch::Receiver<bool>,
     open: watch::Sender<usize>,
+    /// Requests have come since the last look.
+    busy: Notify,
 }
 
 impl Worker {
@@ -91,6 +97,7 @@ impl Worker {
             running: RefCell::new(running),
             stop,
             open: watch::Sender::new(0),
+            busy: Notify::new(),
         })
     }
 
@@ -107,6 +114,17 @@ impl Worker {
         );
         self.running.replace(fresh.clone());
         fresh
+    }
+
+    /// Has a timer run out soon, as long as requests come.
+    ///
+    /// A timer that is earlier than all others is told to tokio's driver by a system call, and without this one nearly every
+    /// call's deadline would be the earliest.
+    async fn keep_timer_near(self: Rc<Self>) {
+        loop {
+            self.busy.notified().await;
+            tokio::time::sleep(NEAR).await;
+        }
     }
 
     async fn accept(self: Rc<Self>, listener: std::net::TcpListener) -> io::Result<()> {
@@ -183,6 +201,7 @@ impl Worker {
         let service = service_fn(|request: http::Request<Incoming>| {
             let request_guard = activity.clone().begin(request.version());
             let (running, peer) = (self.running(), peer.clone());
+            self.busy.notify_one();
             async move {
                 let response = serve::handle(running, request, peer).await;
                 drop(request_guard);

@@ -42,7 +42,7 @@ use crate::time::Deadline;
 /// What goes back to the client.
 pub type Response = http::Response<Full<Bytes>>;
 
-/// Answers one request. Runs on a worker's `LocalSet`.
+/// Answers one request. Runs on a worker's local runtime.
 ///
 /// Cancel safety: dropping the future cancels its safe calls; an unsafe call that was sent and the making of a response
 /// that others wait for go on.

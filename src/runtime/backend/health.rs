@@ -16,7 +16,7 @@ use crate::time::{Deadline, Instant};
 /// `SERVING` of grpc.health.v1.HealthCheckResponse.ServingStatus.
 const SERVING: u64 = 1;
 
-/// Watches the targets of a backend, where its plan says so. Runs on the worker's `LocalSet`.
+/// Watches the targets of a backend, where its plan says so. Runs on the worker's local runtime.
 pub(super) fn watch(guarded: &Rc<Guarded>, protocol: Protocol) {
     let Some(check) = guarded.guard().balancer.health().check.clone() else {
         return;
