@@ -24,7 +24,7 @@ pub struct Guarded {
     guard: Arc<Guard>,
     /// Makes this worker's way to a target.
     make: Maker,
-    ways: RefCell<Ways>,
+    ways: RefCell<Rc<Ways>>,
     dice: Dice,
     turn: Cell<usize>,
     failover: Option<Rc<Self>>,
@@ -36,8 +36,9 @@ pub type Maker = Rc<dyn Fn(&Target) -> Rc<dyn Backend>>;
 /// This worker's ways to the targets, in the order of the list that they were made for.
 #[derive(Clone, Default)]
 struct Ways {
+    version: u64,
     members: Arc<Vec<Arc<Member>>>,
-    all: Rc<[Rc<dyn Backend>]>,
+    all: Vec<Rc<dyn Backend>>,
 }
 
 /// A source of chance that is cheap and can be foreseen in tests. Not for secrets.
@@ -74,7 +75,11 @@ impl Guarded {
         Self {
             guard,
             make: self.make.clone(),
-            ways: self.ways.clone(),
+            // Of no version: the list may be another balancer's.
+            ways: RefCell::new(Rc::new(Ways {
+                version: 0,
+                ..Ways::clone(&self.ways.borrow())
+            })),
             dice: self.dice.clone(),
             turn: self.turn.clone(),
             failover,
@@ -87,19 +92,23 @@ impl Guarded {
     }
 
     /// The ways to the targets at the moment. Ways to targets that stay are kept; those of others end with their calls.
-    fn ways(&self) -> Ways {
-        if !self.guard.balancer.is_current(&self.ways.borrow().members) {
-            let members = self.guard.balancer.members();
-            let before = self.ways.borrow().clone();
-            let way = |member: &Arc<Member>| {
-                let known = before.members.iter().position(|it| it.target == member.target);
-                let known = known.and_then(|at| before.all.get(at));
-                known.cloned().unwrap_or_else(|| (self.make)(&member.target))
-            };
-            let all = members.iter().map(way).collect();
-            self.ways.replace(Ways { members, all });
+    fn ways(&self) -> Rc<Ways> {
+        let before = self.ways.borrow().clone();
+        // Asked before the list: where that changes in between, it is looked at once more than needed.
+        let version = self.guard.balancer.version();
+        if before.version == version {
+            return before;
         }
-        self.ways.borrow().clone()
+        let members = self.guard.balancer.members();
+        let way = |member: &Arc<Member>| {
+            let known = before.members.iter().position(|it| it.target == member.target);
+            let known = known.and_then(|at| before.all.get(at));
+            known.cloned().unwrap_or_else(|| (self.make)(&member.target))
+        };
+        let all = members.iter().map(way).collect();
+        let fresh = Rc::new(Ways { version, members, all });
+        self.ways.replace(fresh.clone());
+        fresh
     }
 
     /// The targets at the moment, with this worker's ways to them.
@@ -212,7 +221,8 @@ impl Guarded {
             Ok(place) => place,
             Err(failure) => return (Err(failure), 0),
         };
-        let going = match self.guard.admit(policy.method, attempt.deadline) {
+        let mut now = Instant::now();
+        let going = match self.guard.admit(policy.method, attempt.deadline, now) {
             Ok(going) => going,
             Err(failure) => return (Err(failure), 0),
         };
@@ -221,16 +231,18 @@ impl Guarded {
         // Where none is connected, the first that is gets the call.
         while ways.all.len() > 1 && chosen.is_some_and(|it| ways.readiness(it) == Readiness::Connecting) {
             ways.connected().boxed_local().await;
+            now = Instant::now();
             chosen = self.choose(&ways, tried, attempt.hash);
         }
         let Some((at, way)) = chosen.and_then(|at| Some((at, ways.all.get(at)?))) else {
             return (Err(Failure::no_target()), 0);
         };
         tried.note(at);
-        let using = Using::begin(&ways.members, at, attempt.deadline);
+        let using = Using::begin(&ways.members, at, attempt.deadline, now);
         let result = way.call(request, attempt.clone()).await;
-        using.end(&result);
-        going.end(&result);
+        let now = Instant::now();
+        using.end(now, &result);
+        going.end(now, &result);
         drop(place);
         (result, ways.all.len())
     }

@@ -34,6 +34,8 @@ pub struct Balancer {
     policy: Balance,
     health: plan::Health,
     members: ArcSwap<Vec<Arc<Member>>>,
+    /// Counts the lists, from 1.
+    version: AtomicU64,
     began: Instant,
     /// Milliseconds since then at which the targets are asked next how they are.
     due: AtomicU64,
@@ -47,6 +49,8 @@ pub struct Member {
     /// Stands for it, the same in every process.
     hash: u64,
     load: Load,
+    /// The choice goes by how long its calls take.
+    timed: bool,
     ejection: Option<Ejection>,
     sick: AtomicBool,
     /// Bad answers in a row.
@@ -87,11 +91,13 @@ pub enum Readiness {
 impl Balancer {
     /// The targets of a plan.
     pub fn new(backend: &plan::Backend, now: Instant) -> Self {
-        let member = |target: &Target| Arc::new(Member::new(target.clone(), &backend.health, now, None));
+        let policy = backend.balance;
+        let member = |target: &Target| Arc::new(Member::new(target.clone(), (policy, &backend.health), now, None));
         Self {
-            policy: backend.balance,
+            policy,
             health: backend.health.clone(),
             members: ArcSwap::from_pointee(backend.targets.iter().map(member).collect()),
+            version: AtomicU64::new(1),
             began: now,
             due: AtomicU64::new(0),
         }
@@ -107,9 +113,9 @@ impl Balancer {
         self.members.load_full()
     }
 
-    /// Whether these are still the targets.
-    pub fn is_current(&self, members: &Arc<Vec<Arc<Member>>>) -> bool {
-        Arc::ptr_eq(&self.members.load(), members)
+    /// Another number whenever the targets are others; never 0.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// Puts another list in place; who stands in both keeps what is known of it.
@@ -122,10 +128,11 @@ impl Balancer {
             let known = before.iter().find(|it| it.target == *target);
             known.cloned().unwrap_or_else(|| {
                 let came = (!before.is_empty()).then_some(now);
-                Arc::new(Member::new(target.clone(), &self.health, now, came))
+                Arc::new(Member::new(target.clone(), (self.policy, &self.health), now, came))
             })
         };
         self.members.store(Arc::new(targets.iter().map(member).collect()));
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     /// How often targets are asked how they are.
@@ -249,11 +256,12 @@ fn below(dice: &Dice, end: usize) -> usize {
 // === impl Member ===
 
 impl Member {
-    fn new(target: Target, health: &plan::Health, now: Instant, came: Option<Instant>) -> Self {
+    fn new(target: Target, (policy, health): (Balance, &plan::Health), now: Instant, came: Option<Instant>) -> Self {
         Self {
             hash: hash_of(target.authority.as_bytes()),
             target,
             load: Load::new(now),
+            timed: policy == Balance::Ewma,
             ejection: health.ejection.map(|it| Ejection::new(it, now)),
             sick: AtomicBool::new(false),
             n_bad: AtomicU32::new(0),
@@ -323,27 +331,26 @@ impl Member {
 
 impl<'m> Using<'m> {
     /// A call begins at one of `members`.
-    pub fn begin(members: &'m [Arc<Member>], at: usize, deadline: Deadline) -> Self {
+    pub fn begin(members: &'m [Arc<Member>], at: usize, deadline: Deadline, now: Instant) -> Self {
         if let Some(member) = members.get(at) {
             member.load.begin();
         }
         Self {
             members,
             at,
-            started: Instant::now(),
+            started: now,
             deadline,
             ended: false,
         }
     }
 
     /// It has ended.
-    pub fn end(mut self, result: &Result<Reply, Failure>) {
+    pub fn end(mut self, now: Instant, result: &Result<Reply, Failure>) {
         self.ended = true;
-        let now = Instant::now();
         let Some(member) = self.members.get(self.at) else {
             return;
         };
-        if result.is_ok() {
+        if member.timed && result.is_ok() {
             member.load.measure(now, now.saturating_duration_since(self.started));
         }
         self.record(now, result.as_ref().is_err_and(Failure::is_trouble));
@@ -367,8 +374,11 @@ impl Drop for Using<'_> {
         if let Some(member) = self.members.get(self.at) {
             member.load.end();
         }
+        if self.ended {
+            return;
+        }
         let now = Instant::now();
-        if !self.ended && now >= self.deadline.instant() {
+        if now >= self.deadline.instant() {
             self.record(now, true);
         }
     }

@@ -190,12 +190,11 @@ impl Guard {
     }
 
     /// Asks the breaker of a method. Fails with `Open`.
-    pub fn admit(&self, method: MethodIndex, deadline: Deadline) -> Result<Going<'_>, Failure> {
-        let started = Instant::now();
+    pub fn admit(&self, method: MethodIndex, deadline: Deadline, now: Instant) -> Result<Going<'_>, Failure> {
         let method = self.method(method);
         let ticket = match method.and_then(|it| it.breaker.as_ref()) {
             None => None,
-            Some(breaker) => match breaker.admit(started) {
+            Some(breaker) => match breaker.admit(now) {
                 Admission::Allow(ticket) => Some(ticket),
                 Admission::Refuse(left) => {
                     count(&self.counts.refused_open);
@@ -207,7 +206,7 @@ impl Guard {
             guard: self,
             method,
             ticket,
-            started,
+            started: now,
             deadline,
         })
     }
@@ -217,8 +216,7 @@ impl Guard {
 
 impl Going<'_> {
     /// It has ended.
-    pub fn end(mut self, result: &Result<Reply, Failure>) {
-        let now = Instant::now();
+    pub fn end(mut self, now: Instant, result: &Result<Reply, Failure>) {
         let took = now.saturating_duration_since(self.started);
         if result.is_ok() {
             if let Some(method) = self.method {

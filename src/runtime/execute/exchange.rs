@@ -46,13 +46,14 @@ pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<(Reply,
         // The scope is about to be dropped, and this future with it.
         std::future::pending::<()>().await;
     }
-    if wanted.deadline.left().is_zero() {
+    let now = Instant::now();
+    if now >= wanted.deadline.instant() {
         return Err(Failure::deadline());
     }
     let backend = scope.run.context.backends().get(wanted.backend);
     let backend = backend.ok_or_else(|| Failure::bug("a backend that does not exist"))?;
     let deadline = wanted.deadline;
-    let report = Report::begin(scope, &wanted);
+    let report = Report::begin(scope, &wanted, now);
     // The usual way is the short one: the others are boxed, and all are pinned where they stand, so that little is copied.
     let way = pin!(async {
         let Wanted { call, request, .. } = &wanted;
@@ -257,8 +258,11 @@ async fn unsafely(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) 
 /// Fails with `NotBegun` where the page can do without the call, and half of its replies come later than the page has time.
 fn fits(scope: &Scope<'_>, backend: &Guarded, wanted: &Wanted<'_>) -> Result<(), Failure> {
     let call = wanted.call;
+    if !call.optional && call.fallback.is_none() {
+        return Ok(());
+    }
     let left = scope.deadline.left();
-    let spared = (call.optional || call.fallback.is_some()) && call.timeout.is_none_or(|it| left < it);
+    let spared = call.timeout.is_none_or(|it| left < it);
     if spared && backend.guard().is_usually_longer(call.policy.method, left) {
         return Err(Failure::not_begun());
     }
@@ -411,12 +415,12 @@ struct Report<'r> {
 }
 
 impl<'r> Report<'r> {
-    fn begin(scope: &'r Scope<'_>, wanted: &Wanted<'r>) -> Self {
+    fn begin(scope: &'r Scope<'_>, wanted: &Wanted<'r>, now: Instant) -> Self {
         Self {
             scope,
             call: wanted.call,
             backend: wanted.backend,
-            started: Instant::now(),
+            started: now,
             ended: false,
         }
     }

@@ -20,12 +20,13 @@ fn balancer(policy: Balance, n: usize) -> Balancer {
         }),
         check: None,
     };
-    let member = |at| Arc::new(Member::new(target(at), &health, Instant::now(), None));
+    let member = |at| Arc::new(Member::new(target(at), (policy, &health), Instant::now(), None));
     let members = (0..n).map(member).collect();
     Balancer {
         policy,
         health,
         members: ArcSwap::from_pointee(members),
+        version: AtomicU64::new(1),
         began: Instant::now(),
         due: AtomicU64::new(0),
     }
