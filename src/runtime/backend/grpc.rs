@@ -21,6 +21,7 @@ use tonic::Code;
 
 use self::channel::{Channels, Link};
 use super::{Attempt, Backend, Failure, Readiness, Reply, Request, Retry};
+use crate::codec::number::write_u64;
 use crate::plan::{self, Target};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -79,7 +80,7 @@ impl GrpcBackend {
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = link.uri(outgoing.path)?;
-        let mut headers = super::merged(&self.headers, outgoing.metadata, 1);
+        let mut headers = super::merged(&self.headers, outgoing.metadata);
         headers.insert(GRPC_TIMEOUT, grpc_timeout(attempt.deadline.left()));
         *request.headers_mut() = headers;
         attempt.sent.mark();
@@ -166,23 +167,24 @@ fn frame(message: &[u8]) -> Result<Bytes, Failure> {
 
 /// What is left, rounded up, in the smallest unit whose number has at most eight digits.
 fn grpc_timeout(left: Duration) -> HeaderValue {
-    const MOST: u128 = 99_999_999;
+    const MOST: u64 = 99_999_999;
     let units = [
-        (1_000, 'u'),
-        (1_000_000, 'm'),
-        (1_000_000_000, 'S'),
-        (60_000_000_000, 'M'),
+        (1_000, b'u'),
+        (1_000_000, b'm'),
+        (1_000_000_000, b'S'),
+        (60_000_000_000, b'M'),
     ];
-    let nanos = left.as_nanos().max(1);
+    let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX).max(1);
     let (number, unit) = units
         .iter()
         .map(|&(size, unit)| (nanos.div_ceil(size), unit))
         .find(|&(number, _)| number <= MOST)
-        .unwrap_or((MOST, 'H'));
-    let mut text = number.to_string();
+        .unwrap_or((MOST, b'H'));
+    let mut text = Vec::with_capacity(9);
+    write_u64(number, &mut text);
     text.push(unit);
     // Digits and a letter are always visible ASCII.
-    let mut value = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("0u"));
+    let mut value = HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("0u"));
     // Hardly ever the same again: it is not to push anything out of the tables of HPACK (RFC 7541 §2.3.2).
     value.set_sensitive(true);
     value

@@ -141,7 +141,7 @@ impl HttpBackend {
         *request.method_mut() = outgoing.method.clone();
         *request.uri_mut() = outgoing.uri.clone();
         let headers = request.headers_mut();
-        *headers = super::merged(&self.headers, outgoing.headers, 2);
+        *headers = super::merged(&self.headers, outgoing.headers);
         headers.insert(HOST, host);
         if !outgoing.headers.contains_key(ACCEPT) {
             headers.insert(ACCEPT, HeaderValue::from_static(media_types(outgoing.accept)));

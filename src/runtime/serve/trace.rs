@@ -37,7 +37,11 @@ impl Trace {
         };
         let span_id = hex(&rand::random::<NonZeroU64>().get().to_be_bytes());
         let mut passed_on = Vec::with_capacity(2);
-        if let Ok(mut value) = HeaderValue::try_from(["00", &trace_id, &span_id, flags].join("-")) {
+        let mut traceparent = String::with_capacity(55);
+        for part in ["00-", &trace_id, "-", &span_id, "-", flags] {
+            traceparent.push_str(part);
+        }
+        if let Ok(mut value) = HeaderValue::try_from(traceparent) {
             // Never seen again: a place in the tables of HPACK (RFC 7541 §2.3.2) would be taken from what is.
             value.set_sensitive(true);
             passed_on.push((TRACEPARENT, value));
@@ -62,13 +66,13 @@ impl Trace {
 
 /// Bytes as lower-case hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {
-    let digit = |it: u8| char::from(b"0123456789abcdef"[usize::from(it)]);
-    let mut text = String::with_capacity(2 * bytes.len());
+    let digit = |it: u8| b"0123456789abcdef"[usize::from(it)];
+    let mut text = Vec::with_capacity(2 * bytes.len());
     for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
-    text
+    // All of them are ASCII.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Trace id and flags of a well-formed `traceparent` (Trace Context §3.2; higher versions are read as far as version 00 goes).
