@@ -8,6 +8,7 @@ mod directives;
 pub mod reply;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,7 +47,8 @@ struct Pool {
     tls: Option<tls::Client>,
     /// What it is called in `host`.
     host: Option<HeaderValue>,
-    idle: RefCell<Vec<Idle>>,
+    /// The one that was used last stands last.
+    idle: RefCell<VecDeque<Idle>>,
     down_until: Cell<Option<Instant>>,
 }
 
@@ -235,16 +237,13 @@ impl Pool {
         }
     }
 
-    /// The connection that was used last; what has lain too long is closed.
+    /// The connection that was used last; those that have lain too long are closed, also while others are in use.
     fn pop(&self) -> Option<Idle> {
         let mut idle = self.idle.borrow_mut();
-        let last = idle.pop()?;
-        if last.since.elapsed() > MAX_IDLE {
-            // Those below it lay there longer.
-            idle.clear();
-            return None;
+        while idle.front().is_some_and(|it| it.since.elapsed() > MAX_IDLE) {
+            idle.pop_front();
         }
-        Some(last)
+        idle.pop_back()
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
@@ -264,7 +263,7 @@ impl Taken<'_> {
     fn put_back(self) {
         let mut idle = self.pool.idle.borrow_mut();
         if !self.sender.is_closed() && idle.len() < MAX_POOLED {
-            idle.push(Idle {
+            idle.push_back(Idle {
                 sender: self.sender,
                 since: Instant::now(),
             });

@@ -292,6 +292,32 @@ fn a_get_on_a_connection_that_was_closed_meanwhile_is_made_again_and_a_post_is_n
 }
 
 #[test]
+fn connections_that_are_no_longer_needed_are_closed_while_others_are_used() {
+    local(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let backend = backend(listener.local_addr().unwrap().port());
+        let connect = async || {
+            let sender = backend.pool.connect().await.unwrap();
+            let accepted = listener.accept().await.unwrap().0;
+            let (pool, used) = (&backend.pool, false);
+            (Taken { pool, sender, used }, accepted)
+        };
+        let (first, mut at_first) = connect().await;
+        let (second, _at_second) = connect().await;
+        first.put_back();
+        second.put_back();
+        tokio::time::pause();
+        for _ in 0..2 {
+            tokio::time::advance(MAX_IDLE * 2 / 3).await;
+            backend.pool.take(Wanted::Any).await.unwrap().put_back();
+        }
+        tokio::time::resume();
+        assert_eq!(backend.pool.idle.borrow().len(), 1);
+        assert_eq!(at_first.read(&mut [0]).await.unwrap(), 0, "closed");
+    });
+}
+
+#[test]
 fn nobody_there_is_a_failure_that_was_not_sent() {
     local(async {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
