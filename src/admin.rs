@@ -4,6 +4,8 @@
 //! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are, and POST to `/cache/invalidate` drops what is
 //! kept with the tags of its body: `{"tags": ["product:1"]}`.
 
+mod connections;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
 
+use self::connections::Connections;
 use crate::gateway::listen::Shared;
 use crate::gateway::{Gateway, Status};
 use crate::runtime::backend::guard;
@@ -42,8 +45,9 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
         .route("/backends", get(backends))
         .route("/cache/invalidate", post(invalidate))
         .with_state(pages);
+    let connections = Connections::of(listener, gateway.shared().clone())?;
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
+        if let Err(error) = axum::serve(connections, router).await {
             tracing::error!(%error, "the admin listener failed");
         }
     });

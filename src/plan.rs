@@ -101,6 +101,8 @@ pub struct Settings {
     pub workers: Option<usize>,
     pub admin_listen: String,
     /// `None` where connections are not secured.
+    pub admin_tls: Option<tls::Server>,
+    /// `None` where connections are not secured.
     pub tls: Option<tls::Server>,
     /// The networks whose connections begin with a header of the PROXY protocol, which all do then.
     pub proxy_protocol: Option<Vec<IpNet>>,

@@ -25,10 +25,13 @@ pub(super) fn publish(plan: &Plan, before: Option<&Plan>, metrics: &Metrics) {
     }
 }
 
-/// What is shown, and to whom: `clients`, or the name of a backend.
+/// What is shown, and to whom: `clients`, `admin`, or the name of a backend.
 fn all(plan: &Plan) -> impl Iterator<Item = (Arc<str>, &Identity)> {
-    let to_clients = plan.settings.tls.iter().flat_map(Server::identities);
-    let to_clients = to_clients.map(|it| (Arc::from("clients"), it));
+    let listeners = [("clients", &plan.settings.tls), ("admin", &plan.settings.admin_tls)];
+    let to_clients = listeners.into_iter().flat_map(|(name, tls)| {
+        let identities = tls.iter().flat_map(Server::identities);
+        identities.map(move |it| (Arc::from(name), it))
+    });
     let to_backends = plan.backends.iter();
     let to_backends = to_backends.filter_map(|it| Some((it.name.clone(), it.tls.as_ref()?.identity()?)));
     to_clients.chain(to_backends)

@@ -15,6 +15,7 @@ use super::select::Selections;
 use super::watch::Watch;
 use crate::plan::{EndpointIndex, Plan};
 use crate::telemetry::{Meter, Metrics};
+use crate::tls::Server;
 
 /// What is served, until the next reload.
 #[derive(Debug)]
@@ -64,14 +65,22 @@ impl Snapshot {
     /// A plan that takes over what `previous` knows of backends whose settings did not change.
     pub fn new(mut plan: Plan, previous: Option<&Self>) -> Self {
         // The keys of tickets stay: who has a session of an unchanged listener can go on with it.
-        if let Some(previous) = previous.filter(|it| it.plan.settings.tls == plan.settings.tls) {
-            plan.settings.tls.clone_from(&previous.plan.settings.tls);
+        if let Some(previous) = previous.map(|it| &it.plan.settings) {
+            keep(&mut plan.settings.tls, previous.tls.as_ref());
+            keep(&mut plan.settings.admin_tls, previous.admin_tls.as_ref());
         }
         Self {
             guards: Guards::build(&plan.backends, previous.map(|it| &it.guards)),
             generation: previous.map_or(0, |it| it.generation + 1),
             plan,
         }
+    }
+}
+
+/// Goes on with what there is, where it is the same.
+fn keep(fresh: &mut Option<Server>, known: Option<&Server>) {
+    if fresh.as_ref() == known {
+        *fresh = known.cloned();
     }
 }
 

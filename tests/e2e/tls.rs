@@ -284,6 +284,31 @@ fn certificates_change_under_load_and_no_request_fails() {
 }
 
 #[test]
+fn the_admin_listener_may_ask_for_certificates_too() {
+    let (folder, authority) = (Folder::new("admin"), Authority::new("root"));
+    write(&folder, "a", &authority.issue(&["admin.example"]));
+    folder.write("clients.pem", &authority.pem());
+    folder.write("compositions/fixed.yaml", FIXED);
+    let file = folder.write(
+        "weft.yaml",
+        "listen: 127.0.0.1:0\ncompositions: [compositions/]\nadmin:\n  listen: 127.0.0.1:0\n  \
+         tls: { certificates: [{ cert: a.pem, key: a.key }], client_ca: clients.pem }\n\
+         backends: { recs: { http: [\"http://127.0.0.1:1\"] } }\n",
+    );
+    let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
+    assert_eq!(get(listening(&mut process), "/fixed").status, 200);
+    let admin = admin(&mut process);
+    // A handshake that never ends keeps nobody from theirs.
+    let _silent = std::net::TcpStream::connect(admin).expect("a connection");
+    let ops = authority.client(Some(&authority.issue(&["ops.example"])));
+    let asked = ask(admin, &Arc::new(ops), "admin.example", b"", "/metrics").expect("an answer");
+    let line = "weft_certificate_expiry_timestamp_seconds{shown_to=\"admin\",file=\"a.pem\"} ";
+    assert!(asked.answer.text().contains(line), "{}", asked.answer.text());
+    let nobody = Arc::new(authority.client(None));
+    assert!(ask(admin, &nobody, "admin.example", b"", "/metrics").is_err());
+}
+
+#[test]
 fn who_never_ends_the_handshake_is_not_waited_for() {
     use std::io::Read;
     let (folder, authority) = (Folder::new("late"), Authority::new("root"));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Spanned;
+use crate::language::spec::tls::Tls;
 use crate::language::spec::{Gateway, LogAccess, LogFormat, Name};
 use crate::plan::{AccessLog, Settings};
 use crate::schema::suggest;
@@ -25,11 +26,14 @@ pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Setting
     let lasting = |value: &Option<Spanned<Duration>>, seconds: u64| {
         value.as_ref().map_or(Duration::from_secs(seconds), |it| it.value)
     };
+    let log_level = log_level(gateway.log_level.as_ref(), diagnostics);
+    let mut tls = |written: Option<&Tls>| super::tls::of_listener(written?, diagnostics);
     Settings {
         listen,
         workers: gateway.workers.as_ref().map(|it| it.value as usize),
         admin_listen,
-        tls: super::tls::of_listener(gateway, diagnostics),
+        admin_tls: tls(gateway.admin.as_ref().and_then(|it| it.tls.as_ref())),
+        tls: tls(gateway.tls.as_ref()),
         proxy_protocol: gateway.proxy_protocol.clone(),
         max_headers: size(count(&limits.headers, 32 << 10)),
         max_body: size(limits.body.as_ref().map_or(1 << 20, |it| it.value)),
@@ -40,7 +44,7 @@ pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Setting
         max_for_elements: size(count(&limits.for_elements, 1000)),
         cache_memory: gateway.cache_memory.as_ref().map_or(256 << 20, |it| it.value),
         log_json: matches!(gateway.log_format.unwrap_or_default(), LogFormat::Json),
-        log_level: log_level(gateway.log_level.as_ref(), diagnostics),
+        log_level,
         access_log: match gateway.log_access.unwrap_or_default() {
             LogAccess::All => AccessLog::All,
             LogAccess::Errors => AccessLog::Errors,

@@ -4,7 +4,7 @@ use crate::codec::time_text::civil;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
 use crate::language::spec;
-use crate::language::spec::tls::{File, Pair};
+use crate::language::spec::tls::{File, Pair, Tls};
 use crate::plan::Protocol;
 use crate::time::since_epoch;
 use crate::tls::{Certificate, Client, ClientSettings, Identity, Mistake, Part, Server, ServerSettings, Speaks};
@@ -13,9 +13,8 @@ const DAY: i64 = 24 * 60 * 60;
 /// A certificate that ends within so many days is told of, unless it never lasts longer.
 const SOON: i64 = 14;
 
-/// TLS of the listener.
-pub(super) fn of_listener(gateway: &spec::Gateway, diagnostics: &mut Diagnostics) -> Option<Server> {
-    let written = gateway.tls.as_ref()?;
+/// TLS of a listener.
+pub(super) fn of_listener(written: &Tls, diagnostics: &mut Diagnostics) -> Option<Server> {
     let mut identities: Vec<Identity> = Vec::new();
     for pair in &written.pairs {
         let Some(identity) = identity(pair, diagnostics) else {

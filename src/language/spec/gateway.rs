@@ -64,6 +64,8 @@ pub struct Gateway {
 pub struct Admin {
     /// `listen:`.
     pub listen: Name,
+    /// `tls:`.
+    pub tls: Option<Tls>,
 }
 
 /// `expose:`.
@@ -265,8 +267,9 @@ impl Reader<'_> {
         let listen = self
             .required(&mut fields, "listen", node.span)
             .and_then(|node| self.text("listen", node));
+        let tls = fields.take("tls").and_then(|(_, node)| self.tls(node));
         fields.finish();
-        Some(Admin { listen: listen? })
+        Some(Admin { listen: listen?, tls })
     }
 
     fn expose(&mut self, node: &Node) -> Option<Expose> {

@@ -387,7 +387,7 @@ pub const KEYS: &[Key] = &[
     later("access", &[Gateway], ANY, "Networks that may ask."),
     later("rate_limits", &[Gateway], ANY, "Named limits."),
     later("compression", &[Gateway], ANY, "Compressed responses."),
-    key("tls", &[Gateway], Object(Tls), "Certificates of the listener; without it connections are not secured."),
+    key("tls", &[Gateway, Admin], Object(Tls), "Certificates of the listener; without it connections are not secured."),
     key("certificates", &[Tls], List(&Object(Certificate)), "Certificates, chosen by the name that a client asks for; the first is for all others."),
     key("cert", &[Certificate, BackendTls], Text, "A PEM file: the certificate, then those that lead to its root."),
     key("key", &[Certificate, BackendTls], Text, "A PEM file: the private key of the certificate."),

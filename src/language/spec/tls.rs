@@ -1,4 +1,4 @@
-//! `tls:` of weft.yaml and of backends, and `proxy_protocol:`, as written; files are read here, and understood by the checker.
+//! `tls:` of listeners and of backends, and `proxy_protocol:`, as written; files are read here, and understood by the checker.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct Pair {
     pub key: File,
 }
 
-/// `tls:` of weft.yaml.
+/// `tls:` of a listener.
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// `certificates:`, in written order.

@@ -635,6 +635,7 @@ fn plan(fragments: Vec<Fragment>) -> Plan {
             listen: Vec::new(),
             workers: None,
             admin_listen: String::new(),
+            admin_tls: None,
             tls: None,
             proxy_protocol: None,
             max_headers: 0,
