@@ -156,7 +156,20 @@ pub fn explain(plan: &Plan, index: EndpointIndex) -> Result<Explanation<'_>, Arc
     };
     let recipe = endpoint.recipe.as_ref().map_err(|it| it.backend.clone())?;
     let schedule = Schedule::of(plan, recipe);
-    let calls = schedule.nodes();
+    let mut calls = schedule.nodes();
+    if let (Some(_), Some(call)) = (&recipe.proxy, calls.first_mut()) {
+        // It is no call among others: the answer is its answer.
+        call.name = "proxy".into();
+        call.does = call
+            .does
+            .split_once(' ')
+            .map_or_else(String::new, |(_, it)| match it.split_once(' ') {
+                Some((_, path)) => format!("passes through to {path}"),
+                None => it.to_owned(),
+            });
+        call.only_for_fallback = false;
+        call.is_unsafe = false;
+    }
     let mut builds = Vec::new();
     schedule.each_mention(&mut |it| {
         if it.builds {
@@ -362,7 +375,7 @@ fn does(plan: &Plan, call: &Call) -> (String, Option<Arc<str>>) {
             for part in &http.path {
                 match part {
                     PathPart::Literal(text) => path.push_str(text),
-                    PathPart::Segment(_) | PathPart::Segments(_) => {
+                    PathPart::Segment(_) | PathPart::Segments(_) | PathPart::Own(..) => {
                         let hole = holes.next().map_or("…", |it| &it.expression);
                         path.extend(["${", hole, "}"]);
                     }

@@ -9,6 +9,7 @@ pub mod code;
 mod input;
 mod mask;
 mod mention;
+mod proxy;
 mod response;
 mod template;
 mod walk;
@@ -33,6 +34,7 @@ pub use call::{
 pub use input::{Absent, Body, BodyMember, Constraint, GivenFields, Inputs, Location, Param, RequestPart};
 pub use mask::Used;
 pub use mention::{Mention, Mentioned};
+pub use proxy::{Forward, Proxy, is_secret};
 pub use response::{
     CallCache, Cookie, EndpointCache, ErrorMatch, ErrorRule, Errors, Keep, Response, ResponseBody, Status,
 };
@@ -180,4 +182,6 @@ pub struct Recipe {
     pub errors: Errors,
     /// `deprecated:`, ready to send.
     pub deprecated: Vec<(HeaderName, HeaderValue)>,
+    /// `proxy:`: the request is handed over in place of a response of its own, once every `require` held.
+    pub proxy: Option<Proxy>,
 }

@@ -18,6 +18,7 @@ mod e2e {
     mod demo;
     mod foreign;
     mod mock;
+    mod proxy;
     mod proxy_protocol;
     mod secure_backends;
     mod serve;

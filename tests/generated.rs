@@ -46,6 +46,7 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
         "Compositions",
         &[
             ("an endpoint", Place::Endpoint),
+            ("`forward`", Place::Forward),
             ("a fragment", Place::Fragment),
             ("a param", Place::Param),
             ("`body`", Place::Body),

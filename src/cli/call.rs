@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use clap::ValueEnum;
 use http::{HeaderName, HeaderValue, Method, Uri, header};
@@ -113,7 +113,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let answer = Answer {
             status: parts.status,
             headers: parts.headers,
-            body: body.collect().await.context("the body of the answer")?.to_bytes(),
+            body: body
+                .collect()
+                .await
+                .map_err(|it| anyhow!(it).context("the body of the answer"))?
+                .to_bytes(),
         };
         // What was sent and may not be cancelled ends in its own time.
         hall.detached.idle().await;

@@ -143,6 +143,10 @@ fn waits(waits: &[Wait], indent: &str, out: &mut String) {
 fn time(explained: &Explanation<'_>, out: &mut String) {
     let whole = explained.recipe.timeout;
     line!(out, "\nTime");
+    if explained.recipe.proxy.is_some() {
+        line!(out, "  {} until the backend begins to answer", shown(whole));
+        return;
+    }
     line!(out, "  {} for the whole request", shown(whole));
     if !explained.critical.is_empty() {
         let chain = explained.critical.join(" → ");
@@ -173,6 +177,12 @@ fn backends(explained: &Explanation<'_>, out: &mut String) {
 fn cache(explained: &Explanation<'_>, out: &mut String) {
     line!(out, "\nCache");
     match &explained.recipe.cache {
+        None if explained.recipe.proxy.is_some() => {
+            line!(
+                out,
+                "  nothing is stored; what the backend says of it goes to the client as it is"
+            );
+        }
         None => line!(out, "  the response is not stored"),
         Some(cache) => {
             let shared = if explained.recipe.identity {

@@ -5,18 +5,20 @@
 
 mod enter;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use http::Version;
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, watch};
 
+use crate::runtime::backend::passing::BoxError;
 use crate::runtime::serve;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::time::Instant;
@@ -176,7 +179,7 @@ impl Worker {
         let Some(enter::Entered { stream, peer, http2 }) = entered else {
             return;
         };
-        let activity = Rc::new(Activity::default());
+        let activity = Arc::new(Activity::default());
         let builder = auto::Builder::new(LocalExecutor);
         let mut builder = match http2 {
             Some(true) => builder.http2_only(),
@@ -204,11 +207,14 @@ impl Worker {
             self.busy.notify_one();
             async move {
                 let response = serve::handle(running, request, peer).await;
-                drop(request_guard);
-                Ok::<_, std::convert::Infallible>(response)
+                Ok::<_, std::convert::Infallible>(response.map(|body| Answer {
+                    body,
+                    _answering: request_guard,
+                }))
             }
         });
-        let connection = builder.serve_connection(io, service);
+        // Where a WebSocket is handed over, the connection ends here and lives on there.
+        let connection = builder.serve_connection_with_upgrades(io, service);
         let mut connection = std::pin::pin!(connection);
         let mut stopping = false;
         loop {
@@ -262,13 +268,17 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecu
 
 // === Time limits of a connection ===
 
-/// What a connection is doing: answering so many requests, idle, or receiving a request head.
+/// What a connection is doing: answering so many requests, idle, or receiving a request head. One thread asks and tells; it
+/// can be sent to others because a connection may be handed on.
 #[derive(Debug)]
 struct Activity {
-    in_flight: Cell<usize>,
-    idle_since: Cell<Instant>,
-    head_since: Cell<Option<Instant>>,
-    multiplexed: Cell<bool>,
+    began: Instant,
+    in_flight: AtomicUsize,
+    /// Nanoseconds since it began.
+    idle_since: AtomicU64,
+    /// The same, and one more; 0 where no head is being received.
+    head_since: AtomicU64,
+    multiplexed: AtomicBool,
 }
 
 /// What is to be done with a connection.
@@ -282,39 +292,49 @@ enum Verdict {
 impl Default for Activity {
     fn default() -> Self {
         Self {
-            in_flight: Cell::new(0),
-            idle_since: Cell::new(Instant::now()),
-            head_since: Cell::new(None),
-            multiplexed: Cell::new(false),
+            began: Instant::now(),
+            in_flight: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(0),
+            head_since: AtomicU64::new(0),
+            multiplexed: AtomicBool::new(false),
         }
     }
 }
 
 impl Activity {
-    fn begin(self: Rc<Self>, version: Version) -> Answering {
-        self.in_flight.set(self.in_flight.get() + 1);
-        self.head_since.set(None);
-        self.multiplexed.set(version == Version::HTTP_2);
+    fn begin(self: Arc<Self>, version: Version) -> Answering {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.head_since.store(0, Relaxed);
+        self.multiplexed.store(version == Version::HTTP_2, Relaxed);
         Answering(self)
+    }
+
+    fn is_answering(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Bytes came while nothing is being answered: on HTTP/1.1, the beginning of a request head.
     fn received(&self) {
-        if self.in_flight.get() == 0 && !self.multiplexed.get() && self.head_since.get().is_none() {
-            self.head_since.set(Some(Instant::now()));
+        if !self.is_answering() && !self.multiplexed.load(Relaxed) && self.head_since.load(Relaxed) == 0 {
+            self.head_since.store(self.now().saturating_add(1), Relaxed);
         }
     }
 
     fn limit(&self, head: Duration, idle: Duration) -> (Instant, Verdict) {
-        match self.head_since.get() {
-            Some(since) => (since + head, Verdict::TooSlow),
-            None => (self.idle_since.get() + idle, Verdict::Idle),
-        }
+        let (since, length, verdict) = match self.head_since.load(Relaxed).checked_sub(1) {
+            Some(since) => (since, head, Verdict::TooSlow),
+            None => (self.idle_since.load(Relaxed), idle, Verdict::Idle),
+        };
+        (self.began + Duration::from_nanos(since) + length, verdict)
     }
 
     fn verdict(&self, head: Duration, idle: Duration) -> Verdict {
         let (limit, verdict) = self.limit(head, idle);
-        if self.in_flight.get() == 0 && Instant::now() >= limit {
+        if !self.is_answering() && Instant::now() >= limit {
             verdict
         } else {
             Verdict::Stay
@@ -326,7 +346,7 @@ impl Activity {
         let step = head.min(idle).max(Duration::from_millis(10));
         let (limit, _) = self.limit(head, idle);
         let soonest = Instant::now() + step;
-        if self.in_flight.get() == 0 && self.head_since.get().is_some() {
+        if !self.is_answering() && self.head_since.load(Relaxed) > 0 {
             limit.max(Instant::now())
         } else {
             soonest
@@ -336,19 +356,42 @@ impl Activity {
 
 /// A request that is being answered.
 #[derive(Debug)]
-struct Answering(Rc<Activity>);
+struct Answering(Arc<Activity>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get().saturating_sub(1));
-        self.0.idle_since.set(Instant::now());
+        self.0.in_flight.fetch_sub(1, Relaxed);
+        self.0.idle_since.store(self.0.now(), Relaxed);
+    }
+}
+
+/// The body of a response: until its end the request is being answered.
+struct Answer {
+    body: serve::body::Body,
+    _answering: Answering,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
 /// A connection that notes when bytes arrive.
 struct Watched {
     stream: TokioIo<Stream>,
-    activity: Rc<Activity>,
+    activity: Arc<Activity>,
 }
 
 impl Read for Watched {

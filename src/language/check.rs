@@ -34,6 +34,7 @@ mod object;
 mod outline;
 mod param;
 mod protection;
+mod proxy;
 mod reason;
 mod response;
 mod safety;

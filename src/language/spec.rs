@@ -12,6 +12,7 @@ pub mod keys;
 mod name;
 mod policy;
 pub mod protection;
+mod proxy;
 mod reader;
 pub mod scalar;
 pub mod template;
@@ -114,6 +115,23 @@ pub struct Composition {
     pub deprecated: Option<Deprecated>,
     /// `select:`.
     pub select: Option<Spanned<bool>>,
+    /// `proxy:`, with `forward:`.
+    pub proxy: Option<Proxy>,
+}
+
+/// `proxy: backend:/path` and the headers that it hands over.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// The key's value.
+    pub span: Span,
+    /// The backend.
+    pub backend: Name,
+    /// Its path there.
+    pub path: TextTemplate,
+    /// `forward: { request }`: names of headers, or beginnings of them before a `*`.
+    pub request: Vec<Name>,
+    /// `forward: { response }`.
+    pub response: Vec<Name>,
 }
 
 /// `endpoint: GET /pages/{id}` or `fragment: name`.

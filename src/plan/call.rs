@@ -324,6 +324,8 @@ pub enum PathPart {
     Segment(Program),
     /// A list that fills several segments.
     Segments(Program),
+    /// Segments of the request's own path, from the first to before the second, as they came; only for `proxy:`.
+    Own(usize, Option<usize>),
 }
 
 impl Call {

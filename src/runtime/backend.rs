@@ -11,6 +11,7 @@ pub mod grpc;
 pub mod guard;
 mod health;
 pub mod http;
+pub mod passing;
 mod pushback;
 pub mod target;
 pub mod xml;
@@ -25,10 +26,11 @@ use ::http::{HeaderMap, Method};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
-pub use self::attempt::{Dice, Guarded, Maker};
+pub use self::attempt::{Dice, Ended, Guarded, Lease, Maker, Unanswered};
 pub use self::balance::Readiness;
 pub use self::failure::{Facts, Failure, FailureKind, Fault, Pushback, Retry};
 pub use self::guard::{Guard, Guards};
+pub use self::passing::{Handed, Patience, Stream, Unpassed};
 pub use crate::plan::code;
 use crate::plan::{self, Accept, BackendIndex, Protocol, Target};
 use crate::time::Deadline;
@@ -101,6 +103,15 @@ pub trait Backend: fmt::Debug {
     ///
     /// Cancel safety: dropping the future cancels the request, and the target is told where the protocol can.
     fn call<'c>(&'c self, request: &'c Request, attempt: Attempt) -> LocalBoxFuture<'c, Result<Reply, Failure>>;
+
+    /// Hands a request over and gives the head of the answer as soon as it is there; both bodies come in pieces. Marks
+    /// `sent` before anything leaves.
+    ///
+    /// Cancel safety: dropping the future, or the body of the answer, cancels the request.
+    fn pass(&self, _request: Handed, _sent: Sent) -> LocalBoxFuture<'_, Result<::http::Response<Stream>, Unpassed>> {
+        let failure = Failure::bug("a backend that takes no requests of others");
+        Box::pin(std::future::ready(Err(Unpassed::from(failure))))
+    }
 
     /// Whether it has a connection.
     fn readiness(&self) -> Readiness {

@@ -27,6 +27,7 @@ use std::time::Duration;
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
 
+pub(super) use self::build::handed_path;
 pub use self::detach::Detached;
 use self::scope::{Place, Scope};
 use super::backend::{Backends, Directives, Failure};
@@ -283,7 +284,7 @@ impl<'a> Context<'a> {
 impl Failed {
     /// What is no call's failure.
     #[expect(clippy::unnecessary_box_returns, reason = "failures travel boxed")]
-    pub(super) fn of_endpoint(failure: Failure) -> Box<Self> {
+    pub(in crate::runtime) fn of_endpoint(failure: Failure) -> Box<Self> {
         Box::new(Self {
             failure,
             call: None,

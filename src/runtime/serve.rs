@@ -4,10 +4,12 @@
 //! values and gives a value; there is no mutable context. A failure becomes a response in one place.
 //! Invariant: [`handle`] always answers; a panic is a 500 and a counter.
 
+pub mod body;
 pub mod details;
 pub mod fresh;
 pub mod input;
 pub mod log;
+mod pass;
 pub mod peer;
 pub mod problem;
 pub mod respond;
@@ -24,12 +26,13 @@ use futures::FutureExt;
 use http::Method;
 use http::request::Parts;
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 
 use self::log::Line;
 pub use self::peer::Peer;
 use self::problem::Refusal;
 use self::trace::Trace;
+use super::backend::passing::BoxError;
 use super::execute::{Incoming, Outcome, Tags};
 use super::select::Selected;
 use super::snapshot::Running;
@@ -40,7 +43,7 @@ use crate::schema::path_template::Match;
 use crate::time::Deadline;
 
 /// What goes back to the client.
-pub type Response = http::Response<Full<Bytes>>;
+pub type Response = http::Response<body::Body>;
 
 /// Answers one request. Runs on a worker's local runtime.
 ///
@@ -48,7 +51,8 @@ pub type Response = http::Response<Full<Bytes>>;
 /// that others wait for go on.
 pub async fn handle<B>(running: Rc<Running>, request: http::Request<B>, peer: Rc<Peer>) -> Response
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<BoxError>,
 {
     let (parts, body) = request.into_parts();
     let trace = Rc::new(Trace::of(&parts.headers));
@@ -89,7 +93,8 @@ async fn phases<B>(
     line: &mut Line,
 ) -> Result<Response, Refusal>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<BoxError>,
 {
     // Which endpoint?
     let (index, endpoint, captures) = match route(&running.snapshot.plan, parts)? {
@@ -103,7 +108,20 @@ where
     // Is there room?
     let settings = &running.snapshot.plan.settings;
     let entered = running.hall.enter(settings.max_in_flight, recipe.changes);
-    let _in_flight = entered.ok_or(Refusal::Overloaded)?;
+    let in_flight = entered.ok_or(Refusal::Overloaded)?;
+    if let Some(proxy) = &recipe.proxy {
+        let asked = pass::Asked {
+            running,
+            recipe: (index, recipe),
+            proxy,
+            parts,
+            captures,
+            remote_ip: peer.address,
+            trace,
+            in_flight,
+        };
+        return Box::pin(pass::answer(asked, body, deadline, line)).await;
+    }
 
     // With what?
     let body = read_body(&recipe.inputs.body, parts, body, settings.max_body, deadline).await?;
@@ -229,7 +247,8 @@ async fn read_body<B>(
     deadline: Deadline,
 ) -> Result<Bytes, Refusal>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<BoxError>,
 {
     let json = match wanted {
         plan::Body::None => return Ok(Bytes::new()),
@@ -274,6 +293,7 @@ mod tests {
     /// It is copied when a request comes in, so that what is rare is boxed.
     #[test]
     fn the_future_of_a_request_is_small() {
+        use http_body_util::Full;
         type Asking = http::Request<Full<Bytes>>;
         fn size<F>(_: fn(Rc<Running>, Asking, Rc<Peer>) -> F) -> usize {
             size_of::<F>()

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::{FutureExt, LocalBoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use serde_json::Value;
@@ -19,8 +19,8 @@ use serde_json::Value;
 use super::fixture::{Answer, Line, On};
 use crate::plan::{self, Target};
 use crate::runtime::backend::http::reply;
-use crate::runtime::backend::{Attempt, Backend, Failure, Reply, Request};
-use crate::time::Instant;
+use crate::runtime::backend::{Attempt, Backend, Failure, Handed, Reply, Request, Retry, Sent, Stream, Unpassed};
+use crate::time::{Deadline, Instant};
 
 /// All lines of a fixture, what was asked, and what went otherwise.
 pub struct Script {
@@ -283,12 +283,45 @@ impl ScriptedBackend {
     }
 
     async fn http(&self, request: &Request, attempt: Attempt) -> Result<Reply, Failure> {
+        let Request::Http { method, accept, .. } = request else {
+            return Err(Failure::bug("a gRPC call for an HTTP backend"));
+        };
+        let response = self.http_answer(request, attempt).await?;
+        reply::read(response, *accept, *method == http::Method::HEAD, self.max_message).await
+    }
+
+    /// A request that is handed over, as soon as all of it is there.
+    async fn passed(&self, request: Handed, sent: Sent) -> Result<http::Response<Stream>, Failure> {
+        let (parts, body) = request.into_parts();
+        let body = match body {
+            Some(body) => {
+                let whole = body.collect().await;
+                Some(whole.map_err(|_| Failure::connection(std::io::Error::from(std::io::ErrorKind::UnexpectedEof)))?)
+            }
+            None => None,
+        };
+        let request = Request::Http {
+            method: parts.method,
+            path_and_query: parts.uri.to_string(),
+            headers: parts.headers,
+            body: body.map(http_body_util::Collected::to_bytes),
+            accept: plan::Accept::Bytes,
+        };
+        let attempt = Attempt {
+            sent,
+            ..Attempt::new(Deadline::after(Duration::from_hours(24)))
+        };
+        let response = self.http_answer(&request, attempt).await?;
+        Ok(response.map(|body| -> Stream { Box::pin(body.map_err(|never| match never {})) }))
+    }
+
+    async fn http_answer(&self, request: &Request, attempt: Attempt) -> Result<http::Response<Full<Bytes>>, Failure> {
         let Request::Http {
             method,
             path_and_query,
             headers,
             body,
-            accept,
+            ..
         } = request
         else {
             return Err(Failure::bug("a gRPC call for an HTTP backend"));
@@ -326,7 +359,7 @@ impl ScriptedBackend {
                 response.headers_mut().append(name, value);
             }
         }
-        reply::read(response, *accept, *method == http::Method::HEAD, self.max_message).await
+        Ok(response)
     }
 
     /// Checks how the request arrived, and lets the time pass that the answer takes.
@@ -377,6 +410,23 @@ impl Backend for ScriptedBackend {
                 } => self.grpc(path, message, metadata, attempt).await,
                 Request::Http { .. } => self.http(request, attempt).await,
             }
+        }
+        .boxed_local()
+    }
+
+    fn pass(&self, request: Handed, sent: Sent) -> LocalBoxFuture<'_, Result<http::Response<Stream>, Unpassed>> {
+        let again = request.body().is_none().then(|| {
+            let mut again = http::Request::new(None);
+            *again.method_mut() = request.method().clone();
+            *again.uri_mut() = request.uri().clone();
+            *again.headers_mut() = request.headers().clone();
+            Box::new(again)
+        });
+        async move {
+            self.passed(request, sent).await.map_err(|failure| Unpassed {
+                request: again.filter(|_| failure.retry == Retry::Always),
+                failure,
+            })
         }
         .boxed_local()
     }

@@ -66,6 +66,13 @@ impl Process {
         }
     }
 
+    /// The most memory that it ever had, where the system says so.
+    pub fn peak_kib(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = text.lines().find(|it| it.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
     /// Waits for a line that contains `text` and has not been waited for.
     pub fn wait_for_next(&mut self, text: &str) -> String {
         loop {

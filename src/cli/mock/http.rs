@@ -84,7 +84,7 @@ fn route(http: &HttpCall) -> Route {
         .map(|it| match it {
             PathPart::Literal(text) => &**text,
             PathPart::Segment(_) => "\u{1}",
-            PathPart::Segments(_) => "\u{2}",
+            PathPart::Segments(_) | PathPart::Own(..) => "\u{2}",
         })
         .collect();
     let segments = text.split('/').skip(1);

@@ -81,5 +81,6 @@ fn alone(written: &Expression) -> Composition {
         deprecated: None,
         select: None,
         invalidate: None,
+        proxy: None,
     }
 }

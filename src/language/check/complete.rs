@@ -10,6 +10,9 @@ use crate::language::spec::{
 };
 use crate::schema::MessageRef;
 
+/// The name of the call that `proxy:` stands for: no name in a file begins with a capital.
+const PROXY: &str = "Proxy";
+
 /// What the short forms cannot say by themselves.
 pub(super) struct Hints<'h> {
     /// google.api.http's, for the shorthand.
@@ -64,6 +67,26 @@ pub(super) fn complete(written: &Composition, hints: &Hints<'_>) -> Composition 
             }),
             headers: headers.collect(),
             ..Call::empty(Name { value: "".into(), span }, span)
+        });
+    }
+    if let (Some(proxy), Head::Endpoint { method, .. }) = (&written.proxy, &written.head) {
+        let span = proxy.span;
+        let name = Name {
+            value: PROXY.into(),
+            span,
+        };
+        composition.response = path(&[PROXY], span).map(template);
+        composition.calls.push(Call {
+            kind: Some(CallKind::Http {
+                method: method.clone(),
+                backend: proxy.backend.clone(),
+                path: proxy.path.clone(),
+                query: Vec::new(),
+                body: None,
+                accept: None,
+                schema: None,
+            }),
+            ..Call::empty(name, span)
         });
     }
     if composition.response.is_none() {

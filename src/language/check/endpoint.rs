@@ -14,6 +14,7 @@ use super::field_mask;
 use super::lint;
 use super::outline::{Outline, ParamNode, ROOT};
 use super::param::Origin;
+use super::proxy;
 use super::response::deprecated;
 use super::world::{Unserved, World};
 use crate::codec::HttpBinding;
@@ -201,7 +202,8 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
     assemble(world, &outline, &setting, diagnostics, |unit, inputs| {
         let mut graph = unit.graph(ROOT, &Facts::new(), bound.as_ref());
         graph.require = unit.requires();
-        let response = unit.response();
+        let mut response = unit.response();
+        let proxy = proxy::hand_over(entry, unit, &mut graph, &mut response);
         deferral::defer_checks(&mut graph, &response);
         field_mask::fill(&mut graph, |graph| Used::by(graph, &response, None, |_| true));
         let digest = cache::fingerprint(unit, written, format!("{} {}", method.value, path.value).as_bytes());
@@ -211,7 +213,11 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
             .and_then(|it| cache::check(unit, it, plan_method, digest, bound.is_some()));
         cache::check_invalidate(unit, plan_method);
         let privacy = cache::privacy(unit.outline);
-        let timeout = timeout(world, written);
+        let timeout = match (&written.timeout, &proxy) {
+            // What is passed through has no end by itself: this is how long the backend may be silent before it answers.
+            (None, Some((_, usual))) => *usual,
+            _ => timeout(world, written),
+        };
         let place = written.timeout.as_ref().map(|it| it.span);
         lint::check(unit, Some((timeout, place)));
         Recipe {
@@ -226,6 +232,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
             vary: privacy.vary,
             errors: error_rule::errors(&written.errors, &world.gateway.errors, unit.diagnostics),
             deprecated: deprecated(written.deprecated.as_ref(), unit.diagnostics),
+            proxy: proxy.map(|(proxy, _)| proxy),
         }
     })
 }

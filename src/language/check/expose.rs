@@ -105,6 +105,7 @@ fn endpoint(
         cookies: Vec::new(),
         cache: None,
         invalidate: None,
+        proxy: None,
         errors: Errors::default(),
         deprecated: None,
         select: None,

@@ -218,7 +218,7 @@ impl Unit<'_, '_> {
 }
 
 /// Whether a hole has slashes or ends on both sides.
-fn stands_alone(parts: &[TextPart], at: usize) -> bool {
+pub(super) fn stands_alone(parts: &[TextPart], at: usize) -> bool {
     let before = match at.checked_sub(1).and_then(|it| parts.get(it)) {
         Some(TextPart::Literal(text, _)) => text.ends_with('/'),
         Some(TextPart::Hole(_)) => false,

@@ -295,7 +295,7 @@ fn name_of(call: &Call) -> Option<(usize, Arc<str>)> {
             for part in &http.path {
                 match part {
                     PathPart::Literal(text) => name.push_str(text),
-                    PathPart::Segment(_) | PathPart::Segments(_) => name.push_str("{}"),
+                    PathPart::Segment(_) | PathPart::Segments(_) | PathPart::Own(..) => name.push_str("{}"),
                 }
             }
             Some((http.backend.0, name.into()))

@@ -364,7 +364,7 @@ impl Reader<'_> {
         Some((method, backend?, path?))
     }
 
-    fn path(&mut self, text: &Text, start: usize, end: usize) -> Option<TextTemplate> {
+    pub(super) fn path(&mut self, text: &Text, start: usize, end: usize) -> Option<TextTemplate> {
         let span = self.part(text, start, end);
         let parts = self.parts(text, start, end)?;
         let starts_well = matches!(parts.first(), Some(TextPart::Literal(first, _)) if first.starts_with('/'));

@@ -10,6 +10,23 @@ use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Document, Node, NodeKind, Span, Spanned};
 use crate::schema::suggest::did_you_mean;
 
+/// Keys of an endpoint that say what is answered in another way than `proxy` does.
+const BESIDE_NO_PROXY: [&str; 13] = [
+    "backend",
+    "body",
+    "cache",
+    "call",
+    "calls",
+    "cookies",
+    "headers",
+    "invalidate",
+    "json",
+    "request",
+    "response",
+    "select",
+    "status",
+];
+
 /// Methods of an endpoint.
 const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
@@ -169,12 +186,29 @@ impl Reader<'_> {
                 .unwrap_or_default(),
             deprecated: fields.take_if_any("deprecated").and_then(|node| self.deprecated(node)),
             select: fields.take_if_any("select").and_then(|node| self.bool("select", node)),
+            proxy: self.proxy(fields),
         };
         head.map(|_| composition)
     }
 
     /// A file answers with one `call`, or with `calls` and `response`.
     fn what_answers(&mut self, fields: &Fields<'_>) {
+        if let Some(proxy) = fields.key("proxy") {
+            for name in BESIDE_NO_PROXY {
+                if let Some(key) = fields.key(name) {
+                    let title = format!("`proxy` and `{name}` cannot stand together");
+                    let diagnostic = Diagnostic::new("conflicting-keys", key.span, title)
+                        .label("what is passed through is neither made nor kept here")
+                        .other(proxy.span, "the request is handed over here");
+                    self.push(diagnostic);
+                }
+            }
+            return;
+        }
+        if let Some(key) = fields.key("forward") {
+            let diagnostic = Diagnostic::new("misplaced-key", key.span, "`forward` belongs to `proxy`");
+            self.push(diagnostic.label("calls send the headers that their `headers:` name"));
+        }
         if let Some(call) = fields.key("call") {
             for name in ["calls", "response"] {
                 if let Some(key) = fields.key(name) {

@@ -11,8 +11,8 @@ use Form::{
 use Place::{
     Admin, Backend, BackendTls, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp,
     CallRetry, CallValue, Certificate, Cookie, Defaults, Deprecated, Eject, Endpoint, EndpointCache, ErrorRule, Errors,
-    Expose, Fragment, Gateway, Health, Hedge, Json, Limit, Limits, Log, Param, ProxyProtocol, Require, Retry, Shutdown,
-    Slow, Storage, Telemetry, Tls,
+    Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Limit, Limits, Log, Param, ProxyProtocol, Require, Retry,
+    Shutdown, Slow, Storage, Telemetry, Tls,
 };
 
 /// A map with keys of its own.
@@ -66,6 +66,8 @@ pub enum Place {
     Errors,
     /// `expose: {…}`.
     Expose,
+    /// `forward:` of a `proxy`.
+    Forward,
     /// The root of a file with `fragment:`.
     Fragment,
     /// The root of weft.yaml.
@@ -217,6 +219,7 @@ impl Place {
             ErrorRule => "an entry of `errors`",
             Errors => "`errors`",
             Expose => "`expose`",
+            Forward => "`forward`",
             Fragment => "a fragment",
             Gateway => "the gateway file",
             Health => "`health`",
@@ -289,8 +292,10 @@ pub const KEYS: &[Key] = &[
     key("deprecated", &[Endpoint], Object(Deprecated), "Sends the headers of RFC 9745 and RFC 8594."),
     key("select", &[Endpoint], Bool, "Lets a client choose fields with `?fields=`."),
     later("stream", &[Endpoint], Expression, "Sends a server-streaming call's replies as events."),
-    later("proxy", &[Endpoint], Text, "Hands the request to an HTTP backend as it is."),
-    later("forward", &[Endpoint], ANY, "Headers that `proxy` hands over."),
+    key("proxy", &[Endpoint], Text, "Hands the request to an HTTP backend, and its answer back: `backend:/path`."),
+    key("forward", &[Endpoint], Object(Forward), "Headers that `proxy` hands over beside the usual ones."),
+    key("request", &[Forward], List(&Text), "Of the request: names, or `x-*`."),
+    key("response", &[Forward], List(&Text), "Of the answer: names, or `x-*`."),
     later("auth", &[Endpoint], ANY, "Who may ask."),
     later("allow", &[Endpoint], Condition, "A condition over claims; 403 where it is false."),
     later("rate_limit", &[Endpoint], ANY, "How often one may ask."),

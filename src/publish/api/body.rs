@@ -18,6 +18,10 @@ pub(super) fn describe(recipe: &Recipe, binding: Option<&HttpBinding>, types: &m
         })
     };
     match &recipe.inputs.body {
+        _ if recipe.proxy.is_some() => Some(RequestBody {
+            content: Content::Raw,
+            required: false,
+        }),
         Body::Bytes(_) => Some(RequestBody {
             content: Content::Raw,
             required: false,

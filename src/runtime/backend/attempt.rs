@@ -4,6 +4,8 @@
 //! (`plan::Policy`); here is when. All attempts share the call's deadline, which the caller keeps by dropping the future.
 //! Invariant: a second attempt begins only where the plan allows it and the budget pays for it.
 
+mod pass;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::pin;
@@ -18,6 +20,8 @@ use super::guard::{Guard, count};
 use super::{Attempt, Backend, Failure, Pushback, Reply, Request, Retry};
 use crate::plan::{HedgeAfter, Policy, Target};
 use crate::time::Instant;
+
+pub use self::pass::{Ended, Lease, Unanswered};
 
 /// One worker's way to one backend.
 pub struct Guarded {
@@ -145,12 +149,7 @@ impl Guarded {
             && self.guard.balancer.is_lost(Instant::now())
         {
             count(&self.guard.counts.failovers);
-            let name = self.guard.method(policy.method).map(|it| &*it.name);
-            let method = name.and_then(|it| failover.guard.method_named(it));
-            let policy = Policy {
-                method: method.unwrap_or(policy.method),
-                ..policy
-            };
+            let policy = self.policy_at(failover, policy);
             return failover.call(request, attempt, policy).boxed_local().await;
         }
         if policy.retry.is_some() || policy.hedge.is_some() {
@@ -179,6 +178,16 @@ impl Guarded {
             n_made += 1;
             let again = self.attempt(request, &attempt, policy, &tried);
             result = again.boxed_local().await;
+        }
+    }
+
+    /// The policy of a call where another backend gets it.
+    fn policy_at(&self, other: &Self, policy: Policy) -> Policy {
+        let name = self.guard.method(policy.method).map(|it| &*it.name);
+        let method = name.and_then(|it| other.guard.method_named(it));
+        Policy {
+            method: method.unwrap_or(policy.method),
+            ..policy
         }
     }
 

@@ -5,10 +5,12 @@
 //! idempotent method on a connection that was used before and closed without a byte of reply.
 
 mod directives;
+mod pass;
 pub mod reply;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +21,8 @@ use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 
-use super::{Attempt, Backend, Failure, Readiness, Reply, Request, target};
+use self::pass::Outbound;
+use super::{Attempt, Backend, Failure, Handed, Readiness, Reply, Request, Sent, Stream, Unpassed, target};
 use crate::plan::{self, Accept, Target};
 use crate::time::Instant;
 use crate::tls;
@@ -34,7 +37,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A target of an HTTP backend, as one worker sees it.
 #[derive(Debug)]
 pub struct HttpBackend {
-    pool: Pool,
+    pool: Rc<Pool>,
     /// What every request carries.
     headers: HeaderMap,
     max_message: usize,
@@ -54,7 +57,7 @@ struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Outbound>,
     since: Instant,
 }
 
@@ -62,7 +65,7 @@ struct Idle {
 #[derive(Debug)]
 struct Taken<'p> {
     pool: &'p Pool,
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Outbound>,
     used: bool,
 }
 
@@ -88,13 +91,13 @@ impl HttpBackend {
         }
         headers.extend(own);
         Self {
-            pool: Pool {
+            pool: Rc::new(Pool {
                 host: HeaderValue::try_from(&*target.authority).ok(),
                 target: target.clone(),
                 tls: backend.tls.clone(),
                 idle: RefCell::default(),
                 down_until: Cell::new(None),
-            },
+            }),
             headers,
             max_message: backend.max_message,
         }
@@ -136,10 +139,10 @@ impl HttpBackend {
         }
     }
 
-    fn request(&self, outgoing: &Outgoing<'_>, pool: &Pool) -> Result<http::Request<Full<Bytes>>, Failure> {
+    fn request(&self, outgoing: &Outgoing<'_>, pool: &Pool) -> Result<http::Request<Outbound>, Failure> {
         let host = pool.host.clone();
         let host = host.ok_or_else(|| Failure::bug("an authority that is no header value"))?;
-        let mut request = http::Request::new(Full::new(outgoing.body.cloned().unwrap_or_default()));
+        let mut request = http::Request::new(Outbound::Whole(Full::new(outgoing.body.cloned().unwrap_or_default())));
         *request.method_mut() = outgoing.method.clone();
         *request.uri_mut() = outgoing.uri.clone();
         let headers = request.headers_mut();
@@ -185,6 +188,10 @@ impl Backend for HttpBackend {
             self.exchange(&outgoing, &attempt).await
         }
         .boxed_local()
+    }
+
+    fn pass(&self, request: Handed, sent: Sent) -> LocalBoxFuture<'_, Result<http::Response<Stream>, Unpassed>> {
+        self.hand_over(request, sent).boxed_local()
     }
 
     fn readiness(&self) -> Readiness {
@@ -246,13 +253,24 @@ impl Pool {
         idle.pop_back()
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
+    /// Keeps a connection for another request. Only after the whole answer was read.
+    fn put_back(&self, sender: SendRequest<Outbound>) {
+        let mut idle = self.idle.borrow_mut();
+        if !sender.is_closed() && idle.len() < MAX_POOLED {
+            idle.push_back(Idle {
+                sender,
+                since: Instant::now(),
+            });
+        }
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Outbound>, Failure> {
         let connecting = target::connect(&self.target, self.tls.as_ref());
         let stream = connecting.await.map_err(Failure::connect)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::connect)?;
         tokio::task::spawn_local(async move {
             // How it ended is known to the call that was under way.
-            let _ended = connection.await.is_ok();
+            let _ended = connection.with_upgrades().await.is_ok();
         });
         Ok(sender)
     }
@@ -261,13 +279,7 @@ impl Pool {
 impl Taken<'_> {
     /// Keeps the connection for another call. Only after the whole reply was read.
     fn put_back(self) {
-        let mut idle = self.pool.idle.borrow_mut();
-        if !self.sender.is_closed() && idle.len() < MAX_POOLED {
-            idle.push_back(Idle {
-                sender: self.sender,
-                since: Instant::now(),
-            });
-        }
+        self.pool.put_back(self.sender);
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::scope::Scope;
 use super::{Incoming, render};
 use crate::codec::{HttpBinding, json};
-use crate::expr::{Frame, Str, Value};
+use crate::expr::{Frame, Slot, Str, Value};
 use crate::plan::{Accept, Call, GrpcCall, GrpcRequest, Header, HttpCall, JsonReply, Origin, PathPart};
 use crate::runtime::backend::{Failure, Request};
 
@@ -52,7 +52,7 @@ pub(super) fn bound(binding: &Arc<HttpBinding>, incoming: &Incoming) -> Result<V
 /// The request of an HTTP call.
 pub(super) fn http(scope: &Scope<'_>, call: &Call, http: &HttpCall) -> Result<Request, Failure> {
     scope.frame(|frame| {
-        let mut path_and_query = path(&http.path, frame, &call.origin)?;
+        let mut path_and_query = path(&http.path, frame, &call.origin, "")?;
         let mut separator = '?';
         for (name, template) in &http.query {
             for value in render::texts(template, frame)? {
@@ -141,8 +141,23 @@ pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok().filter(|_| visible)
 }
 
+/// The path of a request that is handed over: `own` is its path as it came, and `values` those of its inputs.
+pub(in crate::runtime) fn handed_path(
+    http: &HttpCall,
+    values: &[Value],
+    origin: &Origin,
+    own: &str,
+) -> Result<String, Failure> {
+    let frame = Frame {
+        parent: None,
+        base: Slot(0),
+        values,
+    };
+    path(&http.path, &frame, origin, own)
+}
+
 /// A path in which no value can make a segment of its own, or leave one.
-fn path(parts: &[PathPart], frame: &Frame<'_>, origin: &Origin) -> Result<String, Failure> {
+fn path(parts: &[PathPart], frame: &Frame<'_>, origin: &Origin, own: &str) -> Result<String, Failure> {
     let mut path = String::new();
     // Whether a value has a part in the segment that is being written.
     let mut valued = false;
@@ -171,6 +186,18 @@ fn path(parts: &[PathPart], frame: &Frame<'_>, origin: &Origin) -> Result<String
                     .map_err(|it| Failure::expression(it, Some(origin.clone())))?;
                 path.extend(utf8_percent_encode(&segment(&value, origin)?, RESERVED));
                 valued = true;
+            }
+            PathPart::Own(from, to) => {
+                let segments = own.split('/').skip(1).enumerate();
+                let wanted = segments.filter(|(at, _)| at >= from && to.is_none_or(|to| *at < to));
+                let wanted: Vec<&str> = wanted.map(|(_, it)| it).collect();
+                for segment in &wanted {
+                    let decoded = percent_decode_str(segment).collect::<Vec<_>>();
+                    if matches!(decoded.as_slice(), b"." | b"..") {
+                        return Err(Failure::bad_path(Some(origin.clone())));
+                    }
+                }
+                path.push_str(&wanted.join("/"));
             }
             PathPart::Segments(program) => {
                 let value = program

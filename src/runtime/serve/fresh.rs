@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::Full;
 
 use super::log::{self, Line, Report};
 use super::problem::Refusal;
@@ -192,7 +191,7 @@ fn land(
             return (Ok(of_entry(&old, true, &stood_in(status))), End::StoodIn);
         }
     };
-    let body = respond::whole(response.body()).filter(|_| response.status().is_success());
+    let body = response.body().whole().filter(|_| response.status().is_success());
     let may_be_kept = match (lifetime(directives, keep), tags, body) {
         _ if is_degraded => Err("degraded"),
         (None, ..) => Err("backend"),
@@ -267,7 +266,7 @@ fn stood_in(status: StatusCode) -> String {
 }
 
 fn of_entry(kept: &Kept<Entry>, with_age: bool, status: &str) -> Response {
-    let mut response = Response::new(Full::new(Bytes::clone(&kept.what.body)));
+    let mut response = Response::new(Bytes::clone(&kept.what.body).into());
     *response.status_mut() = kept.what.status;
     *response.headers_mut() = kept.what.headers.clone();
     if with_age {

@@ -76,6 +76,22 @@ impl Report {
 }
 
 impl Report {
+    /// Of a request that was handed over.
+    pub fn passed(backend: Arc<str>, code: tonic::Code, took: Duration) -> Self {
+        let labels = CallLabels {
+            endpoint: Arc::default(),
+            call: "proxy".into(),
+            backend,
+            code: code::name(code),
+            source: "backend",
+        };
+        Self {
+            n_calls: 1,
+            calls: vec![(labels, took)],
+            degraded: Vec::new(),
+        }
+    }
+
     /// Counts the calls, once.
     pub fn count(&mut self, endpoint: &Arc<str>, running: &Running, index: Option<EndpointIndex>) {
         let (meter, metrics) = (running.meter(index), &running.hall.metrics);

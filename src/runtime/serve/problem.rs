@@ -2,6 +2,7 @@
 //!
 //! Nothing of an address, a file, an expression or a backend's own text stands in a problem; the log has all of it.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 use tonic::Code;
@@ -347,7 +348,7 @@ impl Problem {
         body.insert("instance".to_owned(), json!(instance));
         body.extend(self.extensions);
         body.insert("trace_id".to_owned(), json!(trace.trace_id));
-        let mut response = Response::new(Value::Object(body).to_string().into());
+        let mut response = Response::new(Bytes::from(Value::Object(body).to_string()).into());
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         let headers = response.headers_mut();

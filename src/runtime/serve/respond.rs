@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use http_body::Body;
-use http_body_util::Full;
 
 use super::Response;
+use super::body::Body;
 use super::problem::allow;
 use super::trace::{REQUEST_ID, Trace};
 use crate::codec::json;
@@ -35,7 +34,7 @@ pub fn response(outcome: Outcome, recipe: &Recipe) -> Result<Response, Box<Faile
 }
 
 fn of_answer(answer: Answer) -> Response {
-    let mut response = Response::new(Full::new(answer.body));
+    let mut response = Response::new(answer.body.into());
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response
@@ -65,13 +64,13 @@ fn degrade(response: &mut Response, degraded: &[Degraded], recipe: &Recipe) {
     if let Some(member) = &recipe.errors.in_body
         && let Some(body) = with_member(response.body(), member, degraded)
     {
-        *response.body_mut() = Full::new(body);
+        *response.body_mut() = body.into();
     }
 }
 
 /// The body with one member more: what is missing. `None` where the body is no JSON object.
-fn with_member(body: &Full<Bytes>, member: &str, degraded: &[Degraded]) -> Option<Bytes> {
-    let whole = whole(body)?;
+fn with_member(body: &Body, member: &str, degraded: &[Degraded]) -> Option<Bytes> {
+    let whole = body.whole()?;
     let object = json::trim(&whole).strip_suffix(b"}")?;
     if object.first() != Some(&b'{') {
         return None;
@@ -94,18 +93,6 @@ fn with_member(body: &Full<Bytes>, member: &str, degraded: &[Degraded]) -> Optio
     Some(out.into())
 }
 
-/// The bytes of a body that is whole already.
-pub fn whole(body: &Full<Bytes>) -> Option<Bytes> {
-    use futures::FutureExt;
-    use http_body_util::BodyExt;
-
-    body.clone()
-        .collect()
-        .now_or_never()?
-        .ok()
-        .map(http_body_util::Collected::to_bytes)
-}
-
 fn add_vary(response: &mut Response, recipe: &Recipe) {
     if recipe.vary.is_empty() {
         return;
@@ -118,7 +105,7 @@ fn add_vary(response: &mut Response, recipe: &Recipe) {
 
 /// The answer to OPTIONS of a path: 204 with `Allow`.
 pub fn options(methods: &[Method]) -> Response {
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(header::ALLOW, allow(methods));
     response
@@ -130,10 +117,12 @@ pub fn finish(response: &mut Response, method: &Method, trace: &Trace) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     if method == Method::HEAD {
-        let length = response.body().size_hint().exact().unwrap_or_default();
-        if !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        let length = response.body().whole().map(|it| it.len());
+        if let Some(length) = length
+            && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        {
             response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         }
-        *response.body_mut() = Full::default();
+        *response.body_mut() = Body::default();
     }
 }

@@ -1,12 +1,11 @@
 //! Does the client have it already: `ETag` and `If-None-Match` (RFC 9110 §8.8.3, §13.1.2).
 
 use base64_simd::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::Full;
 use sha2::{Digest, Sha256};
 
 use super::Response;
+use super::body::Body;
 
 /// The strong tag of a body: a digest of its bytes.
 pub(super) fn etag(body: &[u8]) -> HeaderValue {
@@ -25,7 +24,7 @@ pub(super) fn unless_known(mut response: Response, request: &HeaderMap) -> Respo
         return response;
     }
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    *response.body_mut() = Full::new(Bytes::new());
+    *response.body_mut() = Body::default();
     for about_the_body in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
         response.headers_mut().remove(about_the_body);
     }

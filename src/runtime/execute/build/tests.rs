@@ -27,7 +27,7 @@ fn built(parts: &[PathPart], id: &str) -> Result<String, FailureKind> {
         base: Slot(0),
         values: &values,
     };
-    path(parts, &frame, &Origin::default()).map_err(|it| it.kind)
+    path(parts, &frame, &Origin::default(), "/own/a%2Fb/%2e./c").map_err(|it| it.kind)
 }
 
 #[test]
@@ -42,6 +42,7 @@ fn a_value_never_makes_or_leaves_a_segment() {
     let twice = [literal("/v2/"), segment(), segment()];
     let many = [literal("/f/"), PathPart::Segments(names().program("list").0)];
     let written = [literal("/v2//x/./"), segment(), literal("/")];
+    let own = |from, to| [literal("/to/"), PathPart::Own(from, to)];
     let bad = Err(FailureKind::BadPath);
     for (about, parts, id, wanted) in [
         ("plain", &alone[..], "p1", Ok("/v2/p1/s")),
@@ -63,6 +64,9 @@ fn a_value_never_makes_or_leaves_a_segment() {
         ("empty among several", &many, "a//b", bad),
         ("empty at the end of several", &many, "a/", bad),
         ("as its author wrote", &written, "x", Ok("/v2//x/./x/")),
+        ("as it came", &own(1, Some(2)), "x", Ok("/to/a%2Fb")),
+        ("as it came, but dots", &own(1, None), "x", bad),
+        ("nothing came", &own(4, None), "x", Ok("/to/")),
     ] {
         assert_eq!(built(parts, id).as_deref(), wanted.as_deref(), "{about}");
     }

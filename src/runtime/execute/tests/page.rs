@@ -557,6 +557,7 @@ impl Page {
             vary: Vec::new(),
             errors: Errors::default(),
             deprecated: Vec::new(),
+            proxy: None,
         };
         let plan = plan(std::mem::take(&mut self.fragments));
         let settings = [settings()];

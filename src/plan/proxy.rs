@@ -1,0 +1,52 @@
+//! `proxy:`: a request that is handed over as it is, and an answer that is handed back.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::CallIndex;
+
+/// `proxy:` and `forward:`.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The call of the graph that says to whom and where: an HTTP call that the graph itself never starts.
+    pub call: CallIndex,
+    /// Headers of the request that are handed over.
+    pub request: Forward,
+    /// Headers of the answer.
+    pub response: Forward,
+}
+
+/// Headers that are handed over.
+#[derive(Debug, Default)]
+pub struct Forward {
+    /// These.
+    pub names: Vec<HeaderName>,
+    /// And those that begin so, credentials and cookies left out.
+    pub starts: Vec<Arc<str>>,
+}
+
+impl Forward {
+    /// Whether a header is handed over.
+    pub fn allows(&self, name: &HeaderName) -> bool {
+        self.names(name) || (!is_secret(name) && self.starts.iter().any(|it| name.as_str().starts_with(&**it)))
+    }
+
+    /// Whether it stands among the names.
+    pub fn names(&self, name: &HeaderName) -> bool {
+        self.names.contains(name)
+    }
+}
+
+/// Credentials and cookies, which are handed over only where they are named.
+pub fn is_secret(name: &HeaderName) -> bool {
+    use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE};
+    [
+        AUTHORIZATION,
+        COOKIE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        SET_COOKIE,
+    ]
+    .contains(name)
+}
