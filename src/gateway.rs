@@ -4,6 +4,7 @@
 //! Invariant: a snapshot is swapped in only when all of it stands; on any mistake the one that serves goes on serving.
 
 mod certificates;
+pub mod discovery;
 pub mod files;
 pub mod listen;
 pub mod load;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use self::discovery::Discovery;
 use self::listen::Shared;
 use self::load::{Loaded, Loader, Refused};
 use crate::plan::Plan;
@@ -32,6 +34,7 @@ pub struct Gateway {
     workers: Vec<JoinHandle<std::io::Result<()>>>,
     stop: watch::Sender<bool>,
     addresses: Vec<SocketAddr>,
+    discovery: Discovery,
 }
 
 /// How the gateway is, for `/readyz`.
@@ -77,7 +80,8 @@ pub enum StartError {
 
 impl Gateway {
     /// Builds the first snapshot and starts the workers. `listen` stands in place of the gateway file's where it is given.
-    pub fn start(loader: Loader, loaded: Loaded, listen: Option<&[String]>) -> Result<Self, StartError> {
+    /// Waits a moment for those who say where backends are.
+    pub async fn start(loader: Loader, loaded: Loaded, listen: Option<&[String]>) -> Result<Self, StartError> {
         let status = Status::of(&loaded, 0);
         let plan = loaded.plan;
         let wanted = listen.unwrap_or(&plan.settings.listen).to_vec();
@@ -89,6 +93,9 @@ impl Gateway {
         certificates::publish(&plan, None, &hall.metrics);
         let snapshot = ArcSwap::from_pointee(Snapshot::new(plan, None));
         let shared = Arc::new(Shared { snapshot, hall });
+        let mut discovery = Discovery::default();
+        discovery.follow(&shared.snapshot.load().guards, &shared);
+        discovery::settled(&shared.snapshot.load().guards).await;
         let (stop, stopping) = watch::channel(false);
         let (addresses, listeners) = bind_all(&wanted, n_workers)?;
         let mut workers = Vec::new();
@@ -108,6 +115,7 @@ impl Gateway {
             workers,
             stop,
             addresses,
+            discovery,
         })
     }
 
@@ -144,7 +152,8 @@ impl Gateway {
         match result {
             Ok(loaded) => {
                 self.warn_of_what_needs_a_restart(&loaded.plan);
-                let generation = self.swap(loaded);
+                let generation = self.swap(loaded).await;
+                let metrics = &self.shared.hall.metrics;
                 metrics.reloads.get_or_create(&label("ok")).inc();
                 metrics.reload_pending.set(0.0);
                 tracing::info!(generation, "reloaded");
@@ -168,13 +177,18 @@ impl Gateway {
     }
 
     /// Lets the workers serve what was loaded; gives its generation.
-    fn swap(&self, loaded: Loaded) -> u64 {
+    async fn swap(&mut self, loaded: Loaded) -> u64 {
         let generation = self.shared.snapshot.load().generation + 1;
-        self.status.store(Arc::new(Status::of(&loaded, generation)));
-        let before = self.shared.snapshot.load();
+        let status = Status::of(&loaded, generation);
+        let before = self.shared.snapshot.load_full();
         certificates::publish(&loaded.plan, Some(&before.plan), &self.shared.hall.metrics);
-        let snapshot = Snapshot::new(loaded.plan, Some(&before));
-        self.shared.snapshot.store(Arc::new(snapshot));
+        let snapshot = Arc::new(Snapshot::new(loaded.plan, Some(&before)));
+        self.discovery.follow(&snapshot.guards, &self.shared);
+        discovery::settled(&snapshot.guards).await;
+        self.status.store(Arc::new(status));
+        self.shared.snapshot.store(snapshot.clone());
+        // Whatever was heard between the two.
+        snapshot.guards.refresh();
         generation
     }
 
@@ -184,7 +198,7 @@ impl Gateway {
         if let Ok(loaded) = self.loader.load().await
             && loaded.waiting.len() < before
         {
-            let generation = self.swap(loaded);
+            let generation = self.swap(loaded).await;
             tracing::info!(generation, "a backend said what it serves");
         }
     }

@@ -24,8 +24,8 @@ use crate::schema::path_template::{PathTemplate, RouteTable};
 use crate::tls;
 
 pub use backend::{
-    Backend, Balance, Breaker, Budget, Codes, Ejection, HashBy, Health, HealthCheck, Hedge, HedgeAfter, Limit, Policy,
-    Protection, Protocol, Retry, Slow, Target,
+    Backend, Balance, Breaker, Budget, Codes, Consul, Dns, Ejection, HashBy, Health, HealthCheck, Hedge, HedgeAfter,
+    Kubernetes, Limit, Policy, Protection, Protocol, Retry, Secret, Slow, Source, SourceKind, Target,
 };
 pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,

@@ -50,6 +50,8 @@ pub struct Metrics {
     pub failovers: Family<BackendLabels, Counter>,
     pub target_fit: Family<TargetLabels, Gauge>,
     pub target_active: Family<TargetLabels, Gauge>,
+    pub resolutions: Family<SourceLabels, Counter>,
+    pub source_failing: Family<WhichSourceLabels, Gauge>,
     pub places: Family<PlaceLabels, Gauge>,
     pub breaker_state: Family<MethodLabels, Gauge>,
     pub breaker_opened: Family<MethodLabels, Counter>,
@@ -118,6 +120,23 @@ pub struct PlaceLabels {
 pub struct TargetLabels {
     pub backend: Arc<str>,
     pub target: Arc<str>,
+}
+
+/// Labels of `weft_resolutions_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct SourceLabels {
+    pub backend: Arc<str>,
+    pub source: Arc<str>,
+    pub result: &'static str,
+}
+
+/// Labels of `weft_source_failing`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct WhichSourceLabels {
+    pub backend: Arc<str>,
+    pub source: Arc<str>,
 }
 
 /// Labels of `weft_breaker_state` and `weft_breaker_opened_total`.
@@ -225,6 +244,8 @@ impl Metrics {
             failovers: Family::default(),
             target_fit: Family::default(),
             target_active: Family::default(),
+            resolutions: Family::default(),
+            source_failing: Family::default(),
             places: Family::default(),
             breaker_state: Family::default(),
             breaker_opened: Family::default(),
@@ -326,6 +347,16 @@ impl Metrics {
             "target_active",
             "Calls under way at a target",
             self.target_active.clone(),
+        );
+        registry.register(
+            "resolutions",
+            "How often somebody was asked where a backend is",
+            self.resolutions.clone(),
+        );
+        registry.register(
+            "source_failing",
+            "1 while somebody does not say where a backend is, and its last good list stands",
+            self.source_failing.clone(),
         );
         registry.register("places", "Places for calls at once", self.places.clone());
         registry.register(

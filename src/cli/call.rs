@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use self::waterfall::Waterfall;
 use super::{Ending, Format, loader, say, show, tell};
+use crate::gateway::discovery;
 use crate::runtime::serve;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::runtime::watch::{Event, Watch};
@@ -85,6 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         plan.settings.access_log = crate::plan::AccessLog::None;
         let hall = Hall::new(plan.settings.cache_memory);
         let snapshot = Arc::new(Snapshot::new(plan, None));
+        discovery::ask_all(&snapshot.guards).await;
         let watch = Rc::new(Watch::default());
         let running = Rc::new(Running {
             watch: Some(watch.clone()),

@@ -125,7 +125,7 @@ fn answer(backend: &str, conduct: &Arc<Conduct>) -> Answer {
 async fn listen(backend: &spec::Backend, port: Option<u16>, at: usize) -> anyhow::Result<TcpListener> {
     let target = backend.grpc.first().or(backend.http.first());
     let authority = target
-        .and_then(|it| it.value.strip_prefix("http://"))
+        .and_then(|it| it.url.value.strip_prefix("http://"))
         .unwrap_or_default();
     let own = authority
         .trim_end_matches('/')

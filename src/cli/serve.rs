@@ -50,7 +50,7 @@ pub(super) async fn start(loader: Loader, loaded: Loaded, listen: Option<&[Strin
     for backend in &loaded.waiting {
         tracing::warn!(backend, "waiting for a backend to say what it serves");
     }
-    let gateway = Gateway::start(loader, loaded, listen)?;
+    let gateway = Gateway::start(loader, loaded, listen).await?;
     let admin = admin::start(&gateway, &admin_listen)
         .await
         .with_context(|| format!("cannot listen on {admin_listen} for the admin pages"))?;

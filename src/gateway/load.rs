@@ -12,11 +12,12 @@ use std::time::Duration;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 
+use super::discovery;
 use crate::language::check::{self, BackendSchema};
 use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity, render};
 use crate::language::source::{FileIndex, SourceMap, Span};
 use crate::language::spec::{self, BackendDescriptors, Outside};
-use crate::plan::{Plan, Target};
+use crate::plan::{Plan, Source, SourceKind, Target};
 use crate::runtime::backend::target;
 use crate::schema::descriptor::FileDescriptorSet;
 use crate::schema::{Schema, build, load as descriptors, reflection};
@@ -191,7 +192,10 @@ impl Loader {
         if matches!(&self.replaced, Some(it) if it.backend.is_none()) {
             share_out(&mut gateway.backends, &schemas);
         }
-        let plan = check::check(&gateway, &compositions, &schemas, sources, diagnostics)?;
+        let mut plan = check::check(&gateway, &compositions, &schemas, sources, diagnostics)?;
+        for backend in &mut plan.backends {
+            below(&folder, &mut backend.sources);
+        }
         Some((plan, waiting))
     }
 
@@ -238,7 +242,7 @@ impl Loader {
             for targets in [&mut backend.grpc, &mut backend.http] {
                 targets.truncate(1);
                 for target in targets {
-                    target.value = format!("http://{address}").into();
+                    target.url.value = format!("http://{address}").into();
                 }
             }
         }
@@ -272,13 +276,15 @@ impl Loader {
                     .get_or_insert_with(|| from_paths(&[path], folder, diagnostics))
                     .clone(),
                 Some(BackendDescriptors::Paths(paths)) => from_paths(paths, folder, diagnostics),
-                Some(BackendDescriptors::Reflection(_)) => match self.reflect(backend).await {
-                    Ok(schema) => BackendSchema::Known(schema),
-                    Err(reason) => {
-                        waiting.push(format!("{}: {reason}", backend.name.value));
-                        BackendSchema::Missing(reason)
+                Some(BackendDescriptors::Reflection(_)) => {
+                    match self.reflect(backend, &gateway.discovery, folder).await {
+                        Ok(schema) => BackendSchema::Known(schema),
+                        Err(reason) => {
+                            waiting.push(format!("{}: {reason}", backend.name.value));
+                            BackendSchema::Missing(reason)
+                        }
                     }
-                },
+                }
                 None => {
                     let schema = shared.get_or_insert_with(|| from_paths(&gateway.descriptors, folder, diagnostics));
                     schema.clone()
@@ -290,18 +296,30 @@ impl Loader {
     }
 
     /// Asks a backend what it serves; what it said last stands in where it does not answer.
-    async fn reflect(&mut self, backend: &spec::Backend) -> Result<Arc<Schema>, String> {
+    async fn reflect(
+        &mut self,
+        backend: &spec::Backend,
+        discovery: &spec::Discovery,
+        folder: &Path,
+    ) -> Result<Arc<Schema>, String> {
         let mut reason = "it has no address".to_owned();
         let tls = check::client(backend);
-        for written in &backend.grpc {
-            // What is wrong with it is said when it is checked.
-            let Some(target) = check::target(written, &mut Diagnostics::default()) else {
-                continue;
-            };
-            match reflected(&target, tls.as_ref()).await {
+        // What is wrong with them is said when they are checked.
+        let (mut targets, mut further) = check::targets(&backend.grpc, discovery, &mut Diagnostics::default());
+        below(folder, &mut further);
+        for source in &further {
+            match discovery::ask(source).await {
+                Ok(found) => targets.extend(found),
+                Err(error) => reason = format!("{}: {error}", source.written),
+            }
+        }
+        for target in &targets {
+            match reflected(target, tls.as_ref()).await {
                 Ok(set) => match build::build(&set) {
                     Ok(schema) => {
-                        self.known.insert(written.value.to_string(), schema.clone());
+                        for it in &backend.grpc {
+                            self.known.insert(it.url.value.to_string(), schema.clone());
+                        }
                         return Ok(schema);
                     }
                     Err(error) => reason = error.to_string(),
@@ -309,7 +327,7 @@ impl Loader {
                 Err(error) => reason = error,
             }
         }
-        let known = backend.grpc.iter().find_map(|it| self.known.get(&*it.value));
+        let known = backend.grpc.iter().find_map(|it| self.known.get(&*it.url.value));
         known.cloned().ok_or(reason)
     }
 }
@@ -344,6 +362,20 @@ async fn reflected(target: &Target, tls: Option<&tls::Client>) -> Result<FileDes
             "the server's reflection did not finish within {REFLECTION_TIMEOUT:?}"
         ))
     })
+}
+
+/// Files that sources read lie beside the gateway file.
+fn below(folder: &Path, sources: &mut [Source]) {
+    for source in sources {
+        let paths = match &mut source.kind {
+            SourceKind::File(path) => vec![path],
+            SourceKind::Kubernetes { kubernetes, .. } => vec![&mut kubernetes.token_file, &mut kubernetes.ca_file],
+            _ => Vec::new(),
+        };
+        for path in paths {
+            *path = folder.join(&*path);
+        }
+    }
 }
 
 /// Gives every service of descriptors that stand for all gRPC backends to one of them: to those that name it, or else to the

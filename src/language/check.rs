@@ -48,7 +48,7 @@ mod unit;
 mod walk;
 mod world;
 
-pub use backend::{client, target};
+pub use backend::{client, targets};
 pub use world::matches;
 
 use std::sync::Arc;

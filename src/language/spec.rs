@@ -5,6 +5,7 @@
 mod backend;
 pub mod call;
 pub mod composition;
+mod discovery;
 mod fill;
 pub mod gateway;
 pub mod json_schema;
@@ -26,6 +27,7 @@ use super::diagnostic::Diagnostics;
 use super::source::{Document, FileIndex, SourceMap, Span, Spanned, yaml};
 use crate::codec;
 
+pub use discovery::{Consul, Discovery, Dns, Kubernetes, Scheme, Target};
 pub use gateway::{Admin, Backend, BackendDescriptors, Expose, Gateway, Limits, LogAccess, LogFormat};
 pub use reader::Outside;
 pub use value::{Condition, Expression, Literal, Member, Template, TemplateKind, TextPart, TextTemplate};
@@ -67,6 +69,18 @@ pub fn gateway(
         depth: 0,
     };
     reader.gateway(document)
+}
+
+/// Reads a file with a list of targets, as `grpc:` of a backend holds one.
+pub fn targets(document: &Document, sources: &SourceMap, diagnostics: &mut Diagnostics) -> Vec<Target> {
+    let mut reader = reader::Reader {
+        sources,
+        file: document.file,
+        diagnostics,
+        outside: None,
+        depth: 0,
+    };
+    reader.targets("targets", &document.root)
 }
 
 /// A name, and where it was written.

@@ -2,6 +2,7 @@
 //!
 //! Owns settings only; what is done with them is `runtime::backend`'s.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,12 @@ pub struct Backend {
     pub name: Arc<str>,
     /// What it speaks.
     pub protocol: Protocol,
-    /// Where it is.
+    /// Where it is, as far as the gateway file says so itself.
     pub targets: Vec<Target>,
+    /// Who says where it is besides.
+    pub sources: Vec<Source>,
+    /// The gateway's own zone.
+    pub zone: Option<Arc<str>>,
     /// How connections are secured; `None` where they are not. All targets are the same in this.
     pub tls: Option<tls::Client>,
     /// Sent with each call.
@@ -64,6 +69,103 @@ pub struct Target {
     pub host: Arc<str>,
     /// Port.
     pub port: u16,
+    /// Its share of the calls, in proportion to the others' weights; at least 1.
+    pub weight: u32,
+    /// The failure zone that it stands in.
+    pub zone: Option<Arc<str>>,
+    /// Only asked where those with a lower number do not serve (RFC 2782).
+    pub priority: u16,
+}
+
+/// Somebody who says where a backend is, and says it again where that changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// As written: `dns+http://shop:50051`.
+    pub written: Arc<str>,
+    /// Who.
+    pub kind: SourceKind,
+    /// The weights of its targets are times this.
+    pub weight: u32,
+    /// The zone of those targets of which it says none.
+    pub zone: Option<Arc<str>>,
+}
+
+/// Who says where a backend is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A and AAAA records: each address is a target.
+    Dns {
+        /// The name that is looked up, and stands in `:authority`.
+        host: Arc<str>,
+        /// The port of all of them.
+        port: u16,
+        /// Who is asked, and how often.
+        dns: Dns,
+    },
+    /// SRV records (RFC 2782), and the addresses of the hosts that they name.
+    Srv {
+        /// `_grpc._tcp.shop`.
+        name: Arc<str>,
+        /// Who is asked, and how often.
+        dns: Dns,
+    },
+    /// A file with a list of targets.
+    File(std::path::PathBuf),
+    /// A service of Consul.
+    Consul {
+        /// Its name.
+        service: Arc<str>,
+        /// Who is asked.
+        consul: Consul,
+    },
+    /// A service of Kubernetes.
+    Kubernetes {
+        /// Its name.
+        service: Arc<str>,
+        /// Its namespace.
+        namespace: Arc<str>,
+        /// The name of its port, or the port's number at the endpoints.
+        port: Arc<str>,
+        /// Who is asked.
+        kubernetes: Kubernetes,
+    },
+}
+
+/// `discovery: { consul }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consul {
+    /// `http://127.0.0.1:8500`.
+    pub address: Arc<str>,
+    /// Who we are there.
+    pub token: Option<Secret>,
+    /// The datacenter; Consul's own where it is `None`.
+    pub datacenter: Option<Arc<str>>,
+}
+
+/// `discovery: { kubernetes }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kubernetes {
+    /// `https://kubernetes.default.svc`.
+    pub address: Arc<str>,
+    /// Who we are there.
+    pub token_file: std::path::PathBuf,
+    /// Whose certificates are trusted there.
+    pub ca_file: std::path::PathBuf,
+}
+
+/// Text that nobody is to see.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+/// `discovery: { dns }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// Who is asked; empty is who the system asks.
+    pub servers: Vec<std::net::SocketAddr>,
+    /// An answer counts at least so long.
+    pub min_ttl: Duration,
+    /// And at most so long.
+    pub max_ttl: Duration,
 }
 
 /// `balance:`.
@@ -235,6 +337,48 @@ impl Default for Policy {
             method: MethodIndex(0),
             retry: None,
             hedge: None,
+        }
+    }
+}
+
+// === impl Secret ===
+
+impl Secret {
+    /// Hides it.
+    pub fn new(text: Arc<str>) -> Self {
+        Self(text)
+    }
+
+    /// To be sent to whom it is for, and nobody else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+// === impl Target ===
+
+impl Target {
+    /// Whether both are the same place, whatever their weights are.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.port == other.port
+            && self.host == other.host
+            && self.authority == other.authority
+            && self.zone == other.zone
+            && self.priority == other.priority
+    }
+
+    /// Where it is reached: `10.0.0.1:50051`, `[::1]:50051`.
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
         }
     }
 }

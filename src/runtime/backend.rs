@@ -7,6 +7,7 @@
 pub mod attempt;
 pub mod balance;
 pub mod failure;
+pub mod feed;
 pub mod grpc;
 pub mod guard;
 mod health;

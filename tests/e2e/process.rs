@@ -88,6 +88,11 @@ impl Process {
         }
     }
 
+    /// How many of the lines that were waited for contain `text`.
+    pub fn count(&self, text: &str) -> usize {
+        self.seen.iter().filter(|it| it.contains(text)).count()
+    }
+
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill")

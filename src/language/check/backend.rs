@@ -1,5 +1,6 @@
 //! `backends:` → [`plan::Backend`]: targets, headers and limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -9,9 +10,14 @@ use super::health;
 use super::protection;
 use super::settings::split_authority;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
-use crate::language::spec::{self, Name};
-use crate::plan::{self, Protocol, Target};
+use crate::language::spec::{self, Name, Scheme, scalar};
+use crate::plan::{self, Protocol, Source, SourceKind, Target};
 use crate::tls;
+
+/// An answer of DNS counts at least so long, unless the gateway file says otherwise.
+const MIN_TTL: Duration = Duration::from_secs(1);
+/// And at most so long.
+const MAX_TTL: Duration = Duration::from_mins(5);
 
 /// Checks every backend, in written order.
 pub(super) fn check(
@@ -20,12 +26,20 @@ pub(super) fn check(
     diagnostics: &mut Diagnostics,
 ) -> Vec<plan::Backend> {
     let each = gateway.backends.iter().enumerate();
-    let mut backends: Vec<_> = each.map(|(at, it)| backend(it, schemas.get(at), diagnostics)).collect();
+    let mut backends: Vec<_> = each
+        .map(|(at, it)| backend(gateway, it, schemas.get(at), diagnostics))
+        .collect();
+    check_discovery(&gateway.discovery, diagnostics);
     health::check_failover(gateway, &mut backends, diagnostics);
     backends
 }
 
-fn backend(written: &spec::Backend, schema: Option<&BackendSchema>, diagnostics: &mut Diagnostics) -> plan::Backend {
+fn backend(
+    gateway: &spec::Gateway,
+    written: &spec::Backend,
+    schema: Option<&BackendSchema>,
+    diagnostics: &mut Diagnostics,
+) -> plan::Backend {
     let protocol = protocol(written);
     let targets = match protocol {
         Protocol::Grpc => &written.grpc,
@@ -36,11 +50,14 @@ fn backend(written: &spec::Backend, schema: Option<&BackendSchema>, diagnostics:
         Some((name, HeaderValue::from_str(&value.value).ok()?))
     });
     let max_message = written.max_message.as_ref().map_or(4 << 20, |it| it.value);
+    let (targets, sources) = self::targets(targets, &gateway.discovery, diagnostics);
     plan::Backend {
         name: written.name.value.clone(),
         protocol,
         tls: super::tls::of_backend(written, protocol, diagnostics),
-        targets: targets.iter().filter_map(|it| target(it, diagnostics)).collect(),
+        targets,
+        sources,
+        zone: gateway.zone.as_ref().map(|it| it.value.clone()),
         headers: headers.collect(),
         timeout: timeout(written),
         protection: protection::of_backend(written, diagnostics),
@@ -75,28 +92,134 @@ pub fn client(written: &spec::Backend) -> Option<tls::Client> {
     super::tls::of_backend(written, protocol(written), &mut Diagnostics::default())
 }
 
-/// `http://host:port`. The value may come from the environment, so that no message shows it.
-pub fn target(written: &Name, diagnostics: &mut Diagnostics) -> Option<Target> {
-    let authority = written
-        .value
-        .strip_prefix("http://")
-        .map(|it| it.strip_suffix('/').unwrap_or(it));
-    let split = authority.and_then(|it| Some((it, split_authority(it).or_else(|| default_port(it))?)));
-    let Some((authority, (host, port))) = split.filter(|(_, (_, port))| *port != 0) else {
-        let title = "this is not the address of a backend";
-        diagnostics.push(Diagnostic::new("bad-target", written.span, title).label("a target is `http://host:port`"));
-        return None;
+/// Where a backend is: what the gateway file says itself, and whom it names. The values may come from the environment, so
+/// that no message shows them.
+pub fn targets(
+    written: &[spec::Target],
+    discovery: &spec::Discovery,
+    diagnostics: &mut Diagnostics,
+) -> (Vec<Target>, Vec<Source>) {
+    let (mut targets, mut sources) = (Vec::new(), Vec::new());
+    for it in written {
+        let weight = it.weight.as_ref().map_or(1, |it| u32::try_from(it.value).unwrap_or(1));
+        let zone = it.zone.as_ref().map(|it| it.value.clone());
+        let dns = || plan::Dns {
+            servers: discovery
+                .dns
+                .servers
+                .iter()
+                .filter_map(|it| scalar::socket_address(&it.value))
+                .collect(),
+            min_ttl: discovery.dns.min_ttl.as_ref().map_or(MIN_TTL, |it| it.value),
+            max_ttl: discovery.dns.max_ttl.as_ref().map_or(MAX_TTL, |it| it.value),
+        };
+        let kind = match Scheme::split(&it.url.value) {
+            Some((Scheme::Direct, authority)) => {
+                let Some(place) = place(authority) else {
+                    diagnostics.push(bad_target(&it.url));
+                    continue;
+                };
+                targets.push(Target { weight, zone, ..place });
+                continue;
+            }
+            Some((Scheme::Dns, authority)) => place(authority).map(|it| SourceKind::Dns {
+                host: it.host,
+                port: it.port,
+                dns: dns(),
+            }),
+            Some((Scheme::Srv, name)) => Some(SourceKind::Srv {
+                name: name.into(),
+                dns: dns(),
+            }),
+            Some((Scheme::File, path)) => Some(SourceKind::File(path.into())),
+            Some((Scheme::Consul, service)) => Some(SourceKind::Consul {
+                service: service.into(),
+                consul: consul(&discovery.consul),
+            }),
+            Some((Scheme::Kubernetes, rest)) => Scheme::service(rest).map(|[service, namespace, port]| {
+                let kubernetes = kubernetes(&discovery.kubernetes);
+                let [service, namespace, port] = [service, namespace, port].map(Arc::from);
+                SourceKind::Kubernetes {
+                    service,
+                    namespace,
+                    port,
+                    kubernetes,
+                }
+            }),
+            None => None,
+        };
+        match kind {
+            Some(kind) => sources.push(Source {
+                written: it.url.value.clone(),
+                kind,
+                weight,
+                zone,
+            }),
+            None => diagnostics.push(bad_target(&it.url)),
+        }
+    }
+    (targets, sources)
+}
+
+fn consul(written: &spec::Consul) -> plan::Consul {
+    plan::Consul {
+        address: value_or(written.address.as_ref(), "http://127.0.0.1:8500"),
+        token: written.token.as_ref().map(|it| plan::Secret::new(it.value.clone())),
+        datacenter: written.datacenter.as_ref().map(|it| it.value.clone()),
+    }
+}
+
+/// As a pod finds them.
+fn kubernetes(written: &spec::Kubernetes) -> plan::Kubernetes {
+    let file = |written: Option<&Name>, name: &str| {
+        let usual = format!("/var/run/secrets/kubernetes.io/serviceaccount/{name}");
+        (&*value_or(written, &usual)).into()
     };
+    plan::Kubernetes {
+        address: value_or(written.address.as_ref(), "https://kubernetes.default.svc"),
+        token_file: file(written.token_file.as_ref(), "token"),
+        ca_file: file(written.ca_file.as_ref(), "ca.crt"),
+    }
+}
+
+fn value_or(written: Option<&Name>, usual: &str) -> Arc<str> {
+    written.map_or_else(|| usual.into(), |it| it.value.clone())
+}
+
+/// What is written makes no sense together.
+fn check_discovery(discovery: &spec::Discovery, diagnostics: &mut Diagnostics) {
+    if let Some(least) = &discovery.dns.min_ttl
+        && let Some(most) = &discovery.dns.max_ttl
+        && least.value > most.value
+    {
+        let diagnostic = Diagnostic::new("contradiction", least.span, "`min_ttl` is above `max_ttl`");
+        diagnostics.push(diagnostic.label("at most that").other(most.span, "`max_ttl`"));
+    }
+}
+
+fn bad_target(written: &Name) -> Diagnostic {
+    let title = "this is not the address of a backend";
+    Diagnostic::new("bad-target", written.span, title).label("a target is `http://host:port`")
+}
+
+/// `host:port`, or a host at port 80.
+fn place(authority: &str) -> Option<Target> {
+    let (host, port) = split_authority(authority)
+        .or_else(|| default_port(authority))
+        .filter(|it| it.1 != 0)?;
     // Port 80 is written out too: two spellings of one target are one target.
-    let authority = if authority.ends_with(&format!(":{port}")) {
-        authority.to_owned()
-    } else {
-        format!("{authority}:{port}")
-    };
+    let written_out = authority.ends_with(&format!(":{port}"));
     Some(Target {
-        authority: authority.into(),
+        authority: if written_out {
+            authority.into()
+        } else {
+            format!("{authority}:{port}").into()
+        },
         host: host.into(),
         port,
+        weight: 1,
+        zone: None,
+        priority: 0,
     })
 }
 

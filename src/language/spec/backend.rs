@@ -64,11 +64,11 @@ impl Reader<'_> {
             name: name.clone(),
             grpc: fields
                 .take("grpc")
-                .map(|(_, node)| self.targets("grpc", node, &mut secure))
+                .map(|(_, node)| self.secured("grpc", node, &mut secure))
                 .unwrap_or_default(),
             http: fields
                 .take("http")
-                .map(|(_, node)| self.targets("http", node, &mut secure))
+                .map(|(_, node)| self.secured("http", node, &mut secure))
                 .unwrap_or_default(),
             secure,
             tls: fields
@@ -131,49 +131,6 @@ impl Reader<'_> {
             ("round_robin", Balance::RoundRobin),
         ];
         (self.choice("balance", node, &choices), None)
-    }
-
-    fn targets(&mut self, key: &str, node: &Node, secure: &mut Option<Span>) -> Vec<Name> {
-        let mut targets = self.texts(key, node);
-        *secure = self.without_tls(&mut targets);
-        if targets.is_empty() && matches!(&node.kind, NodeKind::List(items) if items.is_empty()) {
-            self.error("wrong-value", node.span, format!("`{key}` names at least one target"));
-        }
-        targets.into_iter().filter(|it| self.is_target(it)).collect()
-    }
-
-    fn is_target(&mut self, target: &Name) -> bool {
-        const LATER: [&str; 1] = ["dns+http://"];
-        if let Some(scheme) = LATER.iter().find(|it| target.value.starts_with(**it)) {
-            let diagnostic = Diagnostic::new(
-                "not-yet",
-                target.span,
-                format!("`{scheme}` is not available in this version"),
-            );
-            self.push(diagnostic.label("targets are `http://host:port`"));
-            return false;
-        }
-        let host = target
-            .value
-            .strip_prefix("http://")
-            .map(|it| it.strip_suffix('/').unwrap_or(it));
-        let is_sound = host.is_some_and(|it| {
-            it.parse::<http::uri::Authority>()
-                .is_ok_and(|it| !it.host().is_empty() && !it.as_str().contains('@'))
-        });
-        if !is_sound {
-            let title = format!(
-                "`{}` is not a target",
-                self.written(target.span).trim_matches(['"', '\''])
-            );
-            let mut diagnostic =
-                Diagnostic::new("bad-target", target.span, title).label("a target is `http://host:port`");
-            let guess = format!("http://{}", self.written(target.span).trim_matches(['"', '\'']));
-            let is_bare = !target.value.contains("://") && target.value.parse::<http::uri::Authority>().is_ok();
-            diagnostic.help = is_bare.then_some(format!("\"{guess}\""));
-            self.push(diagnostic);
-        }
-        is_sound
     }
 
     fn backend_descriptors(&mut self, node: &Node) -> Option<BackendDescriptors> {

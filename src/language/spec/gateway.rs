@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::discovery::{Discovery, Target};
 use super::keys::Place;
 use super::protection::{Breaker, Health, Hedge, Limit, Retry, Switch};
 use super::reader::{Fields, Reader, Zero};
@@ -57,6 +58,10 @@ pub struct Gateway {
     pub log_access: Option<LogAccess>,
     /// `shutdown: { drain }`.
     pub drain: Option<Spanned<Duration>>,
+    /// `zone:`.
+    pub zone: Option<Name>,
+    /// `discovery:`.
+    pub discovery: Discovery,
 }
 
 /// `admin:`.
@@ -82,10 +87,10 @@ pub struct Expose {
 pub struct Backend {
     /// Its name.
     pub name: Name,
-    /// `grpc:`, targets as written.
-    pub grpc: Vec<Name>,
-    /// `http:`, targets as written.
-    pub http: Vec<Name>,
+    /// `grpc:`.
+    pub grpc: Vec<Target>,
+    /// `http:`.
+    pub http: Vec<Target>,
     /// The first target that is reached over TLS; then all are. Their scheme is left out of them.
     pub secure: Option<Span>,
     /// `tls:`.
@@ -222,6 +227,11 @@ impl Reader<'_> {
         ) {
             gateway.backends = self.backends(node);
         }
+        gateway.zone = fields.take("zone").and_then(|(_, node)| self.text("zone", node));
+        gateway.discovery = fields
+            .take("discovery")
+            .and_then(|(_, node)| self.discovery(node))
+            .unwrap_or_default();
         if let Some((_, node)) = fields.take("defaults") {
             self.defaults(node, &mut gateway);
         }

@@ -10,9 +10,7 @@ use Form::{
 };
 use Place::{
     Admin, Backend, BackendTls, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp,
-    CallRetry, CallValue, Certificate, Cookie, Defaults, Deprecated, Eject, Endpoint, EndpointCache, ErrorRule, Errors,
-    Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Limit, Limits, Log, Param, ProxyProtocol, Require, Retry,
-    Shutdown, Slow, Storage, Telemetry, Tls,
+    CallRetry, CallValue, Certificate, Consul, Cookie, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Kubernetes, Limit, Limits, Log, Param, ProxyProtocol, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tls,
 };
 
 /// A map with keys of its own.
@@ -48,12 +46,18 @@ pub enum Place {
     CallValue,
     /// An entry of `certificates:`.
     Certificate,
+    /// `consul:` of `discovery:`.
+    Consul,
     /// An entry of `cookies:`.
     Cookie,
     /// `defaults:` of weft.yaml.
     Defaults,
     /// `deprecated:`.
     Deprecated,
+    /// `discovery:` of weft.yaml.
+    Discovery,
+    /// `dns:` of `discovery:`.
+    Dns,
     /// `eject:` of `health:`.
     Eject,
     /// The root of a file with `endpoint:`.
@@ -78,6 +82,8 @@ pub enum Place {
     Hedge,
     /// `json:`.
     Json,
+    /// `kubernetes:` of `discovery:`.
+    Kubernetes,
     /// `limit:` of a backend.
     Limit,
     /// `limits:` of weft.yaml.
@@ -98,6 +104,8 @@ pub enum Place {
     Slow,
     /// `cache:` of weft.yaml.
     Storage,
+    /// An entry of `grpc:` or `http:` of a backend.
+    Target,
     /// `telemetry:` of weft.yaml.
     Telemetry,
     /// `tls:` of weft.yaml.
@@ -210,9 +218,12 @@ impl Place {
             CallRetry => "the `retry` of a call",
             CallValue => "a `value:` call",
             Certificate => "an entry of `certificates`",
+            Consul => "`consul`",
             Cookie => "a cookie",
             Defaults => "`defaults`",
             Deprecated => "`deprecated`",
+            Discovery => "`discovery`",
+            Dns => "`dns`",
             Eject => "`eject`",
             Endpoint => "an endpoint",
             EndpointCache => "the `cache` of an endpoint",
@@ -225,6 +236,7 @@ impl Place {
             Health => "`health`",
             Hedge => "`hedge`",
             Json => "`json`",
+            Kubernetes => "`kubernetes`",
             Limit => "`limit`",
             Limits => "`limits`",
             Log => "`log`",
@@ -235,6 +247,7 @@ impl Place {
             Shutdown => "`shutdown`",
             Slow => "`slow`",
             Storage => "`cache`",
+            Target => "a target",
             Telemetry => "`telemetry`",
             Tls => "`tls`",
         }
@@ -266,6 +279,9 @@ const fn later(name: &'static str, places: &'static [Place], form: Form, doc: &'
 
 /// What no version reads yet is not described either.
 const ANY: Form = Either(&[Literal, Map(&Literal)]);
+
+/// Where a backend is.
+const TARGETS: Form = Either(&[Text, List(&Either(&[Text, Object(Target)]))]);
 
 /// Every key, by place and in the order of the pages that describe them.
 #[rustfmt::skip]
@@ -407,8 +423,23 @@ pub const KEYS: &[Key] = &[
     key("listen", &[Admin], Text, "The address of the admin listener."),
     key("services", &[Expose, Backend], List(&Text), "Services by full name; for a backend `*` stands for any rest."),
     key("headers", &[Expose], List(&Text), "Headers of the request that are forwarded."),
-    key("grpc", &[Backend], List(&Text), "Targets of a gRPC backend: `http://host:port`, or `https://`."),
-    key("http", &[Backend], List(&Text), "Targets of an HTTP backend: `http://host:port`, or `https://`."),
+    key("grpc", &[Backend], TARGETS, "Where a gRPC backend is: `http://host:port`, or who says so: `dns+http://host:port`."),
+    key("http", &[Backend], TARGETS, "Where an HTTP backend is: `http://host:port`, or who says so: `dns+http://host:port`."),
+    key("url", &[Target], Text, "Where it is, or who says so."),
+    key("weight", &[Target], Integer(1, 1_000), "Its share of the calls, in proportion to the others'; 1."),
+    key("zone", &[Target, Gateway], Text, "Where it stands: who is in the gateway's zone is asked first."),
+    key("discovery", &[Gateway], Object(Discovery), "Who is asked where backends are."),
+    key("dns", &[Discovery], Object(Dns), "For `dns+` and `srv+` targets."),
+    key("consul", &[Discovery], Object(Consul), "For `consul+` targets."),
+    key("kubernetes", &[Discovery], Object(Kubernetes), "For `kubernetes+` targets."),
+    key("address", &[Consul, Kubernetes], Text, "The API: http://127.0.0.1:8500 for Consul, https://kubernetes.default.svc for Kubernetes."),
+    key("token", &[Consul], Text, "Who the gateway is there: `${file.secrets/consul.token}`."),
+    key("datacenter", &[Consul], Text, "The datacenter that is asked for; Consul's own."),
+    key("token_file", &[Kubernetes], Text, "Who the gateway is there; the token of the pod's service account."),
+    key("ca_file", &[Kubernetes], Text, "Whose certificates are trusted there; ca.crt beside that token."),
+    key("servers", &[Dns], List(&Text), "`address:port` of those that are asked; whom the system asks."),
+    key("min_ttl", &[Dns], Duration, "An answer counts at least so long; 1s."),
+    key("max_ttl", &[Dns], Duration, "An answer counts at most so long; 5m."),
     key("descriptors", &[Backend], Either(&[OneOf(&["reflection"]), List(&Text)]), "Where its types come from."),
     key("safe", &[Backend], List(&Text), "Methods that change nothing: `Get* List* BatchGet*`."),
     key("timeout", &[Backend, Defaults], Duration, "For one call, attempts included."),

@@ -1,5 +1,6 @@
 //! Scalars with a form of their own: durations, sizes, names, methods. Pure text in, a value or a sentence out.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::expr::parse::RESERVED;
@@ -177,6 +178,12 @@ fn split(text: &str) -> Result<(u64, &str), &'static str> {
         return Err("is a whole number and a unit, without a space");
     }
     digits.parse().map(|number| (number, unit)).map_err(|_| "is too large")
+}
+
+/// `10.0.0.2:53`; without a port it is 53, as DNS has it.
+pub fn socket_address(text: &str) -> Option<SocketAddr> {
+    let with_port = text.parse().ok();
+    with_port.or_else(|| Some(SocketAddr::new(text.parse().ok()?, 53)))
 }
 
 #[cfg(test)]

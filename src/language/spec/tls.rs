@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::Name;
+use super::{Name, Target};
 use super::keys::Place;
 use super::reader::{Fields, Reader};
 use crate::language::diagnostic::Diagnostic;
@@ -204,12 +204,14 @@ impl Reader<'_> {
 
     /// Takes the `s` out of `https`, port 443 filled in: how a target is reached over TLS stands beside its address. Gives
     /// the place of the first such target.
-    pub(super) fn without_tls(&mut self, targets: &mut [Name]) -> Option<Span> {
+    pub(super) fn without_tls(&mut self, targets: &mut [Target]) -> Option<Span> {
         let (mut secure, mut plain) = (None, None);
-        for target in targets {
-            let (prefix, rest) = match target.value.strip_prefix("dns+") {
-                Some(rest) => ("dns+", rest),
-                None => ("", &*target.value),
+        for target in targets.iter_mut().map(|it| &mut it.url) {
+            let (prefix, rest) = match target.value.split_once('+') {
+                Some((source @ ("dns" | "srv" | "consul" | "kubernetes"), rest)) => (format!("{source}+"), rest),
+                // What stands in a file is reached as the others are.
+                _ if target.value.starts_with("file:") => continue,
+                _ => (String::new(), &*target.value),
             };
             let Some(authority) = rest.strip_prefix("https://") else {
                 plain.get_or_insert(target.span);
@@ -218,7 +220,8 @@ impl Reader<'_> {
             secure.get_or_insert(target.span);
             let host = authority.strip_suffix('/').unwrap_or(authority);
             let has_port = host.rsplit_once(':').is_some_and(|it| !it.1.contains(']'));
-            let port = if has_port { "" } else { ":443" };
+            let is_place = matches!(&*prefix, "" | "dns+");
+            let port = if has_port || !is_place { "" } else { ":443" };
             target.value = format!("{prefix}http://{host}{port}").into();
         }
         if let (Some(secure), Some(plain)) = (secure, plain) {

@@ -105,7 +105,7 @@ impl Guarded {
         }
         let members = self.guard.balancer.members();
         let way = |member: &Arc<Member>| {
-            let known = before.members.iter().position(|it| it.target == member.target);
+            let known = before.members.iter().position(|it| it.target.is_same(&member.target));
             let known = known.and_then(|at| before.all.get(at));
             known.cloned().unwrap_or_else(|| (self.make)(&member.target))
         };
@@ -369,7 +369,7 @@ impl Dice {
     }
 
     /// The next number.
-    fn next(&self) -> u64 {
+    pub(super) fn next(&self) -> u64 {
         let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.state.set(state);
         mixed(state)

@@ -6,6 +6,7 @@
 
 mod ejection;
 mod load;
+mod weighted;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -33,6 +34,8 @@ const LEAST_SHARE: f64 = 0.1;
 pub struct Balancer {
     policy: Balance,
     health: plan::Health,
+    /// The gateway's own.
+    zone: Option<Arc<str>>,
     members: ArcSwap<Vec<Arc<Member>>>,
     /// Counts the lists, from 1.
     version: AtomicU64,
@@ -46,6 +49,12 @@ pub struct Balancer {
 pub struct Member {
     /// Where it is.
     pub target: Target,
+    /// Where it is reached, for logs and metrics.
+    pub address: Arc<str>,
+    /// Its share of the calls, in proportion to the others'.
+    weight: AtomicU32,
+    /// Who has less is asked first: priority, then zone.
+    rank: u32,
     /// Stands for it, the same in every process.
     hash: u64,
     load: Load,
@@ -89,23 +98,22 @@ pub enum Readiness {
 // === impl Balancer ===
 
 impl Balancer {
-    /// The targets of a plan.
-    pub fn new(backend: &plan::Backend, now: Instant) -> Self {
-        let policy = backend.balance;
-        let member = |target: &Target| Arc::new(Member::new(target.clone(), (policy, &backend.health), now, None));
+    /// No targets yet.
+    pub fn new(backend: &plan::Backend) -> Self {
         Self {
             policy,
             health: backend.health.clone(),
-            members: ArcSwap::from_pointee(backend.targets.iter().map(member).collect()),
+            zone: backend.zone.clone(),
+            members: ArcSwap::default(),
             version: AtomicU64::new(1),
-            began: now,
+            began: Instant::now(),
             due: AtomicU64::new(0),
         }
     }
 
     /// Whether it can go on for this backend, after [`Self::replace`].
     pub fn suits(&self, backend: &plan::Backend) -> bool {
-        self.policy == backend.balance && self.health == backend.health
+        self.policy == backend.balance && self.health == backend.health && self.zone == backend.zone
     }
 
     /// The targets at the moment.
@@ -121,18 +129,39 @@ impl Balancer {
     /// Puts another list in place; who stands in both keeps what is known of it.
     pub fn replace(&self, targets: &[Target], now: Instant) {
         let before = self.members();
-        if before.iter().map(|it| &it.target).eq(targets) {
-            return;
-        }
         let member = |target: &Target| {
-            let known = before.iter().find(|it| it.target == *target);
-            known.cloned().unwrap_or_else(|| {
+            let known = before.iter().find(|it| it.target.is_same(target)).cloned();
+            let member = known.unwrap_or_else(|| {
                 let came = (!before.is_empty()).then_some(now);
-                Arc::new(Member::new(target.clone(), (self.policy, &self.health), now, came))
-            })
+                Arc::new(self.member(target, now, came))
+            });
+            member.weight.store(target.weight, Ordering::Relaxed);
+            member
         };
-        self.members.store(Arc::new(targets.iter().map(member).collect()));
-        self.version.fetch_add(1, Ordering::Release);
+        let members: Vec<_> = targets.iter().map(member).collect();
+        let is_same = members.len() == before.len() && members.iter().zip(&*before).all(|(a, b)| Arc::ptr_eq(a, b));
+        if !is_same {
+            self.members.store(Arc::new(members));
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn member(&self, target: &Target, now: Instant, came: Option<Instant>) -> Member {
+        let is_far = self.zone.is_some() && target.zone != self.zone;
+        let address = target.address();
+        Member {
+            weight: AtomicU32::new(target.weight),
+            rank: u32::from(target.priority) << 1 | u32::from(is_far),
+            hash: hash_of(address.as_bytes()),
+            address: address.into(),
+            target: target.clone(),
+            load: Load::new(now),
+            timed: self.policy == Balance::Ewma,
+            ejection: self.health.ejection.map(|it| Ejection::new(it, now)),
+            sick: AtomicBool::new(false),
+            n_bad: AtomicU32::new(0),
+            came,
+        }
     }
 
     /// How often targets are asked how they are.
@@ -171,9 +200,11 @@ impl Balancer {
             return (!members.is_empty()).then_some(0);
         }
         let now = Instant::now();
+        let near = near(members, tried, &readiness, now);
+        let is_near = |at: usize| near.is_none_or(|rank| members.get(at).is_some_and(|it| it.is_within(rank)));
         let n_fit = members.iter().filter(|it| it.is_fit(now)).count();
-        let panic = n_fit * 2 < members.len();
-        let fit = |at: usize| panic || members.get(at).is_some_and(|it| it.is_fit(now));
+        let panic = near.is_none() && n_fit * 2 < members.len();
+        let fit = |at: usize| is_near(at) && (panic || members.get(at).is_some_and(|it| it.is_fit(now)));
         let all = 0..members.len();
         // Who is fit and untried, of those who can be reached best; else who is untried; else anybody.
         // A hash stands for one target whether this worker has a connection already or not, unless it cannot be reached.
@@ -211,6 +242,11 @@ impl Balancer {
         now: Instant,
         (dice, turn, hash): (&Dice, usize, Option<u64>),
     ) -> Option<usize> {
+        let first = members.first().map_or(1, |it| it.weight());
+        if members.iter().any(|it| it.weight() != first) {
+            let chosen: Vec<usize> = (0..members.len()).filter(|it| may(*it)).collect();
+            return weighted::choose(self.policy, members, &chosen, now, (dice, turn, hash));
+        }
         let n = members.iter().enumerate().filter(|(at, _)| may(*at)).count();
         let nth = |n: usize| (0..members.len()).filter(|it| may(*it)).nth(n);
         let any = || nth(below(dice, n));
@@ -223,7 +259,7 @@ impl Balancer {
             // increase hit rates", 1998): where one comes or goes, only what was or will be its own moves.
             Balance::Hash if let Some(hash) = hash => (0..members.len())
                 .filter(|it| may(*it))
-                .max_by_key(|it| member(*it).map(|it| it.weight(hash))),
+                .max_by_key(|it| member(*it).map(|it| it.affinity(hash))),
             Balance::RoundRobin => {
                 // Who is new gives its turn to the next, more often than not.
                 let start = turn % n;
@@ -243,6 +279,26 @@ impl Balancer {
     }
 }
 
+/// The rank of those that are asked: of each priority first those of the gateway's zone, then all of it. They are asked as long
+/// as at least half of them are fit, and one of them was not tried for this call and may be reached. `None` where all are
+/// alike, or no rank is so.
+fn near(members: &[Arc<Member>], tried: &Tried, readiness: &impl Fn(usize) -> Readiness, now: Instant) -> Option<u32> {
+    let first = members.first()?.rank;
+    if members.iter().all(|it| it.rank == first) {
+        return None;
+    }
+    let mut ranks: Vec<u32> = members.iter().map(|it| it.rank).collect();
+    ranks.sort_unstable();
+    ranks.dedup();
+    ranks.into_iter().find(|rank| {
+        let of_rank = || members.iter().enumerate().filter(|(_, it)| it.is_within(*rank));
+        let n_fit = of_rank().filter(|(_, it)| it.is_fit(now)).count();
+        let may =
+            |(at, it): (usize, &Arc<Member>)| it.is_fit(now) && !tried.has(at) && readiness(at) != Readiness::Down;
+        n_fit * 2 >= of_rank().count() && of_rank().any(may)
+    })
+}
+
 /// A number that stands for these bytes, the same in every process.
 pub fn hash_of(bytes: &[u8]) -> u64 {
     let digest = Sha256::digest(bytes);
@@ -256,19 +312,6 @@ fn below(dice: &Dice, end: usize) -> usize {
 // === impl Member ===
 
 impl Member {
-    fn new(target: Target, (policy, health): (Balance, &plan::Health), now: Instant, came: Option<Instant>) -> Self {
-        Self {
-            hash: hash_of(target.authority.as_bytes()),
-            target,
-            load: Load::new(now),
-            timed: policy == Balance::Ewma,
-            ejection: health.ejection.map(|it| Ejection::new(it, now)),
-            sick: AtomicBool::new(false),
-            n_bad: AtomicU32::new(0),
-            came,
-        }
-    }
-
     /// Neither out nor sick.
     pub fn is_fit(&self, now: Instant) -> bool {
         !self.is_sick() && !self.is_out(now)
@@ -295,6 +338,11 @@ impl Member {
         self.sick.store(n_bad >= BAD_ANSWERS, Ordering::Relaxed);
     }
 
+    /// Whether it is asked where those of this rank are.
+    fn is_within(&self, rank: u32) -> bool {
+        self.rank >> 1 == rank >> 1 && self.rank <= rank
+    }
+
     /// Calls under way.
     pub fn n_active(&self) -> u32 {
         self.load.n_active()
@@ -313,8 +361,13 @@ impl Member {
         (since.as_secs_f64() / SLOW_START.as_secs_f64()).clamp(LEAST_SHARE, 1.0)
     }
 
+    /// Its share of the calls, in proportion to the others'.
+    pub fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
     /// How well it goes with a hash.
-    fn weight(&self, hash: u64) -> u64 {
+    fn affinity(&self, hash: u64) -> u64 {
         mixed(self.hash ^ mixed(hash))
     }
 

@@ -22,8 +22,9 @@ pub use self::limit::{Full, Limiter, Taken};
 pub use self::report::{describe, publish};
 pub use self::window::Window;
 use super::balance::Balancer;
+use super::feed::Feed;
 use super::{Failure, Reply};
-use crate::plan::{self, BackendIndex, MethodIndex};
+use crate::plan::{self, BackendIndex, MethodIndex, Target};
 use crate::time::{Deadline, Instant};
 
 /// The guards of all backends of a plan, by [`BackendIndex`].
@@ -37,6 +38,10 @@ pub struct Guard {
     pub name: Arc<str>,
     /// Its targets.
     pub balancer: Arc<Balancer>,
+    /// Those that the gateway file names.
+    written: Vec<Target>,
+    /// Who names others.
+    pub feeds: Vec<Arc<Feed>>,
     /// Pays for retries and hedges.
     pub budget: Arc<Budget>,
     /// Its places; `None` where there is any number.
@@ -109,6 +114,12 @@ impl Guards {
         self.0.get(index.0)
     }
 
+    /// Puts in place for each what its sources said last.
+    pub fn refresh(&self) {
+        let now = Instant::now();
+        self.iter().for_each(|it| it.refresh(now));
+    }
+
     /// All of them, in the order of the plan.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Guard>> {
         self.0.iter()
@@ -125,9 +136,12 @@ impl Guard {
             .map(|it| &it.budget)
             .filter(|it| it.settings() == protection.budget);
         let balancer = known.map(|it| &it.balancer).filter(|it| it.suits(backend));
-        if let Some(balancer) = balancer {
-            balancer.replace(&backend.targets, now);
-        }
+        let balancer = balancer.cloned().unwrap_or_else(|| Arc::new(Balancer::new(backend)));
+        let feeds = backend.sources.iter().map(|source| {
+            let mut of_known = known.into_iter().flat_map(|it| &it.feeds);
+            let same = of_known.find(|it| it.source == *source);
+            same.cloned().unwrap_or_else(|| Arc::new(Feed::new(source.clone())))
+        });
         let limiter = known.and_then(|it| it.limiter.as_ref());
         let limiter = limiter.filter(|it| Some(it.settings()) == protection.limit);
         let methods = backend.methods.iter().map(|name| {
@@ -141,11 +155,11 @@ impl Guard {
                 })
             })
         });
-        Self {
+        let guard = Self {
             name: backend.name.clone(),
-            balancer: balancer
-                .cloned()
-                .unwrap_or_else(|| Arc::new(Balancer::new(backend, now))),
+            balancer,
+            written: backend.targets.clone(),
+            feeds: feeds.collect(),
             budget: budget
                 .cloned()
                 .unwrap_or_else(|| Arc::new(Budget::new(protection.budget, now))),
@@ -155,7 +169,34 @@ impl Guard {
             },
             methods: methods.collect(),
             counts: known.map(|it| it.counts.clone()).unwrap_or_default(),
+        };
+        // Where somebody has yet to say for the first time where it is, what is known stays until then.
+        if guard.feeds.iter().all(|it| it.heard().asked) {
+            guard.refresh(now);
         }
+        guard
+    }
+
+    /// Puts in place what is written and what the sources said last.
+    pub fn refresh(&self, now: Instant) {
+        let mut targets = self.written.clone();
+        for target in self.feeds.iter().flat_map(|it| it.heard().targets) {
+            // Who is named twice is one target.
+            if !targets.iter().any(|it| it.is_same(&target)) {
+                targets.push(target);
+            }
+        }
+        self.balancer.replace(&targets, now);
+    }
+
+    /// Who named a target: a source as it is written, or else the gateway file.
+    fn origin(&self, target: &Target) -> &str {
+        let is_here = |all: &[Target]| all.iter().any(|it| it.is_same(target));
+        if is_here(&self.written) {
+            return "gateway file";
+        }
+        let feed = self.feeds.iter().find(|it| is_here(&it.heard().targets));
+        feed.map_or("", |it| &it.source.written)
     }
 
     /// The method of a name.

@@ -42,7 +42,7 @@ async fn ask_all(guarded: &Guarded, protocol: Protocol, check: &HealthCheck) {
             let answer = tokio::time::timeout(check.timeout, way.call(request, attempt)).await;
             let well = is_well(protocol, answer.unwrap_or_else(|_| Err(Failure::deadline())));
             if well == member.is_sick() {
-                let (backend, target) = (&*guarded.guard().name, &*member.target.authority);
+                let (backend, target) = (&*guarded.guard().name, &*member.address);
                 tracing::info!(backend, target, well, "a target answered otherwise than before");
             }
             member.answered_health(well);

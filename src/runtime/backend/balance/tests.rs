@@ -9,6 +9,9 @@ fn target(n: usize) -> Target {
         authority: format!("t{n}:1").into(),
         host: format!("t{n}").into(),
         port: 1,
+        weight: 1,
+        zone: None,
+        priority: 0,
     }
 }
 
@@ -20,16 +23,17 @@ fn balancer(policy: Balance, n: usize) -> Balancer {
         }),
         check: None,
     };
-    let member = |at| Arc::new(Member::new(target(at), (policy, &health), Instant::now(), None));
-    let members = (0..n).map(member).collect();
-    Balancer {
+    let balancer = Balancer {
         policy,
         health,
-        members: ArcSwap::from_pointee(members),
+        zone: Some("here".into()),
+        members: ArcSwap::default(),
         version: AtomicU64::new(1),
         began: Instant::now(),
         due: AtomicU64::new(0),
-    }
+    };
+    balancer.replace(&(0..n).map(target).collect::<Vec<_>>(), Instant::now());
+    balancer
 }
 
 fn policy() -> impl Strategy<Value = Balance> {
@@ -174,4 +178,123 @@ proptest! {
         balancer.replace(&before.iter().map(|it| it.target.clone()).collect::<Vec<_>>(), Instant::now());
         prop_assert!((0..).zip(&first).all(|(hash, was)| chosen(hash) == *was));
     }
+}
+
+/// Targets with these weights, and zones.
+fn of(policy: Balance, all: &[(u32, &str, u16)]) -> Balancer {
+    let balancer = balancer(policy, 0);
+    let one = |(at, (weight, zone, priority)): (usize, &(u32, &str, u16))| Target {
+        weight: *weight,
+        zone: Some((*zone).into()),
+        priority: *priority,
+        ..target(at)
+    };
+    let targets: Vec<Target> = all.iter().enumerate().map(one).collect();
+    balancer.replace(&targets, Instant::now());
+    balancer
+}
+
+#[test]
+fn every_policy_honours_weights() {
+    let weights = [5, 1, 2, 2];
+    for policy in [Balance::RoundRobin, Balance::LeastRequest, Balance::Ewma, Balance::Hash] {
+        let balancer = of(policy, &weights.map(|it| (it, "here", 0)));
+        let counts = spread(&balancer);
+        for (count, weight) in counts.iter().zip(weights) {
+            let wanted = usize::try_from(weight).unwrap() * 1_000;
+            let is_near = (wanted * 7 / 10..wanted * 13 / 10).contains(count);
+            assert!(is_near, "{policy:?}: {counts:?}");
+        }
+    }
+}
+
+#[test]
+fn with_weights_a_hash_stands_for_one_target_too() {
+    let balancer = of(Balance::Hash, &[(5, "here", 0), (1, "here", 0), (2, "here", 0)]);
+    let members = balancer.members();
+    let choose = |hash: u64, turn| {
+        let hash = Some(hash_of(&hash.to_be_bytes()));
+        let dice = Dice::random();
+        balancer
+            .choose(&members, &Tried::default(), |_| Readiness::Ready, (&dice, turn, hash))
+            .unwrap()
+    };
+    let mut counts = [0; 3];
+    for hash in 0..8_000 {
+        assert_eq!(choose(hash, 0), choose(hash, 1));
+        counts[choose(hash, 0)] += 1;
+    }
+    assert!(
+        (4_600..5_400).contains(&counts[0]) && (850..1_150).contains(&counts[1]),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn a_changed_weight_keeps_what_is_known_of_a_target() {
+    let balancer = of(Balance::RoundRobin, &[(1, "here", 0), (1, "here", 0)]);
+    let before = balancer.members();
+    let mut targets: Vec<Target> = before.iter().map(|it| it.target.clone()).collect();
+    targets[1].weight = 9;
+    balancer.replace(&targets, Instant::now());
+    assert!(balancer.is_current(&before));
+    let counts = spread(&balancer);
+    assert!((900..1_100).contains(&counts[0]), "{counts:?}");
+}
+
+#[test]
+fn calls_stay_in_the_zone_while_half_of_it_is_fit() {
+    let all = [
+        (1, "here", 0),
+        (1, "here", 0),
+        (1, "here", 0),
+        (1, "there", 0),
+        (1, "there", 0),
+        (1, "there", 0),
+    ];
+    for policy in [Balance::RoundRobin, Balance::LeastRequest, Balance::Ewma] {
+        let balancer = of(policy, &all);
+        let members = balancer.members();
+        let sicken = |at: usize| (0..BAD_ANSWERS).for_each(|_| members[at].answered_health(false));
+        let share_here = || {
+            let counts = spread(&balancer);
+            counts[..3].iter().sum::<usize>()
+        };
+        assert_eq!(share_here(), 10_000, "{policy:?}");
+        sicken(0);
+        assert_eq!(share_here(), 10_000, "{policy:?}");
+        sicken(1);
+        let here = share_here();
+        assert!((1_500..3_500).contains(&here), "{policy:?}: {here}");
+    }
+}
+
+#[test]
+fn whoever_was_tried_or_cannot_be_reached_in_the_zone_is_passed_over() {
+    let balancer = of(Balance::LeastRequest, &[(1, "here", 0), (1, "there", 0)]);
+    let members = balancer.members();
+    let dice = Dice::seeded(1);
+    let choose = |tried: &Tried, ready: Readiness| {
+        let readiness = |at: usize| if at == 0 { ready } else { Readiness::Ready };
+        balancer.choose(&members, tried, readiness, (&dice, 0, None))
+    };
+    let tried = Tried::default();
+    assert_eq!(choose(&tried, Readiness::Cold), Some(0));
+    assert_eq!(choose(&tried, Readiness::Down), Some(1));
+    tried.note(0);
+    assert_eq!(choose(&tried, Readiness::Ready), Some(1));
+    tried.note(1);
+    assert!(choose(&tried, Readiness::Ready).is_some());
+}
+
+#[test]
+fn lower_priorities_wait_until_the_first_do_not_serve() {
+    let balancer = of(Balance::RoundRobin, &[(3, "", 10), (1, "", 10), (1, "", 20)]);
+    let counts = spread(&balancer);
+    assert!(counts[2] == 0 && counts[0] > 7_000, "{counts:?}");
+    let members = balancer.members();
+    for at in [0, 1] {
+        (0..BAD_ANSWERS).for_each(|_| members[at].answered_health(false));
+    }
+    assert_eq!(spread(&balancer), [0, 0, 10_000]);
 }

@@ -71,11 +71,16 @@ fn settings(ports: &[u16]) -> plan::Backend {
         authority: format!("shop:{port}").into(),
         host: "127.0.0.1".into(),
         port: *port,
+        weight: 1,
+        zone: None,
+        priority: 0,
     };
     plan::Backend {
         name: "shop".into(),
         protocol: Protocol::Grpc,
         targets: ports.iter().map(target).collect(),
+        sources: Vec::new(),
+        zone: None,
         headers: vec![("x-caller".parse().unwrap(), HeaderValue::from_static("weft"))],
         tls: None,
         timeout: Duration::from_secs(1),

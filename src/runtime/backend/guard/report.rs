@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use super::{Breaker, Guard, Guards, Method, State};
-use crate::telemetry::{BackendLabels, HedgeLabels, MethodLabels, Metrics, PlaceLabels, RefusedLabels, TargetLabels};
+use crate::telemetry::{
+    BackendLabels, HedgeLabels, MethodLabels, Metrics, PlaceLabels, RefusedLabels, SourceLabels, TargetLabels,
+    WhichSourceLabels,
+};
 use crate::time::Instant;
 
 /// Writes what is known into the metrics. The guards count for themselves; here their numbers are copied.
@@ -15,6 +18,7 @@ pub fn publish(guards: &Guards, metrics: &Metrics) {
     metrics.breaker_state.clear();
     metrics.target_fit.clear();
     metrics.target_active.clear();
+    metrics.source_failing.clear();
     for guard in guards.iter() {
         publish_one(guard, metrics);
     }
@@ -57,12 +61,31 @@ fn publish_one(guard: &Guard, metrics: &Metrics) {
     for member in guard.balancer.members().iter() {
         let labels = TargetLabels {
             backend: guard.name.clone(),
-            target: member.target.authority.clone(),
+            target: member.address.clone(),
         };
         let fit = i64::from(member.is_fit(now));
         metrics.target_fit.get_or_create(&labels).set(fit);
         let active = i64::from(member.n_active());
         metrics.target_active.get_or_create(&labels).set(active);
+    }
+    for feed in &guard.feeds {
+        let (backend, source) = (guard.name.clone(), feed.source.written.clone());
+        let [answers, failures] = feed.counts();
+        for (result, n) in [("ok", answers), ("failed", failures)] {
+            let labels = SourceLabels {
+                backend: backend.clone(),
+                source: source.clone(),
+                result,
+            };
+            metrics
+                .resolutions
+                .get_or_create(&labels)
+                .inner()
+                .store(n, Ordering::Relaxed);
+        }
+        let failing = i64::from(feed.heard().trouble.is_some());
+        let labels = WhichSourceLabels { backend, source };
+        metrics.source_failing.get_or_create(&labels).set(failing);
     }
     if let Some(limiter) = &guard.limiter {
         for (state, n) in [
@@ -122,11 +145,31 @@ pub fn describe(guards: &Guards) -> Value {
                 (_, true) => "sick",
                 _ => "fit",
             };
-            json!({ "target": *it.target.authority, "state": state, "active": it.n_active() })
+            json!({
+                "target": *it.address,
+                "from": guard.origin(&it.target),
+                "state": state,
+                "active": it.n_active(),
+                "weight": it.weight(),
+                "zone": it.target.zone.as_deref(),
+                "priority": it.target.priority,
+            })
+        });
+        let sources = guard.feeds.iter().map(|it| {
+            let heard = it.heard();
+            let [answers, failures] = it.counts();
+            json!({
+                "source": *it.source.written,
+                "targets": heard.targets.len(),
+                "trouble": heard.trouble.as_deref(),
+                "answers": answers,
+                "failures": failures,
+            })
         });
         json!({
             "name": *guard.name,
             "targets": targets.collect::<Vec<_>>(),
+            "sources": sources.collect::<Vec<_>>(),
             "moves": of(&counts.moves),
             "failovers": of(&counts.failovers),
             "methods": methods.collect::<Vec<_>>(),

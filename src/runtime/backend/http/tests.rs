@@ -76,11 +76,16 @@ fn backend(port: u16) -> HttpBackend {
         authority: "recs.example".into(),
         host: "127.0.0.1".into(),
         port,
+        weight: 1,
+        zone: None,
+        priority: 0,
     };
     let backend = plan::Backend {
         name: "recs".into(),
         protocol: Protocol::Http,
         targets: vec![target.clone()],
+        sources: Vec::new(),
+        zone: None,
         headers: vec![("x-caller".parse().unwrap(), HeaderValue::from_static("weft"))],
         tls: None,
         timeout: Duration::from_secs(1),
