@@ -384,7 +384,7 @@ fn a_file_of_targets_is_swapped_whole_or_not_at_all() {
     folder.write("targets/shop.yaml", &list(&[1]));
     let mut gateway = Gateway::serve(&folder, "", "file:targets/shop.yaml");
     come_and_go(&gateway, port, |hosts| {
-        drop(folder.write("targets/shop.yaml", &list(hosts)))
+        drop(folder.write("targets/shop.yaml", &list(hosts)));
     });
     folder.write("targets/shop.yaml", "- http://127.0.0.9:1\n- { url: \"http://127");
     gateway.process.wait_for_next("targets cannot be had");
@@ -499,7 +499,8 @@ fn instances_in_consul_come_and_go_without_a_failed_request() {
         "{target}"
     );
     state.down.store(true, Ordering::Relaxed);
-    state.set(&[9]);
+    // The question that is open already is answered well; the next one is not.
+    state.set(&[1, 3]);
     let line = gateway.process.wait_for_next("targets cannot be had");
     assert!(line.contains("500") && !line.contains("t0ken"), "{line}");
     gateway.wait_for(&[1, 3], port);

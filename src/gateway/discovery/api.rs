@@ -151,7 +151,8 @@ impl Lines {
     }
 }
 
-/// What went wrong, with its causes.
+/// What went wrong, in its own words.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn other(error: impl ToString) -> Trouble {
     Trouble::Other(error.to_string())
 }

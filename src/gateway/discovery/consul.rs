@@ -70,7 +70,13 @@ async fn ask_since(service: &str, consul: &Consul, index: u64) -> Result<Said, T
         path.push_str(&encoded(datacenter));
     }
     if index > 0 {
-        path.push_str(&format!("&index={index}&wait={}s", WAIT.as_secs()));
+        path.extend([
+            "&index=",
+            &index.to_string(),
+            "&wait=",
+            &WAIT.as_secs().to_string(),
+            "s",
+        ]);
     }
     let lines = api.get(&path, PATIENCE).await?;
     let index = lines.headers.get("x-consul-index");

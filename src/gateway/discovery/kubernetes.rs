@@ -1,4 +1,4 @@
-//! Kubernetes: the ready endpoints of a service, from its EndpointSlices (`discovery.k8s.io/v1`): a list, and then a watch of
+//! Kubernetes: the ready endpoints of a service, from its `EndpointSlice`s (`discovery.k8s.io/v1`): a list, and then a watch of
 //! what changes, begun again from a list where the API has forgotten where we were.
 
 use std::collections::BTreeMap;

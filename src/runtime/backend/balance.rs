@@ -101,7 +101,7 @@ impl Balancer {
     /// No targets yet.
     pub fn new(backend: &plan::Backend) -> Self {
         Self {
-            policy,
+            policy: backend.balance,
             health: backend.health.clone(),
             zone: backend.zone.clone(),
             members: ArcSwap::default(),
