@@ -10,7 +10,9 @@ use Form::{
 };
 use Place::{
     Admin, Backend, BackendTls, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp,
-    CallRetry, CallValue, Certificate, Consul, Cookie, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Kubernetes, Limit, Limits, Log, Param, ProxyProtocol, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tls,
+    CallRetry, CallValue, Certificate, Consul, Cookie, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint,
+    EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Kubernetes, Limit,
+    Limits, Log, Param, ProxyProtocol, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tls,
 };
 
 /// A map with keys of its own.

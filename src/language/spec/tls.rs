@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Name, Target};
 use super::keys::Place;
 use super::reader::{Fields, Reader};
+use super::{Name, Target};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Node, NodeKind, Span, Spanned};
 use crate::tls::{ClientAuth, Pem, Version};
