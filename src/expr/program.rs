@@ -426,12 +426,17 @@ impl Program {
         Self::new(Code::new(Op::Convert(Box::new(conversion), Box::new(code)), span))
     }
 
-    /// The comment of the field that it ends with, where it is a path to one.
+    /// The comment of the field that its value comes from, where it is a path to one, whole or in part.
     pub fn comment(&self) -> Option<&Arc<str>> {
-        match &self.code.op {
-            Op::Field(_, reader) => reader.comment(),
-            _ => None,
+        fn of(code: &Code) -> Option<&Arc<str>> {
+            match &code.op {
+                Op::Default(all) => of(all.first()?),
+                Op::Field(_, reader) => reader.comment(),
+                Op::Pick(of_whole, _) => of(of_whole),
+                _ => None,
+            }
         }
+        of(&self.code)
     }
 
     /// The whole numbers that it can give, ascending, where they all stand in it: `$created ? 201 : 200`.

@@ -116,7 +116,7 @@ pub enum Location {
     Cookie,
 }
 
-/// What is demanded of a param, or of each of its elements.
+/// What is demanded of a value; of a param that is a list, of each of its elements.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facets {
     /// A regular expression that it matches.
@@ -131,6 +131,10 @@ pub struct Facets {
     pub max_length: Option<u64>,
     /// The values that it may have; empty for any.
     pub one_of: Vec<Value>,
+    /// Other keywords of JSON Schema, as they were written: `minItems`, `multipleOf`, `format`.
+    pub others: Vec<(&'static str, Value)>,
+    /// A value that somebody showed.
+    pub example: Option<Value>,
 }
 
 /// What is read from the body of a request.
@@ -200,6 +204,8 @@ pub struct Type {
     pub kind: Kind,
     /// It may be null.
     pub nullable: bool,
+    /// What its schema demands of it besides.
+    pub facets: Option<Box<Facets>>,
 }
 
 /// What a JSON value is where it is not null.
@@ -382,7 +388,11 @@ impl Type {
     /// A type that is never null.
     pub fn of(kind: Kind) -> Self {
         let nullable = matches!(kind, Kind::Any | Kind::Null);
-        Self { kind, nullable }
+        Self {
+            kind,
+            nullable,
+            facets: None,
+        }
     }
 
     /// Anything.

@@ -43,6 +43,9 @@ pub fn of_param(api: &Api, param: &Param) -> Option<Value> {
 
 /// The value, or another one that the facets allow.
 fn fitted(value: Value, facets: &Facets) -> Option<Value> {
+    if let Some(example) = &facets.example {
+        return Some(example.clone());
+    }
     if let Some(first) = facets.one_of.first() {
         return Some(first.clone());
     }
@@ -77,6 +80,15 @@ struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     fn value(&mut self, ty: &'a Type, name: &str) -> Value {
+        let value = self.plain(ty, name);
+        match &ty.facets {
+            // Where a pattern is all that is known, any text has to do.
+            Some(facets) => fitted(value.clone(), facets).unwrap_or(value),
+            None => value,
+        }
+    }
+
+    fn plain(&mut self, ty: &'a Type, name: &str) -> Value {
         match &ty.kind {
             Kind::Any => json!({}),
             Kind::Bool => json!(true),

@@ -2,6 +2,7 @@
 //!
 //! Owns how the model looks as JSON Schema 2020-12 and OpenAPI. Source: the OpenAPI Specification 3.1.1.
 
+mod chosen;
 mod operation;
 mod schema;
 
@@ -49,8 +50,11 @@ pub fn document(api: &Api, about: &About) -> Value {
         document["servers"] = about.servers.iter().map(|it| json!({ "url": it })).collect();
     }
     document["tags"] = tags.iter().map(|it| json!({ "name": it })).collect();
-    document["paths"] = Value::Object(paths);
-    document["components"] = components(api, &problems);
+    let mut paths = Value::Object(paths);
+    let mut schemas = schemas(api);
+    chosen::complete(&mut paths, &mut schemas);
+    document["paths"] = paths;
+    document["components"] = json!({ "schemas": schemas, "responses": problems.responses() });
     document
 }
 
@@ -97,7 +101,7 @@ impl Problems {
     }
 }
 
-fn components(api: &Api, problems: &Problems) -> Value {
+fn schemas(api: &Api) -> Map<String, Value> {
     let mut schemas = Map::new();
     for named in &api.types {
         let mut schema = of_shape(&named.shape);
@@ -108,7 +112,7 @@ fn components(api: &Api, problems: &Problems) -> Value {
         schemas.insert(named.name.clone(), schema);
     }
     schemas.insert(PROBLEM.to_owned(), problem());
-    json!({ "schemas": schemas, "responses": problems.responses() })
+    schemas
 }
 
 /// RFC 9457, with the members that a gateway adds.

@@ -41,6 +41,8 @@ pub struct JsonType {
     pub place: Place,
     /// `description`, for people.
     pub description: Option<Arc<str>>,
+    /// What else its own keywords demand (`minLength`, `pattern`, `minItems`), and its `example`.
+    pub constraints: Vec<(&'static str, serde_json::Value)>,
     /// What a value is that is not null.
     pub shape: Shape,
     /// A value may be null.

@@ -54,21 +54,6 @@ impl<'a> Published<'a> {
         let content = response["content"].as_object()?;
         let mut schema = content.values().next()?.get("schema")?.clone();
         schema["components"] = self.document["components"].clone();
-        if endpoint.selectable && status < 400 {
-            forget_required(&mut schema);
-        }
         Some(Ok(schema))
-    }
-}
-
-/// Where a client may choose fields, what it did not choose is not there.
-fn forget_required(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            members.remove("required");
-            members.values_mut().for_each(forget_required);
-        }
-        Value::Array(items) => items.iter_mut().for_each(forget_required),
-        _ => {}
     }
 }

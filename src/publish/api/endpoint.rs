@@ -213,6 +213,7 @@ fn add_in_body(name: &str, ty: &mut Type, types: &Types) {
     *ty = Type {
         kind: Kind::Object(object),
         nullable: ty.nullable,
+        facets: None,
     };
 }
 

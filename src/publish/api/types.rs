@@ -1,5 +1,7 @@
 //! Types of expressions, messages and templates → types of JSON.
 
+mod json;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -40,12 +42,7 @@ pub(super) struct Types {
     /// What each is called, once all are known.
     names: BTreeMap<Key, String>,
     made: BTreeMap<String, NamedType>,
-    /// Schemas that are being described.
-    around: Vec<JsonTypeRef>,
 }
-
-/// How deep schemas are described.
-const MAX_DEPTH: usize = 12;
 
 impl Types {
     /// The same, knowing every type that there will be.
@@ -124,29 +121,43 @@ impl Types {
         Type {
             nullable: ty.nullable || matches!(kind, Kind::Any | Kind::Null),
             kind,
+            facets: None,
         }
     }
 
-    /// An object that a JSON Schema describes; one within itself is anything.
+    /// An object that a JSON Schema describes: by its name where it has one, or holds itself.
     fn described(&mut self, schema: &JsonTypeRef, way: Way) -> Kind {
-        if self.around.len() > MAX_DEPTH || self.around.contains(schema) {
-            return Kind::Any;
+        let Some(full_name) = json::name(schema) else {
+            return Kind::Object(self.members_of(schema, way));
+        };
+        let form = format!("{} {:?}", json::form(schema), way.options());
+        let (name, is_new) = self.name(&full_name, way, form);
+        if is_new {
+            // Stands there before its members are looked at, which may lead back to it.
+            self.put(&name, schema.description.as_ref(), Shape::Object(Object::default()));
+            let object = self.members_of(schema, way);
+            self.put(&name, schema.description.as_ref(), Shape::Object(object));
         }
-        self.around.push(schema.clone());
-        let mut members = Vec::new();
-        for member in schema.members() {
+        Kind::Named(name)
+    }
+
+    fn members_of(&mut self, schema: &JsonTypeRef, way: Way) -> Object {
+        let members = schema.members().iter().map(|member| {
             let inner = schema.sibling(member.ty);
-            members.push(Member {
+            let mut ty = self.of_type(&ExprType::of_json(&inner), way);
+            json::constrain(&mut ty, &inner);
+            Member {
                 name: member.name.to_string(),
-                ty: self.of_type(&ExprType::of_json(&inner), way),
+                ty,
                 required: member.required,
                 description: comment(inner.description.as_ref()),
                 deprecated: false,
-            });
+            }
+        });
+        Object {
+            members: members.collect(),
+            rest: if schema.is_open() { Rest::Open } else { Rest::None },
         }
-        self.around.pop();
-        let rest = Rest::None;
-        Kind::Object(Object { members, rest })
     }
 
     /// What a template gives.
@@ -197,10 +208,10 @@ impl Types {
         let mut spread = match &ty.kind {
             TypeKind::Message(message) => self.fields(message, None, way),
             TypeKind::Selected(message, left) => self.fields(message, Some(left), way),
-            TypeKind::Json(_) | TypeKind::Object(_) => match self.of_type(ty, way).kind {
-                Kind::Object(object) => object.members,
-                _ => Vec::new(),
-            },
+            TypeKind::Json(_) | TypeKind::Object(_) => {
+                let whole = self.of_type(ty, way);
+                self.object(&whole).map(|it| it.members.clone()).unwrap_or_default()
+            }
             _ => {
                 // Members of unknown names: each that was written before may be one of them.
                 for member in &mut object.members {
@@ -382,6 +393,7 @@ pub(super) fn comment(text: Option<&std::sync::Arc<str>>) -> Option<String> {
 fn comment_of(template: &Template) -> Option<String> {
     match template {
         Template::Expression { program, .. } => comment(program.comment()),
+        Template::For { list, .. } => comment(list.comment()),
         _ => None,
     }
 }
@@ -430,6 +442,7 @@ fn join(all: Vec<Type>) -> Type {
     Type {
         nullable: nullable || first == Kind::Any,
         kind: first,
+        facets: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Problems;
+use super::chosen::chosen;
 use super::schema::{demand, describe as add_description, of_type};
 use crate::publish::api::{Api, Content, Endpoint, Kind, Location, Param, PathPart, Piece, Response, Type};
 use crate::publish::{api, example};
@@ -144,6 +145,12 @@ fn responses(api: &Api, endpoint: &Endpoint, problems: &Problems) -> Value {
         }
         if success.has_body {
             response["content"] = content(api, &endpoint.response.content);
+            if let (true, Some(schema)) = (
+                endpoint.selectable,
+                response.pointer_mut("/content/application~1json/schema"),
+            ) {
+                *schema = chosen(schema);
+            }
         }
         responses.insert(success.status.clone(), response);
     }

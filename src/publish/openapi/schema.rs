@@ -7,7 +7,7 @@ use crate::publish::api::{Enum, Facets, Integer, Kind, Object, Rest, Shape, Type
 
 /// The schema of a type; named types are references into `components`.
 pub fn of_type(ty: &Type) -> Value {
-    let schema = match &ty.kind {
+    let mut schema = match &ty.kind {
         Kind::Any => return json!({}),
         Kind::Null => return json!({ "type": "null" }),
         Kind::Bool => json!({ "type": "boolean" }),
@@ -38,6 +38,9 @@ pub fn of_type(ty: &Type) -> Value {
         Kind::String => json!({ "type": "string" }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
     };
+    if let (Some(facets), Value::Object(schema)) = (&ty.facets, &mut schema) {
+        write(facets, schema);
+    }
     if ty.nullable { or_null(schema) } else { schema }
 }
 
@@ -47,6 +50,9 @@ fn or_null(mut schema: Value) -> Value {
             Value::Array(all) => all.push(json!("null")),
             one => *one = json!([one.clone(), "null"]),
         }
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.push(Value::Null);
     }
     schema
 }
@@ -184,7 +190,13 @@ pub(super) fn demand(schema: &mut Value, facets: &Facets) {
     } else {
         schema
     };
-    let Value::Object(target) = target else { return };
+    if let Value::Object(target) = target {
+        write(facets, target);
+    }
+}
+
+/// Writes what is demanded of a value into its schema.
+fn write(facets: &Facets, target: &mut Map<String, Value>) {
     let numbers = [("minimum", &facets.minimum), ("maximum", &facets.maximum)];
     for (key, value) in numbers {
         // Bounds of times are no bounds of JSON Schema.
@@ -204,5 +216,11 @@ pub(super) fn demand(schema: &mut Value, facets: &Facets) {
     }
     if !facets.one_of.is_empty() {
         target.insert("enum".to_owned(), json!(facets.one_of));
+    }
+    for (key, value) in &facets.others {
+        target.insert((*key).to_owned(), value.clone());
+    }
+    if let Some(example) = &facets.example {
+        target.insert("examples".to_owned(), json!([example]));
     }
 }

@@ -270,9 +270,10 @@ impl Drafter<'_> {
         let location = source.first();
         let tree = location.and_then(|it| self.library.tree(it));
         let description = tree.and_then(|it| it.text_of("description")).cloned();
-        let name = match source {
-            Source::At(location) => name(location, tree),
-            _ => None,
+        let dialect = location.and_then(|it| self.library.document(it)).map(|it| it.dialect);
+        let (name, constraints) = match (source, tree) {
+            (Source::At(location), Some(tree)) => (name(location, Some(tree)), constraints(tree, dialect)),
+            _ => (None, Vec::new()),
         };
         let place = location.map_or_else(Place::default, |it| self.library.place(it));
         let key = format!("{source:?}").into();
@@ -304,11 +305,77 @@ impl Drafter<'_> {
             name,
             place,
             description,
+            constraints,
             shape,
             nullable: draft.null,
             key,
         })
     }
+}
+
+/// Keywords that say nothing of a shape, and are passed on.
+const CONSTRAINTS: [&str; 16] = [
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "multipleOf",
+    "pattern",
+    "uniqueItems",
+    "example",
+    "examples",
+];
+
+/// What a schema's own keywords demand, as JSON Schema 2020-12 says it.
+fn constraints(tree: &Tree, dialect: Option<Dialect>) -> Vec<(&'static str, serde_json::Value)> {
+    let is_openapi30 = dialect == Some(Dialect::OpenApi30);
+    if is_openapi30 && tree.get("$ref").is_some() {
+        return Vec::new();
+    }
+    let mut found: Vec<(&'static str, serde_json::Value)> = Vec::new();
+    for key in CONSTRAINTS {
+        let Some(value) = tree.get(key).map(Tree::to_json) else {
+            continue;
+        };
+        match (key, value) {
+            // In OpenAPI 3.0 these say that the other bound is not a value itself.
+            ("exclusiveMaximum" | "exclusiveMinimum", serde_json::Value::Bool(is_exclusive)) => {
+                let bound = if key == "exclusiveMaximum" {
+                    "maximum"
+                } else {
+                    "minimum"
+                };
+                if let (true, Some(bound)) = (is_exclusive, tree.get(bound)) {
+                    found.push((key, bound.to_json()));
+                }
+            }
+            ("maximum" | "minimum", value) => {
+                let exclusive = if key == "maximum" {
+                    "exclusiveMaximum"
+                } else {
+                    "exclusiveMinimum"
+                };
+                if found.iter().all(|it| it.0 != exclusive) {
+                    found.push((key, value));
+                }
+            }
+            ("examples", serde_json::Value::Array(values)) => {
+                if let (Some(first), true) = (values.into_iter().next(), found.iter().all(|it| it.0 != "example")) {
+                    found.push(("example", first));
+                }
+            }
+            ("examples", _) => {}
+            (key, value) => found.push((key, value)),
+        }
+    }
+    found
 }
 
 /// What a schema is called: its key among definitions, or a title that is a word.
