@@ -7,6 +7,7 @@ pub mod call;
 pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod descriptors;
 pub mod diff;
 mod dynamic;
 pub mod explain;
@@ -60,6 +61,8 @@ enum Command {
     Completions(completions::Arguments),
     /// Start real backends on loopback and the gateway in front of them, with curl lines to try
     Demo(demo::Arguments),
+    /// Show services, methods and messages as the gateway knows them
+    Descriptors(descriptors::Arguments),
     /// Show what changes for clients between two configurations: breaking, or safe
     Diff(diff::Arguments),
     /// Show how an endpoint is answered: its calls as a graph, and why; or what a diagnostic code means
@@ -148,6 +151,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Descriptors(arguments) => descriptors::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
@@ -175,6 +179,11 @@ fn say(text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// `1 mistake`, `2 mistakes`.
+fn plural(n: usize, word: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Tells people, on standard error. Where nobody listens any more there is nobody to tell: `weft check 2>&1 | head`.
@@ -265,7 +274,6 @@ fn show(diagnostics: &[Diagnostic], sources: &SourceMap, format: Format) -> std:
     let count = |severity| diagnostics.iter().filter(|it| it.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if errors + warnings > 0 && format.is_for_people() {
-        let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
         tell(&format!(
             "{}, {}\n",
             plural(errors, "mistake"),

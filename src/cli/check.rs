@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Ending, Format, loader, show, tell};
+use super::{Ending, Format, loader, plural, show, tell};
 
 /// Arguments of `weft check`.
 #[derive(Debug, clap::Args)]
@@ -31,11 +31,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
             for reason in &loaded.waiting {
                 tell(&format!("not checked: backend {reason}\n"));
             }
-            let n_endpoints = loaded.plan.endpoints.len();
             if arguments.format.is_for_people() {
                 tell(&format!(
-                    "{n_endpoints} endpoints, {} backends checked\n",
-                    loaded.plan.backends.len() - loaded.waiting.len()
+                    "{}, {} checked\n",
+                    plural(loaded.plan.endpoints.len(), "endpoint"),
+                    plural(loaded.plan.backends.len() - loaded.waiting.len(), "backend")
                 ));
             }
             if !loaded.waiting.is_empty() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use self::server::{BACKENDS, Trouble};
-use super::{Ending, Format, show};
+use super::{Ending, Format, say, show};
 use crate::gateway::load::Loader;
 use crate::telemetry;
 
@@ -59,6 +59,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        // Said before anything is started: the backends would be talked of first.
+        let is_free = tokio::net::TcpListener::bind(&arguments.listen).await;
+        drop(is_free.with_context(|| format!("cannot listen on {}", arguments.listen))?);
         let addresses = server::start(&troubles).await?;
         let files = Files::write(&addresses)?;
         let mut loader = Loader::from_file(&files.gateway_file());
@@ -75,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         }
         let gateway = super::serve::start(loader, loaded, Some(std::slice::from_ref(&arguments.listen))).await?;
         for address in gateway.addresses() {
-            greet(*address, arguments);
+            greet(*address, arguments)?;
         }
         super::serve::until_signalled(gateway).await
     })
@@ -160,8 +163,8 @@ fn with_addresses(text: &str, addresses: &BTreeMap<&'static str, SocketAddr>) ->
     out
 }
 
-fn greet(address: SocketAddr, arguments: &Arguments) {
-    println!("The demo's shop is open at http://{address}. Try:\n");
+fn greet(address: SocketAddr, arguments: &Arguments) -> std::io::Result<()> {
+    say(&format!("The demo's shop is open at http://{address}. Try:\n\n"))?;
     for (line, what) in [
         (
             format!("curl -s http://{address}/pages/home?user=ada"),
@@ -195,15 +198,15 @@ fn greet(address: SocketAddr, arguments: &Arguments) {
             "a failure: problem+json",
         ),
     ] {
-        println!("  {line}\n      {what}\n");
+        say(&format!("  {line}\n      {what}\n\n"))?;
     }
     if arguments.fail.is_empty() && arguments.slow.is_empty() {
-        println!("Start it with `--fail ads` or `--slow reviews=2s` to see a page do without a backend.");
+        say("Start it with `--fail ads` or `--slow reviews=2s` to see a page do without a backend.\n")?;
     }
-    println!(
-        "Each backend takes its time ({}): a page takes as long as its critical path, not the sum.",
+    say(&format!(
+        "Each backend takes its time ({}): a page takes as long as its critical path, not the sum.\n",
         latencies()
-    );
+    ))
 }
 
 fn latencies() -> String {

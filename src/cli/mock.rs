@@ -80,14 +80,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
             addresses.insert(name.to_owned(), address);
             if backend.grpc.is_empty() {
                 servers.push(http::Server::start(name, listener, conduct.clone()));
-                println!("{name}: http://{address}");
+                super::say(&format!("{name}: http://{address}\n"))?;
                 continue;
             }
             let pool = pool(backend, &gateway, folder, &arguments.descriptors)?;
             let services = services(backend, &pool);
             dynamic::serve(listener, &pool, &services, &answer(name, &conduct))?;
             let shown: Vec<_> = services.iter().map(ServiceDescriptor::full_name).collect();
-            println!("{name}: http://{address} ({})", shown.join(", "));
+            super::say(&format!("{name}: http://{address} ({})\n", shown.join(", ")))?;
         }
         let mut loader = loader.with_backends_at(addresses);
         let loaded = match loader.load().await {

@@ -66,6 +66,17 @@ pub struct Loaded {
     pub waiting: Vec<String>,
 }
 
+/// What backends serve.
+#[derive(Debug)]
+pub struct Described {
+    /// The gateway file.
+    pub gateway: spec::Gateway,
+    /// Of each of its backends, in order.
+    pub schemas: Vec<BackendSchema>,
+    /// Backends that have not said yet what they serve, each with the reason.
+    pub waiting: Vec<String>,
+}
+
 /// Files that were refused.
 #[derive(Debug)]
 pub struct Refused {
@@ -157,6 +168,26 @@ impl Loader {
         }
     }
 
+    /// Reads the gateway file and what its backends serve, and no composition.
+    pub async fn descriptors(&mut self) -> Result<Described, Refused> {
+        let mut sources = SourceMap::default();
+        let mut diagnostics = Diagnostics::default();
+        if let Some((gateway, folder)) = self.read_gateway(&mut sources, &mut diagnostics) {
+            let (schemas, waiting) = self.schemas(&gateway, &folder, &mut diagnostics).await;
+            if !diagnostics.has_errors() {
+                return Ok(Described {
+                    gateway,
+                    schemas,
+                    waiting,
+                });
+            }
+        }
+        Err(Refused {
+            diagnostics: diagnostics.into_sorted(),
+            sources,
+        })
+    }
+
     /// Reads and checks everything.
     pub async fn load(&mut self) -> Result<Loaded, Refused> {
         let mut sources = SourceMap::default();
@@ -192,7 +223,9 @@ impl Loader {
         if matches!(&self.replaced, Some(it) if it.backend.is_none()) {
             share_out(&mut gateway.backends, &schemas);
         }
-        let mut plan = check::check(&gateway, &compositions, &schemas, sources, diagnostics)?;
+        let (plan, files) = check::check_reading(&gateway, &compositions, &schemas, sources, diagnostics);
+        self.read.borrow_mut().extend(files);
+        let mut plan = plan?;
         for backend in &mut plan.backends {
             below(&folder, &mut backend.sources);
         }

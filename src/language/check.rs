@@ -51,6 +51,7 @@ mod world;
 pub use backend::{client, targets};
 pub use world::matches;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::diagnostic::Diagnostics;
@@ -78,6 +79,17 @@ pub fn check(
     sources: &SourceMap,
     diagnostics: &mut Diagnostics,
 ) -> Option<Plan> {
+    check_reading(gateway, compositions, backends, sources, diagnostics).0
+}
+
+/// As [`check`], with the files that `schema:` led to, those that could not be read included.
+pub fn check_reading(
+    gateway: &spec::Gateway,
+    compositions: &[spec::Composition],
+    backends: &[BackendSchema],
+    sources: &SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> (Option<Plan>, Vec<PathBuf>) {
     let settings = settings::check(gateway, diagnostics);
     let mut plan_backends = backend::check(gateway, backends, diagnostics);
     let mut world = world::World::new(gateway, backends, sources, diagnostics);
@@ -99,5 +111,6 @@ pub fn check(
         fragments,
     };
     protection::number_methods(&mut plan);
-    (!diagnostics.has_errors()).then_some(plan)
+    let files = world.library.into_inner().into_files();
+    ((!diagnostics.has_errors()).then_some(plan), files)
 }

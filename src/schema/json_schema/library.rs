@@ -22,6 +22,8 @@ const MAX_BYTES: u64 = 16 << 20;
 pub struct Library {
     documents: Vec<Document>,
     paths: HashMap<PathBuf, usize>,
+    /// The files that were asked for, those that could not be read included.
+    wanted: Vec<PathBuf>,
     /// Schemas by their absolute `$id`.
     ids: HashMap<String, Location>,
 }
@@ -36,6 +38,8 @@ pub struct SchemaError {
     pub hint: String,
     /// Where in the files of schemas; none for a file that cannot be read.
     pub place: Option<Place>,
+    /// A file is not there, or cannot be read.
+    pub is_unreadable: bool,
 }
 
 #[derive(Debug)]
@@ -75,6 +79,7 @@ impl SchemaError {
             reason: reason.into(),
             hint: String::new(),
             place: None,
+            is_unreadable: false,
         }
     }
 }
@@ -122,6 +127,11 @@ impl Library {
             .is_some_and(|it| it.dialect == Dialect::OpenApi30))
     }
 
+    /// The files that were read, or would have been.
+    pub fn into_files(self) -> Vec<PathBuf> {
+        self.wanted
+    }
+
     /// Whole files by their `$id`.
     pub(super) fn named(&self) -> Vec<(String, PathBuf)> {
         let whole = self.ids.iter().filter(|(_, location)| location.pointer.is_empty());
@@ -136,8 +146,12 @@ impl Library {
         if let Some(known) = self.paths.get(&path) {
             return Ok(*known);
         }
+        self.wanted.push(path.clone());
         let shown = path.display().to_string();
-        let unreadable = |error: &dyn std::fmt::Display| SchemaError::new(format!("`{shown}` cannot be read: {error}"));
+        let unreadable = |error: &dyn std::fmt::Display| SchemaError {
+            is_unreadable: true,
+            ..SchemaError::new(format!("`{shown}` cannot be read: {error}"))
+        };
         let size = std::fs::metadata(&path).map_err(|error| unreadable(&error))?.len();
         if size > MAX_BYTES {
             return Err(unreadable(&"it is larger than 16 MiB"));

@@ -24,8 +24,24 @@ pub struct Operation {
     pub reply: Payload,
     /// What it is sent; none where it takes no body.
     pub body: Option<Payload>,
-    /// Parameters of the query and of headers.
+    /// Parameters of all kinds.
     pub parameters: Vec<Parameter>,
+    /// The paths of servers, before its own.
+    bases: Vec<String>,
+}
+
+impl Operation {
+    /// Whether a path is one of this operation; `None` is a segment that is known only when a request runs.
+    pub fn is_at(&self, segments: &[Option<&str>]) -> bool {
+        let template = |base: &str| format!("{base}{}", self.path);
+        self.bases.iter().any(|base| {
+            let whole = template(base);
+            let wanted: Vec<&str> = whole.split('/').skip(1).collect();
+            let fits =
+                |(wanted, found): (&&str, &Option<&str>)| wanted.contains('{') || found.is_none_or(|it| it == *wanted);
+            wanted.len() == segments.len() && wanted.iter().zip(segments).all(fits)
+        })
+    }
 }
 
 /// A parameter of an operation.
@@ -65,7 +81,7 @@ impl Library {
                 ..SchemaError::new(format!("`{}` has no operation `{id}`", normal(path).display()))
             });
         };
-        self.read_operation(found)
+        self.read_operation(path, found)
     }
 
     /// The operation with this method and path. Each part of `segments` is one segment of a path, `None` where it is known only when
@@ -86,7 +102,7 @@ impl Library {
                 Some((literal, it))
             })
             .max_by_key(|(literal, _)| *literal);
-        best.map(|(_, it)| self.read_operation(it)).transpose()
+        best.map(|(_, it)| self.read_operation(path, it)).transpose()
     }
 
     /// The paths of servers, before those of operations.
@@ -162,7 +178,8 @@ impl Library {
         self.tree(&found.at)?.text_of("operationId").cloned()
     }
 
-    fn read_operation(&mut self, found: Found) -> Result<Operation, SchemaError> {
+    fn read_operation(&mut self, path: &Path, found: Found) -> Result<Operation, SchemaError> {
+        let bases = self.bases(path)?;
         let id = self.id(&found);
         let place = self.place(&found.at);
         let body = found.at.below("requestBody");
@@ -202,6 +219,7 @@ impl Library {
             reply,
             body,
             parameters,
+            bases,
         })
     }
 
