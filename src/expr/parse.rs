@@ -198,6 +198,17 @@ impl<'t> Parser<'t> {
         parsed
     }
 
+    /// `a ?? b`, as `default(a, b)`; none where it is a part of something else.
+    fn with_default(&self, left: NodeId, sign: Span) -> Option<String> {
+        let start = self.start(left) as usize;
+        let left = self.text.get(start..sign.start as usize)?.trim();
+        let right = self.text.get(sign.end as usize..)?;
+        let right = right.replace("??", ",").replace("?:", ",");
+        let is_whole = self.text.get(..start)?.trim().is_empty() && !right.trim().is_empty();
+        let right: Vec<&str> = right.split(',').map(str::trim).collect();
+        is_whole.then(|| format!("default({left}, {})", right.join(", ")))
+    }
+
     fn conditional(&mut self) -> Result<NodeId, ExprError> {
         let condition = self.binary(0)?;
         if !self.is("?") {
@@ -214,7 +225,11 @@ impl<'t> Parser<'t> {
                 end: self.token.span.end,
             };
             let what = format!("`{}`", self.slice(both));
-            return Err(Self::cut(both, &what, "write `default(x, y)`"));
+            let cut = Self::cut(both, &what, "write `default(x, y)`");
+            return Err(ExprError {
+                help: self.with_default(condition, both),
+                ..cut
+            });
         }
         let yes = self.binary(0)?;
         self.expect(":", "`:` and what holds otherwise")?;

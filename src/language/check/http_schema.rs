@@ -39,7 +39,7 @@ pub(super) fn types(world: &World<'_>, backend: BackendIndex, call: &Call, diagn
     let found = match find(world, schema, (&method.value, path)) {
         Ok(found) => found,
         Err(error) => {
-            diagnostics.push(diagnostic(&error, schema.span));
+            diagnostics.push(diagnostic(world, &error, schema.span));
             return HttpTypes::default();
         }
     };
@@ -106,6 +106,15 @@ pub(super) fn types(world: &World<'_>, backend: BackendIndex, call: &Call, diagn
         _ => {}
     }
     check_query(query, &operation, place, diagnostics);
+    check_headers(call, &operation, place, diagnostics);
+    if !is_shared && !operation.is_at(&segments(path).iter().map(Option::as_deref).collect::<Vec<_>>()) {
+        let title = format!("{} is at `{}`, and this call is not", shown(&operation), operation.path);
+        let label = format!("expected `{}`", operation.path);
+        diagnostics.push(noted(
+            Diagnostic::new("wrong-value", path.span, title).label(label),
+            &operation,
+        ));
+    }
     for ty in [&operation.reply].into_iter().chain(&operation.body) {
         if let Payload::Json(Some(ty)) = ty {
             types.fingerprint.extend_from_slice(ty.fingerprint());
@@ -129,7 +138,7 @@ pub(super) fn body(world: &World<'_>, schema: &Name, diagnostics: &mut Diagnosti
     match read_body(world, schema) {
         Ok((ty, validator)) => (Type::of_json(&ty), Some(Arc::new(validator))),
         Err(error) => {
-            diagnostics.push(diagnostic(&error, schema.span));
+            diagnostics.push(diagnostic(world, &error, schema.span));
             (Type::unknown(), None)
         }
     }
@@ -147,6 +156,7 @@ fn read_body(world: &World<'_>, schema: &Name) -> Result<(JsonTypeRef, Validator
             reason,
             hint: String::new(),
             place: None,
+            is_unreadable: false,
         });
     }
     let ty = library.schema(&path, &fragment)?;
@@ -247,6 +257,31 @@ fn check_query(query: &[(Name, spec::Template)], operation: &Operation, place: S
     }
 }
 
+/// Headers that must be sent, but for those that the gateway sends by itself.
+fn check_headers(call: &Call, operation: &Operation, place: Span, diagnostics: &mut Diagnostics) {
+    let written = |name: &str| call.headers.iter().any(|(it, _)| it.value.eq_ignore_ascii_case(name));
+    let missing: Vec<String> = operation
+        .parameters
+        .iter()
+        .filter(|it| &*it.location == "header" && it.required && !written(&it.name))
+        .map(|it| it.name.to_ascii_lowercase())
+        // By OpenAPI these mean nothing as parameters.
+        .filter(|it| !matches!(&**it, "accept" | "authorization" | "content-type"))
+        .collect();
+    if !missing.is_empty() {
+        let title = format!(
+            "{} needs the header {}",
+            shown(operation),
+            listed(missing.iter().map(String::as_str))
+        );
+        let help = format!("headers: {{ {}: … }}", missing.join(": …, "));
+        diagnostics.push(noted(
+            Diagnostic::new("missing-field", place, title).help(help),
+            operation,
+        ));
+    }
+}
+
 /// Where the call says which operation it is: its own `schema`, or itself where its backend's does.
 fn call_place(schema: &Name, call: &Call) -> Span {
     if schema.span.file == call.name.span.file {
@@ -274,11 +309,18 @@ fn noted(mut wrong: Diagnostic, operation: &Operation) -> Diagnostic {
     wrong
 }
 
-fn diagnostic(error: &SchemaError, span: Span) -> Diagnostic {
+fn diagnostic(world: &World<'_>, error: &SchemaError, span: Span) -> Diagnostic {
     let mut wrong = Diagnostic::new("bad-schema", span, error.reason.clone());
     if !error.hint.is_empty() {
         wrong = wrong.label(error.hint.clone());
     }
-    wrong.note = error.place.as_ref().map(|it| format!("in {}:{}", it.file, it.line));
+    wrong.note = match &error.place {
+        Some(place) => Some(format!("in {}:{}", place.file, place.line)),
+        None if error.is_unreadable => {
+            let from = world.sources.path(span.file);
+            Some(format!("the path of a schema goes from the folder of {from}"))
+        }
+        None => None,
+    };
     wrong
 }

@@ -149,7 +149,17 @@ pub(super) fn policy(
         Some(Switch::On(retry)) => Some(retry_of(retry, RETRY)),
     };
     let retry = match &call.retry {
-        None => inherited.filter(|_| safety.idempotent),
+        None => {
+            let retry = inherited.filter(|_| safety.idempotent);
+            // The backend's own settings were compared with its own timeout.
+            if let (Some(retry), Some(own), Some(Switch::On(_))) = (&retry, &call.timeout, &backend.retry)
+                && own.value < backend::timeout(backend)
+                && let Some(longest) = too_long(retry, own.value)
+            {
+                diagnostics.push(inherited_too_long(longest, own, backend));
+            }
+            retry
+        }
         Some(Switch::Off) => None,
         Some(Switch::On(retry)) => {
             check_retry(retry, timeout, diagnostics);
@@ -205,14 +215,30 @@ fn hedge_of(written: &Hedge) -> plan::Hedge {
     plan::Hedge { after }
 }
 
+/// All pauses together, where they leave no time for the attempts.
+fn too_long(retry: &plan::Retry, timeout: Duration) -> Option<Duration> {
+    let pauses = (1..retry.attempts).map(|n| retry.pause(n));
+    let longest = pauses.fold(Duration::ZERO, Duration::saturating_add);
+    (longest >= timeout).then_some(longest)
+}
+
+/// A call that has less time than the attempts of its backend take.
+fn inherited_too_long(longest: Duration, timeout: &Spanned<Duration>, backend: &spec::Backend) -> Diagnostic {
+    let title = format!(
+        "the pauses between the attempts of `{}` (up to {longest:?}) are longer than this timeout ({:?})",
+        backend.name.value, timeout.value
+    );
+    let label = "more time, or a `retry` of its own".to_owned();
+    let wrong = contradiction(timeout.span, title, label).help("retry: false");
+    match &backend.retry {
+        Some(Switch::On(retry)) => wrong.other(retry.span, "the attempts"),
+        _ => wrong,
+    }
+}
+
 /// The pauses alone must leave time for the attempts.
 fn check_retry(retry: &Retry, timeout: Duration, diagnostics: &mut Diagnostics) {
-    let made = retry_of(retry, RETRY);
-    let mut longest = Duration::ZERO;
-    for n in 1..made.attempts {
-        longest = longest.saturating_add(made.pause(n));
-    }
-    if longest >= timeout {
+    if let Some(longest) = too_long(&retry_of(retry, RETRY), timeout) {
         let title =
             format!("the pauses between attempts (up to {longest:?}) are longer than the timeout ({timeout:?})");
         let span = retry.backoff.as_ref().map_or(retry.span, |it| it.span);

@@ -364,15 +364,15 @@ impl Reader<'_> {
         Some((method, backend?, path?))
     }
 
+    /// The path behind `backend:`; of one that cannot be the parts as they are, so that the rest of the call is looked at.
     pub(super) fn path(&mut self, text: &Text, start: usize, end: usize) -> Option<TextTemplate> {
         let span = self.part(text, start, end);
         let parts = self.parts(text, start, end)?;
         let starts_well = matches!(parts.first(), Some(TextPart::Literal(first, _)) if first.starts_with('/'));
         if !starts_well {
             self.error("bad-path", span, "the path of a call begins with `/`");
-            return None;
+            return Some(TextTemplate { parts, span });
         }
-        let mut is_sound = true;
         // A hole is a stand-in of one letter: it can be empty or `..` only at run time.
         let mut shape = String::new();
         for part in &parts {
@@ -394,7 +394,6 @@ impl Reader<'_> {
                     None => "query: { name: … }".to_owned(),
                 };
                 self.push(diagnostic.help(help));
-                is_sound = false;
             } else if let Some(open) = literal.find(['{', '}']) {
                 let rest = literal.get(open..).unwrap_or_default();
                 let close = rest.find('/').unwrap_or(rest.len());
@@ -414,21 +413,17 @@ impl Reader<'_> {
                 let diagnostic = Diagnostic::new("bad-path", place, "a path has no braces of its own")
                     .label("a value is written `${…}`");
                 self.push(diagnostic.help(format!("${{{}}}", if name.is_empty() { "name" } else { name })));
-                is_sound = false;
             } else if literal.bytes().any(|it| !it.is_ascii_graphic()) {
                 self.error("bad-path", *span, "a path has no blanks and no letters beyond ASCII");
-                is_sound = false;
             }
         }
-        if is_sound
-            && shape
-                .split('/')
-                .any(|it| matches!(it.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
+        if shape
+            .split('/')
+            .any(|it| matches!(it.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
         {
             self.error("bad-path", span, "a path has no `.` or `..` segment");
-            is_sound = false;
         }
-        is_sound.then_some(TextTemplate { parts, span })
+        Some(TextTemplate { parts, span })
     }
 
     fn index_by(&mut self, node: &Node) -> Option<Name> {
