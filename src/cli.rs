@@ -1,7 +1,6 @@
 //! One file per command. Data goes to standard output, everything else to standard error.
 //!
 //! Every command exits with 0 when all is well, 1 when it found mistakes, 2 when it could not run.
-#![expect(clippy::print_stdout, reason = "commands speak to a terminal")]
 
 pub mod call;
 pub mod check;

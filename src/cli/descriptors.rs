@@ -70,14 +70,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     for (backend, schema) in backends().filter(|it| is_wanted(&it.0.name.value)) {
         match schema {
             BackendSchema::Known(schema) => found.push(served(backend, schema)),
-            BackendSchema::Missing(_) => {}
             BackendSchema::None if arguments.backend.is_some() => {
                 tell(&format!(
                     "`{}` is an HTTP backend: it has no descriptors\n",
                     backend.name.value
                 ));
             }
-            BackendSchema::None => {}
+            BackendSchema::Missing(_) | BackendSchema::None => {}
         }
     }
     match arguments.format {

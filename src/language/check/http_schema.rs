@@ -90,30 +90,11 @@ pub(super) fn types(world: &World<'_>, backend: BackendIndex, call: &Call, diagn
         }
         Payload::None | Payload::Other(_) => {}
     }
-    match (&operation.body, body) {
-        (Some(Payload::Json(Some(ty))), _) => {
-            let ty = Type::of_json(ty);
-            let takes_null = ty.nullable;
-            types.body = Some(PlaceType { ty, takes_null });
-        }
-        (None, Some(body)) => {
-            let title = format!("{} takes no body", shown(&operation));
-            diagnostics.push(noted(
-                Diagnostic::new("unknown-field", body.span, title).label("it would not be read"),
-                &operation,
-            ));
-        }
-        _ => {}
-    }
+    types.body = body_place(body.as_ref(), &operation, diagnostics);
     check_query(query, &operation, place, diagnostics);
     check_headers(call, &operation, place, diagnostics);
-    if !is_shared && !operation.is_at(&segments(path).iter().map(Option::as_deref).collect::<Vec<_>>()) {
-        let title = format!("{} is at `{}`, and this call is not", shown(&operation), operation.path);
-        let label = format!("expected `{}`", operation.path);
-        diagnostics.push(noted(
-            Diagnostic::new("wrong-value", path.span, title).label(label),
-            &operation,
-        ));
+    if !is_shared {
+        check_path(path, &operation, diagnostics);
     }
     for ty in [&operation.reply].into_iter().chain(&operation.body) {
         if let Payload::Json(Some(ty)) = ty {
@@ -254,6 +235,40 @@ fn check_query(query: &[(Name, spec::Template)], operation: &Operation, place: S
             Diagnostic::new("missing-field", place, title).help(format!("query: {{ {}: … }}", missing.join(": …, "))),
             operation,
         ));
+    }
+}
+
+/// What belongs into the body; an error where one is written that would not be read.
+fn body_place(
+    body: Option<&spec::Template>,
+    operation: &Operation,
+    diagnostics: &mut Diagnostics,
+) -> Option<PlaceType> {
+    match (&operation.body, body) {
+        (Some(Payload::Json(Some(ty))), _) => {
+            let ty = Type::of_json(ty);
+            let takes_null = ty.nullable;
+            Some(PlaceType { ty, takes_null })
+        }
+        (None, Some(body)) => {
+            let title = format!("{} takes no body", shown(operation));
+            let wrong = Diagnostic::new("unknown-field", body.span, title).label("it would not be read");
+            diagnostics.push(noted(wrong, operation));
+            None
+        }
+        _ => None,
+    }
+}
+
+/// A call that names its operation asks where that is.
+fn check_path(path: &TextTemplate, operation: &Operation, diagnostics: &mut Diagnostics) {
+    let written = segments(path);
+    let written: Vec<_> = written.iter().map(Option::as_deref).collect();
+    if !operation.is_at(&written) {
+        let title = format!("{} is at `{}`, and this call is not", shown(operation), operation.path);
+        let label = format!("expected `{}`", operation.path);
+        let wrong = Diagnostic::new("wrong-value", path.span, title).label(label);
+        diagnostics.push(noted(wrong, operation));
     }
 }
 

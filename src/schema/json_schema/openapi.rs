@@ -26,21 +26,19 @@ pub struct Operation {
     pub body: Option<Payload>,
     /// Parameters of all kinds.
     pub parameters: Vec<Parameter>,
-    /// The paths of servers, before its own.
-    bases: Vec<String>,
 }
 
 impl Operation {
-    /// Whether a path is one of this operation; `None` is a segment that is known only when a request runs.
+    /// Whether a path is one of this operation, whatever the server puts before it; `None` is a segment that is known only when
+    /// a request runs.
     pub fn is_at(&self, segments: &[Option<&str>]) -> bool {
-        let template = |base: &str| format!("{base}{}", self.path);
-        self.bases.iter().any(|base| {
-            let whole = template(base);
-            let wanted: Vec<&str> = whole.split('/').skip(1).collect();
-            let fits =
-                |(wanted, found): (&&str, &Option<&str>)| wanted.contains('{') || found.is_none_or(|it| it == *wanted);
-            wanted.len() == segments.len() && wanted.iter().zip(segments).all(fits)
-        })
+        let wanted: Vec<&str> = self.path.split('/').skip(1).collect();
+        let fits = |wanted: &str, found: Option<&str>| wanted.contains('{') || found.is_none_or(|it| it == wanted);
+        let own = segments
+            .len()
+            .checked_sub(wanted.len())
+            .and_then(|it| segments.get(it..));
+        own.is_some_and(|own| wanted.iter().zip(own).all(|(wanted, found)| fits(wanted, *found)))
     }
 }
 
@@ -81,7 +79,7 @@ impl Library {
                 ..SchemaError::new(format!("`{}` has no operation `{id}`", normal(path).display()))
             });
         };
-        self.read_operation(path, found)
+        self.read_operation(found)
     }
 
     /// The operation with this method and path. Each part of `segments` is one segment of a path, `None` where it is known only when
@@ -102,7 +100,7 @@ impl Library {
                 Some((literal, it))
             })
             .max_by_key(|(literal, _)| *literal);
-        best.map(|(_, it)| self.read_operation(path, it)).transpose()
+        best.map(|(_, it)| self.read_operation(it)).transpose()
     }
 
     /// The paths of servers, before those of operations.
@@ -178,8 +176,7 @@ impl Library {
         self.tree(&found.at)?.text_of("operationId").cloned()
     }
 
-    fn read_operation(&mut self, path: &Path, found: Found) -> Result<Operation, SchemaError> {
-        let bases = self.bases(path)?;
+    fn read_operation(&mut self, found: Found) -> Result<Operation, SchemaError> {
         let id = self.id(&found);
         let place = self.place(&found.at);
         let body = found.at.below("requestBody");
@@ -219,7 +216,6 @@ impl Library {
             reply,
             body,
             parameters,
-            bases,
         })
     }
 
