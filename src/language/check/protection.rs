@@ -229,7 +229,10 @@ fn inherited_too_long(longest: Duration, timeout: &Spanned<Duration>, backend: &
         backend.name.value, timeout.value
     );
     let label = "more time, or a `retry` of its own".to_owned();
-    let wrong = contradiction(timeout.span, title, label).help("retry: false");
+    // Each is right for other calls, and some of the attempts may still be made.
+    let wrong = Diagnostic::warning("contradiction", timeout.span, title)
+        .label(label)
+        .help("retry: false");
     match &backend.retry {
         Some(Switch::On(retry)) => wrong.other(retry.span, "the attempts"),
         _ => wrong,
