@@ -6,6 +6,7 @@
 mod backend;
 mod call;
 pub mod code;
+mod gate;
 mod input;
 mod mask;
 mod mention;
@@ -24,13 +25,14 @@ use crate::schema::path_template::{PathTemplate, RouteTable};
 use crate::tls;
 
 pub use backend::{
-    Backend, Balance, Breaker, Budget, Codes, Consul, Dns, Ejection, HashBy, Health, HealthCheck, Hedge, HedgeAfter,
+    Backend, Balance, Breaker, Budget, Codes, Consul, Dns, Ejection, Health, HealthCheck, Hedge, HedgeAfter,
     Kubernetes, Limit, Policy, Protection, Protocol, Retry, Secret, Slow, Source, SourceKind, Target,
 };
 pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,
     HttpCall, JsonReply, Mask, Otherwise, PathPart, ReplyCheck, Require, Start,
 };
+pub use gate::{ClientHeader, NetworkAccess, Networks, OfRequest, Period, Quota, Rate, RateLimit, Redis, Rule, Tiers};
 pub use input::{Absent, Body, BodyMember, Constraint, GivenFields, Inputs, Location, Param, RequestPart};
 pub use mask::Used;
 pub use mention::{Mention, Mentioned};
@@ -54,6 +56,12 @@ pub struct Plan {
     pub routes: RouteTable<EndpointIndex>,
     /// Fragments, by [`FragmentIndex`]; one comes before those that compose it.
     pub fragments: Vec<Fragment>,
+    /// Who may ask.
+    pub access: NetworkAccess,
+    /// How often one may ask, by [`LimitIndex`].
+    pub rate_limits: Vec<RateLimit>,
+    /// Those that count every request, whether an endpoint answers it or not.
+    pub limits: Vec<LimitIndex>,
 }
 
 impl Plan {
@@ -77,6 +85,8 @@ index!(
     EndpointIndex,
     /// Names a fragment of a [`Plan`].
     FragmentIndex,
+    /// Names a rate limit of a [`Plan`].
+    LimitIndex,
     /// Names a call of one [`Graph`].
     CallIndex,
     /// Names a method of one [`Backend`].
@@ -116,6 +126,8 @@ pub struct Settings {
     pub max_in_flight: usize,
     pub max_for_elements: usize,
     pub cache_memory: u64,
+    /// What all gateways share; `None` where each is alone.
+    pub redis: Option<Redis>,
     pub log_json: bool,
     pub log_level: String,
     pub access_log: AccessLog,
@@ -162,6 +174,8 @@ pub struct Waiting {
 pub struct Recipe {
     /// For the whole request.
     pub timeout: Duration,
+    /// How often it may be asked for.
+    pub limits: Vec<LimitIndex>,
     /// What is read from the request; their slots are the first of the frame.
     pub inputs: Inputs,
     /// The calls. Its base is slot 0, inputs included.

@@ -5,6 +5,7 @@
 pub mod backend;
 pub mod cache;
 pub mod execute;
+pub mod rate;
 pub mod select;
 pub mod serve;
 pub mod snapshot;

@@ -36,6 +36,7 @@ pub struct Metrics {
     pub refreshes: Family<CacheLabels, Counter>,
     pub unstored: Family<UnstoredLabels, Counter>,
     pub dropped: Counter,
+    pub rate_limited: Family<LimitLabels, Counter>,
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_pending: Gauge<f64, AtomicU64>,
     pub panics: Counter,
@@ -179,6 +180,14 @@ pub struct CacheLabels {
     pub result: &'static str,
 }
 
+/// Labels of `weft_rate_limited_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct LimitLabels {
+    pub limit: Arc<str>,
+    pub result: &'static str,
+}
+
 /// Labels of `weft_reloads_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[expect(missing_docs, reason = "the names are the labels")]
@@ -230,6 +239,7 @@ impl Metrics {
             refreshes: Family::default(),
             unstored: Family::default(),
             dropped: Counter::default(),
+            rate_limited: Family::default(),
             reloads: Family::default(),
             reload_pending: Gauge::default(),
             panics: Counter::default(),
@@ -290,6 +300,11 @@ impl Metrics {
             metrics.unstored.clone(),
         );
         registry.register("cache_tags_dropped", "Tags that were dropped", metrics.dropped.clone());
+        registry.register(
+            "rate_limited",
+            "Requests that a limit counted, admitted or refused",
+            metrics.rate_limited.clone(),
+        );
         registry.register("reloads", "Reloads", metrics.reloads.clone());
         let pending = metrics.reload_pending.clone();
         registry.register(
@@ -381,6 +396,11 @@ impl Metrics {
     pub fn unstored(&self, endpoint: &Arc<str>, reason: &'static str) {
         let endpoint = endpoint.clone();
         self.unstored.get_or_create(&UnstoredLabels { endpoint, reason }).inc();
+    }
+
+    /// Counts a request for a limit.
+    pub fn rate_limited(&self, labels: LimitLabels) {
+        self.rate_limited.get_or_create_owned(&labels).inc();
     }
 
     /// The OpenMetrics text of all metrics.

@@ -21,6 +21,7 @@ mod expression;
 mod field_mask;
 mod fit;
 mod fragment;
+mod gate;
 mod graph;
 mod health;
 mod http_call;
@@ -31,6 +32,7 @@ mod lint;
 mod literal;
 mod mention;
 mod object;
+mod of_request;
 mod outline;
 mod param;
 mod protection;
@@ -94,6 +96,10 @@ pub fn check_reading(
     let mut plan_backends = backend::check(gateway, backends, diagnostics);
     let mut world = world::World::new(gateway, backends, sources, diagnostics);
     balance::check(&world, &mut plan_backends, diagnostics);
+    let access = gate::access(&world, diagnostics);
+    gate::named_limits(&world, diagnostics);
+    let written = &gateway.limits.rate_limit;
+    let limits = gate::limits_of(&world, written, ("gateway", "gateway"), diagnostics);
     let fragments = fragment::check_all(&mut world, compositions, diagnostics);
     let mut table = endpoint::Table::default();
     for composition in compositions {
@@ -109,6 +115,9 @@ pub fn check_reading(
         endpoints,
         routes,
         fragments,
+        access,
+        rate_limits: world.limits.take().finish(diagnostics),
+        limits,
     };
     protection::number_methods(&mut plan);
     let files = world.library.into_inner().into_files();

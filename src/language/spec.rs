@@ -7,6 +7,7 @@ pub mod call;
 pub mod composition;
 mod discovery;
 mod fill;
+pub mod gate;
 pub mod gateway;
 pub mod json_schema;
 pub mod keys;
@@ -121,6 +122,8 @@ pub struct Composition {
     pub cookies: Vec<Cookie>,
     /// `cache:`.
     pub cache: Option<Cache>,
+    /// `rate_limit:`.
+    pub rate_limit: Vec<gate::LimitEntry>,
     /// `invalidate:`.
     pub invalidate: Option<Spanned<Vec<Template>>>,
     /// `errors:`.

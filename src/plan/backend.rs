@@ -9,8 +9,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use tonic::Code;
 
-use super::{BackendIndex, Inputs, MethodIndex};
-use crate::expr::Program;
+use super::{BackendIndex, MethodIndex, OfRequest};
 use crate::schema::Schema;
 use crate::tls;
 
@@ -38,7 +37,7 @@ pub struct Backend {
     /// How targets are chosen.
     pub balance: Balance,
     /// What [`Balance::Hash`] goes by.
-    pub hash: Option<Arc<HashBy>>,
+    pub hash: Option<Arc<OfRequest>>,
     /// How targets are watched.
     pub health: Health,
     /// Who is asked in its place where none of its targets is fit.
@@ -180,15 +179,6 @@ pub enum Balance {
     LeastRequest,
     /// One after the other.
     RoundRobin,
-}
-
-/// `hash:` of `balance:`. It never says what is asked, only who is asked, so that it is in no cache key.
-#[derive(Debug)]
-pub struct HashBy {
-    /// The parts of the request that it reads.
-    pub inputs: Inputs,
-    /// Gives a scalar; null goes by chance.
-    pub program: Program,
 }
 
 /// `health:`.

@@ -5,8 +5,10 @@
 //! Invariant: [`handle`] always answers; a panic is a 500 and a counter.
 
 pub mod body;
+mod client;
 pub mod details;
 pub mod fresh;
+mod gate;
 pub mod input;
 pub mod log;
 mod pass;
@@ -34,6 +36,7 @@ use self::problem::Refusal;
 use self::trace::Trace;
 use super::backend::passing::BoxError;
 use super::execute::{Incoming, Outcome, Tags};
+use super::rate::{self, Said};
 use super::select::Selected;
 use super::snapshot::Running;
 use super::watch::Event;
@@ -45,7 +48,7 @@ use crate::time::Deadline;
 /// What goes back to the client.
 pub type Response = http::Response<body::Body>;
 
-/// Answers one request. Runs on a worker's local runtime.
+/// Answers one request of whoever is connected from `peer`. Runs on a worker's local runtime.
 ///
 /// Cancel safety: dropping the future cancels its safe calls; an unsafe call that was sent and the making of a response
 /// that others wait for go on.
@@ -56,10 +59,12 @@ where
 {
     let (parts, body) = request.into_parts();
     let trace = Rc::new(Trace::of(&parts.headers));
-    let mut line = Line::begin(&running, &parts, &trace);
+    let remote_ip = client::address(&running.snapshot.plan.access, &parts.headers, peer.address);
+    let mut line = Line::begin(&running, &parts, &trace, remote_ip);
+    let mut said = Said::default();
     let answered = {
         // Pinned where it stands: as an argument it would be copied.
-        let answering = pin!(phases(&running, &parts, body, &peer, &trace, &mut line));
+        let answering = pin!(phases(&running, &parts, body, &trace, &mut line, &mut said));
         AssertUnwindSafe(answering).catch_unwind().await
     };
     let result = answered.unwrap_or_else(|_| {
@@ -79,6 +84,7 @@ where
             refusal.problem(errors).into_response(parts.uri.path(), &trace)
         }
     };
+    said.write(response.headers_mut());
     respond::finish(&mut response, &parts.method, &trace);
     line.end(response.status());
     response
@@ -88,25 +94,42 @@ async fn phases<B>(
     running: &Rc<Running>,
     parts: &Parts,
     body: B,
-    peer: &Peer,
     trace: &Rc<Trace>,
     line: &mut Line,
+    said: &mut Said,
 ) -> Result<Response, Refusal>
 where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
+    // May this client ask at all, and does it not ask too often?
+    let plan = &running.snapshot.plan;
+    let no_body = Bytes::new();
+    let known = input::Around {
+        captures: &[],
+        body: &no_body,
+        id: trace.request_id(),
+        remote_ip: line.remote_ip(),
+    };
+    gate::access(&plan.access, parts, known)?;
+    if !plan.limits.is_empty() {
+        rate::admit(running, &plan.limits, parts, known, said).await?;
+    }
+
     // Which endpoint?
-    let (index, endpoint, captures) = match route(&running.snapshot.plan, parts)? {
+    let (index, endpoint, captures) = match route(plan, parts)? {
         Routed::Endpoint(index, endpoint, captures) => (index, endpoint, captures),
         Routed::Options(methods) => return Ok(respond::options(&methods)),
     };
     line.endpoint(index);
     let recipe = endpoint.recipe.as_ref().map_err(|_| Refusal::Waiting)?;
     let deadline = Deadline::after(recipe.timeout);
+    if !recipe.limits.is_empty() {
+        rate::admit(running, &recipe.limits, parts, known, said).await?;
+    }
 
     // Is there room?
-    let settings = &running.snapshot.plan.settings;
+    let settings = &plan.settings;
     let entered = running.hall.enter(settings.max_in_flight, recipe.changes);
     let in_flight = entered.ok_or(Refusal::Overloaded)?;
     if let Some(proxy) = &recipe.proxy {
@@ -116,7 +139,7 @@ where
             proxy,
             parts,
             captures,
-            remote_ip: peer.address,
+            remote_ip: line.remote_ip(),
             trace,
             in_flight,
         };
@@ -128,8 +151,7 @@ where
     let around = input::Around {
         captures: &captures,
         body: &body,
-        id: trace.request_id(),
-        remote_ip: peer.address,
+        ..known
     };
     let inputs = input::read(&recipe.inputs, parts, around);
     let (inputs, selected) = if recipe.select {

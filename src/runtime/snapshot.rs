@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::backend::{Backends, Guards};
 use super::cache::{Cache, Tag};
 use super::execute::Detached;
+use super::rate;
+use super::rate::store::{Hashed, Store};
 use super::select::Selections;
 use super::watch::Watch;
 use crate::plan::{EndpointIndex, Plan};
@@ -33,6 +35,8 @@ pub struct Snapshot {
 pub struct Hall {
     /// Stored replies and responses.
     pub cache: Cache,
+    /// How often clients have asked.
+    pub counts: Store,
     /// What happened so far.
     pub metrics: Metrics,
     /// Unsafe calls that outlive their requests.
@@ -49,6 +53,8 @@ pub struct Running {
     pub backends: Backends,
     /// What outlives reloads.
     pub hall: Arc<Hall>,
+    /// What tells the counters of limits apart, by limit.
+    pub limits: Vec<Hashed>,
     /// What clients chose of responses.
     pub selections: Selections,
     /// Somebody wants to see what the calls do.
@@ -89,6 +95,7 @@ impl Hall {
     pub fn new(cache_memory: u64) -> Arc<Self> {
         Arc::new(Self {
             cache: Cache::new(cache_memory),
+            counts: Store::default(),
             metrics: Metrics::new(),
             detached: Detached::default(),
             in_flight: AtomicUsize::new(0),
@@ -141,6 +148,7 @@ impl Running {
         Rc::new(Self {
             backends,
             hall,
+            limits: rate::hashed(&snapshot.plan.rate_limits),
             selections: Selections::default(),
             watch,
             meters: meters.collect(),

@@ -1,16 +1,13 @@
-//! `balance: { hash: $… }` → a program over parts of the request, outside of every composition.
+//! `balance: { hash: $… }` → a program over parts of the request.
 
 use std::sync::Arc;
 
-use super::assemble::{Setting, assemble};
-use super::outline::{Outline, ROOT};
-use super::param::Origin;
-use super::unit::Purpose;
-use super::world::{World, named};
-use crate::expr::{Facts, TypeKind};
+use super::of_request::of_request;
+use super::world::World;
+use crate::expr::TypeKind;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
-use crate::language::spec::{Composition, Errors, Expression, Head, Json, Template, TemplateKind};
-use crate::plan::{Backend, HashBy};
+use crate::language::spec::Expression;
+use crate::plan::{Backend, OfRequest};
 
 /// Fills in what the backends hash by.
 pub(super) fn check(world: &World<'_>, backends: &mut [Backend], diagnostics: &mut Diagnostics) {
@@ -20,20 +17,9 @@ pub(super) fn check(world: &World<'_>, backends: &mut [Backend], diagnostics: &m
     }
 }
 
-fn hash_by(world: &World<'_>, written: &Expression, diagnostics: &mut Diagnostics) -> Option<HashBy> {
-    let composition = alone(written);
-    let vars: Vec<_> = world.vars.iter().map(|(name, _, _)| name.clone()).collect();
-    let outline = Outline::new(&composition, Vec::new(), (world.sources, &vars), diagnostics);
-    let setting = Setting {
-        json: &composition.json,
-        origin: Origin::Endpoint(&[]),
-        in_get: false,
-        bound_body: false,
-        raw_body: false,
-    };
-    let checked = assemble(world, &outline, &setting, diagnostics, |unit, inputs| {
-        let scope = unit.scope(ROOT, &Facts::new(), Purpose::Value);
-        let checked = unit.expression(written, &scope)?;
+fn hash_by(world: &World<'_>, written: &Expression, diagnostics: &mut Diagnostics) -> Option<OfRequest> {
+    of_request(world, written, diagnostics, |unit, scope| {
+        let checked = unit.expression(written, scope)?;
         let scalar = matches!(
             checked.ty.kind,
             TypeKind::Bool | TypeKind::Bytes | TypeKind::Int(_) | TypeKind::String | TypeKind::Unknown
@@ -45,42 +31,6 @@ fn hash_by(world: &World<'_>, written: &Expression, diagnostics: &mut Diagnostic
             );
             unit.push(Diagnostic::new("wrong-type", written.whole(), title));
         }
-        let program = checked.program;
-        scalar.then_some(HashBy { inputs, program })
-    });
-    checked.ok().flatten()
-}
-
-/// An endpoint that answers with the expression: no params, no calls, so that only the request itself can be mentioned.
-fn alone(written: &Expression) -> Composition {
-    let span = written.whole();
-    Composition {
-        file: span.file,
-        span,
-        head: Head::Endpoint {
-            method: named("ANY", span),
-            path: named("/", span),
-        },
-        summary: None,
-        timeout: None,
-        params: Vec::new(),
-        body: None,
-        json: Json::default(),
-        shorthand: None,
-        calls: Vec::new(),
-        require: Vec::new(),
-        response: Some(Template {
-            kind: TemplateKind::Expression(written.clone()),
-            span,
-        }),
-        status: None,
-        headers: Vec::new(),
-        cookies: Vec::new(),
-        cache: None,
-        errors: Errors::default(),
-        deprecated: None,
-        select: None,
-        invalidate: None,
-        proxy: None,
-    }
+        scalar.then_some(checked)
+    })
 }

@@ -11,6 +11,7 @@ use super::complete::{Hints, complete};
 use super::deferral;
 use super::error_rule;
 use super::field_mask;
+use super::gate;
 use super::lint;
 use super::outline::{Outline, ParamNode, ROOT};
 use super::param::Origin;
@@ -199,6 +200,8 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
         bound_body: bound.as_ref().is_some_and(|it| it.reads_body()),
         raw_body: bound.as_ref().is_some_and(|it| it.is_raw()),
     };
+    let place = format!("{} {}", method.value, path.value);
+    let limits = gate::limits_of(world, &written.rate_limit, ("endpoint", &place), diagnostics);
     assemble(world, &outline, &setting, diagnostics, |unit, inputs| {
         let mut graph = unit.graph(ROOT, &Facts::new(), bound.as_ref());
         graph.require = unit.requires();
@@ -222,6 +225,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
         lint::check(unit, Some((timeout, place)));
         Recipe {
             timeout,
+            limits,
             inputs,
             graph,
             response,

@@ -106,6 +106,7 @@ fn endpoint(
         cache: None,
         invalidate: None,
         proxy: None,
+        rate_limit: Vec::new(),
         errors: Errors::default(),
         deprecated: None,
         select: None,

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Spanned;
 use crate::language::spec::tls::Tls;
+use crate::language::spec::gate::Redis;
 use crate::language::spec::{Gateway, LogAccess, LogFormat, Name};
-use crate::plan::{AccessLog, Settings};
+use crate::plan::{self, AccessLog, Settings};
 use crate::schema::suggest;
 
 /// Fills every default in and refuses values that cannot be served with.
@@ -43,6 +44,7 @@ pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Setting
         max_in_flight: size(count(&limits.in_flight, 4096)),
         max_for_elements: size(count(&limits.for_elements, 1000)),
         cache_memory: gateway.cache_memory.as_ref().map_or(256 << 20, |it| it.value),
+        redis: gateway.redis.as_ref().map(redis),
         log_json: matches!(gateway.log_format.unwrap_or_default(), LogFormat::Json),
         log_level,
         access_log: match gateway.log_access.unwrap_or_default() {
@@ -51,6 +53,20 @@ pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Setting
             LogAccess::None => AccessLog::None,
         },
         drain: lasting(&gateway.drain, 20),
+    }
+}
+
+fn redis(written: &Redis) -> plan::Redis {
+    plan::Redis {
+        url: written.url.value.clone(),
+        timeout: written
+            .timeout
+            .as_ref()
+            .map_or(Duration::from_millis(50), |it| it.value),
+        prefix: written
+            .prefix
+            .as_ref()
+            .map_or_else(|| "weft:".into(), |it| it.value.clone()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::BackendSchema;
 use super::fragment::FragmentState;
+use super::gate::Limits;
 use super::literal;
 use crate::codec::JsonOptions;
 use crate::expr::{Type, Value};
@@ -28,6 +29,8 @@ pub(super) struct World<'s> {
     pub(super) library: RefCell<Library>,
     /// `vars:`, with their values.
     pub(super) vars: Vec<(Arc<str>, Value, Type)>,
+    /// Limits that were checked.
+    pub(super) limits: RefCell<Limits>,
     /// Fragments that were checked, by name.
     pub(super) fragments: BTreeMap<Arc<str>, FragmentState>,
 }
@@ -75,6 +78,7 @@ impl<'s> World<'s> {
             sources,
             schemas,
             library: RefCell::default(),
+            limits: RefCell::default(),
             vars,
             fragments: BTreeMap::new(),
         }

@@ -180,6 +180,10 @@ impl Reader<'_> {
             invalidate: fields
                 .take_if_any("invalidate")
                 .map(|node| Spanned::new(self.tags("invalidate", node), node.span)),
+            rate_limit: fields
+                .take_if_any("rate_limit")
+                .map(|node| self.rate_limit(node))
+                .unwrap_or_default(),
             errors: fields
                 .take_if_any("errors")
                 .map(|node| self.errors(node))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::discovery::{Discovery, Target};
+use super::gate::{Access, LimitEntry, RateLimit, Redis};
 use super::keys::Place;
 use super::protection::{Breaker, Health, Hedge, Limit, Retry, Switch};
 use super::reader::{Fields, Reader, Zero};
@@ -46,8 +47,14 @@ pub struct Gateway {
     pub vars: Vec<(Name, Spanned<Literal>)>,
     /// `limits:`.
     pub limits: Limits,
+    /// `access:`.
+    pub access: Access,
+    /// `rate_limits:`.
+    pub rate_limits: Vec<(Name, RateLimit)>,
     /// `cache: { memory }`, bytes.
     pub cache_memory: Option<Spanned<u64>>,
+    /// `cache: { redis }`.
+    pub redis: Option<Redis>,
     /// `errors:`.
     pub errors: Errors,
     /// `telemetry: { log: { format } }`.
@@ -155,6 +162,8 @@ pub struct Limits {
     pub in_flight: Option<Spanned<u64>>,
     /// `for_elements:`.
     pub for_elements: Option<Spanned<u64>>,
+    /// `rate_limit:`, for every request.
+    pub rate_limit: Vec<LimitEntry>,
 }
 
 /// `telemetry: { log: { format } }`.
@@ -240,11 +249,20 @@ impl Reader<'_> {
             .take("limits")
             .and_then(|(_, node)| self.limits(node))
             .unwrap_or_default();
+        gateway.access = fields
+            .take("access")
+            .and_then(|(_, node)| self.access(node))
+            .unwrap_or_default();
+        gateway.rate_limits = fields
+            .take("rate_limits")
+            .map(|(_, node)| self.rate_limits(node))
+            .unwrap_or_default();
         if let Some(mut storage) = fields
             .take("cache")
             .and_then(|(_, node)| self.fields("cache", node, Place::Storage))
         {
             gateway.cache_memory = storage.take("memory").and_then(|(_, node)| self.size("memory", node));
+            gateway.redis = storage.take("redis").and_then(|(_, node)| self.redis(node));
             storage.finish();
         }
         gateway.errors = fields
@@ -369,6 +387,10 @@ impl Reader<'_> {
                 .and_then(|(_, node)| self.duration("idle_timeout", node, Zero::Refuse)),
             in_flight,
             for_elements,
+            rate_limit: fields
+                .take("rate_limit")
+                .map(|(_, node)| self.rate_limit(node))
+                .unwrap_or_default(),
         };
         fields.finish();
         Some(limits)

@@ -162,7 +162,8 @@ fn of_scalar(form: &Form) -> Value {
         Form::Size => json!({ "type": "string", "pattern": r"^[0-9]+(B|KiB|MiB|GiB)$" }),
         Form::Name | Form::Text => json!({ "type": ["number", "string"] }),
         Form::Version => json!({ "const": 1 }),
-        Form::Rate => json!({ "type": "string", "pattern": "^[0-9]+/s$" }),
+        Form::Quota => json!({ "type": "string", "pattern": "^[0-9]+/(day|month)$" }),
+        Form::Rate => json!({ "type": "string", "pattern": "^[0-9]+/[smh]$" }),
         Form::Percent => json!({ "type": "string", "pattern": "^[0-9]+%$" }),
         Form::Either(_) | Form::List(_) | Form::Map(_) | Form::Object(_) | Form::Template => json!({}),
     }

@@ -6,18 +6,20 @@
 use Availability::{Later, Now};
 use Form::{
     Bool, Condition, Duration, Either, Expression, Integer, List, Literal, Loop, Map, Method, Name, Null, Object,
-    OneOf, Percent, Rate, Scalar, Size, Template, Text, Version,
+    OneOf, Percent, Quota, Rate, Scalar, Size, Template, Text, Version,
 };
 use Place::{
-    Admin, Backend, BackendTls, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc, CallHttp,
-    CallRetry, CallValue, Certificate, Consul, Cookie, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint,
-    EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Kubernetes, Limit,
-    Limits, Log, Param, ProxyProtocol, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tls,
+    Access, Admin, Backend, BackendTls, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc,
+    CallHttp, CallRetry, CallValue, Certificate, Consul, Cookie, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint,
+    EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Kubernetes, Limit, Limits,
+    Log, Param, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tier, Tls,
 };
 
 /// A map with keys of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// `access:` of weft.yaml.
+    Access,
     /// `admin:` of weft.yaml.
     Admin,
     /// An entry of `backends:`.
@@ -96,6 +98,10 @@ pub enum Place {
     Param,
     /// `proxy_protocol:` of weft.yaml.
     ProxyProtocol,
+    /// An entry of `rate_limits:`, or one of `rate_limit:`.
+    RateLimit,
+    /// `redis:` of `cache:`.
+    Redis,
     /// An entry of `require:`.
     Require,
     /// `retry:` of a backend.
@@ -112,6 +118,8 @@ pub enum Place {
     Telemetry,
     /// `tls:` of weft.yaml.
     Tls,
+    /// An entry of `tiers:`, or `default:` beside it.
+    Tier,
 }
 
 /// What a key holds.
@@ -149,6 +157,8 @@ pub enum Form {
     OneOf(&'static [&'static str]),
     /// `20%`.
     Percent,
+    /// `10000/day`.
+    Quota,
     /// `10/s`.
     Rate,
     /// A scalar that is not null.
@@ -205,6 +215,7 @@ impl Place {
     /// In a sentence: "a `grpc:` call".
     pub fn words(self) -> &'static str {
         match self {
+            Access => "`access`",
             Admin => "`admin`",
             Backend => "a backend",
             BackendTls => "the `tls` of a backend",
@@ -244,6 +255,8 @@ impl Place {
             Log => "`log`",
             Param => "a param",
             ProxyProtocol => "`proxy_protocol`",
+            RateLimit => "a rate limit",
+            Redis => "`redis`",
             Require => "an entry of `require`",
             Retry => "the `retry` of a backend",
             Shutdown => "`shutdown`",
@@ -252,6 +265,7 @@ impl Place {
             Target => "a target",
             Telemetry => "`telemetry`",
             Tls => "`tls`",
+            Tier => "a tier",
         }
     }
 
@@ -285,6 +299,12 @@ const ANY: Form = Either(&[Literal, Map(&Literal)]);
 /// Where a backend is.
 const TARGETS: Form = Either(&[Text, List(&Either(&[Text, Object(Target)]))]);
 
+/// How often: a rate, or all of a limit.
+const LIMIT: Form = Either(&[Rate, Object(RateLimit)]);
+
+/// A limit by name, or one of its own.
+const LIMIT_ENTRY: Form = Either(&[Rate, Name, Object(RateLimit)]);
+
 /// Every key, by place and in the order of the pages that describe them.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
@@ -316,7 +336,7 @@ pub const KEYS: &[Key] = &[
     key("response", &[Forward], List(&Text), "Of the answer: names, or `x-*`."),
     later("auth", &[Endpoint], ANY, "Who may ask."),
     later("allow", &[Endpoint], Condition, "A condition over claims; 403 where it is false."),
-    later("rate_limit", &[Endpoint], ANY, "How often one may ask."),
+    key("rate_limit", &[Endpoint, Limits], Either(&[LIMIT_ENTRY, List(&LIMIT_ENTRY)]), "How often one may ask: a rate, the name of a limit, a limit, or a list of these."),
     key("invalidate", &[Endpoint], List(&Template), "Tags of kept responses and replies that its 2xx drops."),
 
     // Calls: what they are.
@@ -407,8 +427,8 @@ pub const KEYS: &[Key] = &[
     key("shutdown", &[Gateway], Object(Shutdown), "How the gateway ends."),
     later("auth", &[Gateway, Backend], ANY, "Providers of identity; credentials for a backend."),
     later("cors", &[Gateway], ANY, "Requests from other origins."),
-    later("access", &[Gateway], ANY, "Networks that may ask."),
-    later("rate_limits", &[Gateway], ANY, "Named limits."),
+    key("access", &[Gateway], Object(Access), "Which networks may ask, and how a client's address is known."),
+    key("rate_limits", &[Gateway], Map(&LIMIT), "Limits by name; one counts for all endpoints that name it."),
     later("compression", &[Gateway], ANY, "Compressed responses."),
     key("tls", &[Gateway, Admin], Object(Tls), "Certificates of the listener; without it connections are not secured."),
     key("certificates", &[Tls], List(&Object(Certificate)), "Certificates, chosen by the name that a client asks for; the first is for all others."),
@@ -489,8 +509,23 @@ pub const KEYS: &[Key] = &[
     key("idle_timeout", &[Limits], Duration, "How long a connection may be idle; 75s."),
     key("in_flight", &[Limits], Integer(1, 10_000_000), "Requests at once; 4096. The last tenth is for those that may change something."),
     key("for_elements", &[Limits], Integer(1, 1_000_000), "Elements of one `for` call; 1000."),
+    key("allow", &[Access], List(&Text), "Networks that may ask: `10.0.0.0/8`; everybody, unless said."),
+    key("deny", &[Access], List(&Text), "Networks that may not, whatever `allow` says."),
+    key("trusted_proxies", &[Access], List(&Text), "Networks of proxies that are believed about a client's address."),
+    key("client_header", &[Access], OneOf(&["x-forwarded-for", "forwarded"]), "The header in which they say it; x-forwarded-for. The other one is never read."),
+    key("refuse", &[Access], List(&Condition), "Conditions over `request`; 403 where one holds."),
+    key("key", &[RateLimit], Expression, "Requests for which this is the same are counted together; all, unless said."),
+    key("rate", &[RateLimit, Tier], Rate, "So many in a second, a minute or an hour, evenly: `100/s`, `1000/m`, `5000/h`."),
+    key("burst", &[RateLimit, Tier], Integer(1, 1_000_000_000), "So many at once after a pause; the number of `rate`."),
+    key("quota", &[RateLimit, Tier], Quota, "So many in a day or month of UTC: `10000/day`, `300000/month`."),
+    key("by", &[RateLimit], Expression, "Gives the name of a tier."),
+    key("tiers", &[RateLimit], Map(&Either(&[Rate, Object(Tier)])), "How often, by tier."),
+    key("default", &[RateLimit], Either(&[Rate, Object(Tier)]), "How often, for those of no tier."),
     key("memory", &[Storage], Size, "Memory for cached entries; 256MiB."),
-    later("redis", &[Storage], Text, "A cache that all gateways share."),
+    key("redis", &[Storage], Either(&[Text, Object(Redis)]), "What all gateways share: `redis://host:port`."),
+    key("url", &[Redis], Text, "Where it is: `redis://[user:password@]host[:port][/database]`."),
+    key("timeout", &[Redis], Duration, "How long a command may take before this gateway goes on by itself; 50ms."),
+    key("prefix", &[Redis], Text, "What all keys begin with; `weft:`."),
     key("log", &[Telemetry], Object(Log), "What is logged, and how."),
     later("otlp", &[Telemetry], Text, "Where traces are sent."),
     later("sample", &[Telemetry], Text, "Which part of the requests is traced."),

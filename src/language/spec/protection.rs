@@ -374,7 +374,7 @@ impl Reader<'_> {
     }
 
     /// Text, or a number that lacks its unit.
-    fn short_text(&mut self, key: &str, node: &Node, wanted: &str) -> Option<Spanned<Arc<str>>> {
+    pub(super) fn short_text(&mut self, key: &str, node: &Node, wanted: &str) -> Option<Spanned<Arc<str>>> {
         if let NodeKind::Number(digits) = &node.kind {
             return Some(Spanned::new(digits.clone(), node.span));
         }

@@ -1,9 +1,12 @@
 //! Scalars with a form of their own: durations, sizes, names, methods. Pure text in, a value or a sentence out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::expr::parse::RESERVED;
+use crate::plan::Period;
 
 /// Longest duration that is read: a year. What is longer is a slip of the unit.
 const MAX_MILLIS: u64 = 366 * 24 * 60 * 60 * 1000;
@@ -170,6 +173,104 @@ pub fn per_second(text: &str) -> Option<u64> {
     (unit == "/s" && number <= 1_000_000).then_some(number)
 }
 
+/// `100/s`, `1000/m`, `5000/h`. The error says what is wrong, and what may be meant.
+pub fn rate(text: &str) -> Result<(u64, Duration), (String, Option<String>)> {
+    let (number, unit) = per(text, "100/s")?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "sec" | "second" => return Err(of_unit(number, "s")),
+        "min" | "minute" => return Err(of_unit(number, "m")),
+        "hour" => return Err(of_unit(number, "h")),
+        "d" | "day" => return Err((QUOTA_IS_APART.to_owned(), Some(format!("quota: {number}/day")))),
+        "month" => return Err((QUOTA_IS_APART.to_owned(), Some(format!("quota: {number}/month")))),
+        _ => return Err(("a rate has one of the units `/s`, `/m` and `/h`".to_owned(), None)),
+    };
+    if number > 1_000_000 * seconds {
+        return Err(("at most a million a second".to_owned(), None));
+    }
+    Ok((number, Duration::from_secs(seconds)))
+}
+
+/// `10000/day`, `1000000/month`. The error says what is wrong, and what may be meant.
+pub fn quota(text: &str) -> Result<(u64, Period), (String, Option<String>)> {
+    let (number, unit) = per(text, "10000/day")?;
+    match unit {
+        "day" => Ok((number, Period::Day)),
+        "month" => Ok((number, Period::Month)),
+        "d" => Err((
+            "the period is written out".to_owned(),
+            Some(format!("quota: {number}/day")),
+        )),
+        "s" | "m" | "h" => Err((
+            "a quota is for a day or a month; what is allowed in shorter times is a rate".to_owned(),
+            Some(format!("rate: {number}/{unit}")),
+        )),
+        _ => Err(("a quota has one of the periods `/day` and `/month`".to_owned(), None)),
+    }
+}
+
+const QUOTA_IS_APART: &str = "what is allowed in a day or a month is a quota";
+
+fn of_unit(number: u64, unit: &str) -> (String, Option<String>) {
+    (format!("the unit is `/{unit}`"), Some(format!("{number}/{unit}")))
+}
+
+/// A number that is more than nothing, and what stands behind its slash.
+fn per<'t>(text: &'t str, like: &str) -> Result<(u64, &'t str), (String, Option<String>)> {
+    let (number, unit) = text.split_once('/').unwrap_or((text, ""));
+    let is_number = !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit());
+    if !is_number || unit.is_empty() {
+        return Err((format!("a whole number, a slash and a unit, as `{like}`"), None));
+    }
+    match number.parse::<u64>() {
+        Ok(0) => Err((
+            "nothing would be let in; `access: { deny }` shuts networks out".to_owned(),
+            None,
+        )),
+        Ok(number) if number <= 1_000_000_000_000 => Ok((number, unit)),
+        _ => Err(("is too large".to_owned(), None)),
+    }
+}
+
+/// `10.0.0.0/8`, `2001:db8::/32`, or one address. The error says what is wrong, and what may be meant.
+pub fn network(text: &str) -> Result<IpNet, (String, Option<String>)> {
+    let network = match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
+        (Ok(network), _) => network,
+        (_, Ok(address)) => IpNet::from(address),
+        _ => {
+            let label = "a network is an address and the length of its prefix: `10.0.0.0/8`, `2001:db8::/32`";
+            return Err((label.to_owned(), None));
+        }
+    };
+    if let IpNet::V6(it) = network
+        && let Some(address) = it.addr().to_ipv4_mapped()
+        && it.prefix_len() >= 96
+    {
+        let meant = format!("{address}/{}", it.prefix_len() - 96);
+        return Err(("IPv4 addresses are written as such".to_owned(), Some(meant)));
+    }
+    if network.addr() != network.network() {
+        let label = "behind its prefix the address of a network has only zeros".to_owned();
+        return Err((label, Some(network.trunc().to_string())));
+    }
+    Ok(network)
+}
+
+/// `redis://[user:password@]host[:port][/database]`.
+pub fn is_redis_url(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("redis://") else {
+        return false;
+    };
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit_once('@').map_or(authority, |it| it.1);
+    let is_host = host
+        .parse::<http::uri::Authority>()
+        .is_ok_and(|it| !it.host().is_empty() && !it.as_str().ends_with(':'));
+    is_host && database.bytes().all(|it| it.is_ascii_digit())
+}
+
 /// Digits, and what follows them.
 fn split(text: &str) -> Result<(u64, &str), &'static str> {
     let unit = text.trim_start_matches(|it: char| it.is_ascii_digit());
@@ -268,6 +369,82 @@ mod tests {
         }
         for text in ["", "a.B", "/a.B/C", "a.B/C/D", "a..B/C", "a.B/", "a.B/c-d", "a.B/ C"] {
             assert!(!is_method(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_and_quotas_have_units_of_their_own() {
+        let seconds = Duration::from_secs;
+        assert_eq!(rate("100/s"), Ok((100, seconds(1))));
+        assert_eq!(rate("1000/m"), Ok((1000, seconds(60))));
+        assert_eq!(rate("5/h"), Ok((5, seconds(3600))));
+        assert_eq!(quota("10000/day"), Ok((10_000, Period::Day)));
+        assert_eq!(quota("1/month"), Ok((1, Period::Month)));
+        for text in [
+            "",
+            "5",
+            "/s",
+            "5/",
+            "0/s",
+            "-1/s",
+            "1.5/s",
+            "5/x",
+            "5 /s",
+            "2000000/s",
+            "5/day",
+            "5/sec",
+        ] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+        for text in ["5/s", "5/d", "0/day", "5/week", "99999999999999999999/day"] {
+            assert!(quota(text).is_err(), "{text}");
+        }
+        assert_eq!(rate("5/min").unwrap_err().1.as_deref(), Some("5/m"));
+        assert_eq!(rate("5/day").unwrap_err().1.as_deref(), Some("quota: 5/day"));
+    }
+
+    #[test]
+    fn networks_are_written_without_the_address_of_a_host() {
+        for text in ["10.0.0.0/8", "192.0.2.7", "0.0.0.0/0", "2001:db8::/32", "::1"] {
+            assert!(network(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "example.com",
+            "2001:db8::/129",
+            "10.0.0.0/ 8",
+        ] {
+            assert_eq!(network(text).unwrap_err().1, None, "{text}");
+        }
+        assert_eq!(network("10.1.2.3/8").unwrap_err().1.as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(
+            network("::ffff:10.0.0.0/104").unwrap_err().1.as_deref(),
+            Some("10.0.0.0/8")
+        );
+    }
+
+    #[test]
+    fn redis_is_a_host_and_perhaps_a_database() {
+        for text in [
+            "redis://localhost",
+            "redis://:pw@10.0.0.1:6379/3",
+            "redis://[::1]:6379",
+            "redis://r/",
+        ] {
+            assert!(is_redis_url(text), "{text}");
+        }
+        for text in [
+            "",
+            "localhost:6379",
+            "redis://",
+            "redis://h:",
+            "redis://h/x",
+            "http://h",
+            "redis://a b",
+        ] {
+            assert!(!is_redis_url(text), "{text}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::codec::wire::put_bytes;
 use crate::codec::{BindError, field_mask, json, query};
 use crate::expr::render::as_text;
 use crate::expr::{Frame, JsonReader, ListValue, Slot, Str, Type, TypeKind, Value, input};
-use crate::plan::{self, Absent, Body, BodyMember, Constraint, Inputs, Location, Param, RequestPart};
+use crate::plan::{self, Absent, Body, BodyMember, Constraint, Inputs, Location, OfRequest, Param, RequestPart};
 use crate::runtime::backend::balance::hash_of;
 use crate::schema::json_schema::Validator;
 
@@ -81,19 +81,31 @@ pub fn hashes(backends: &[plan::Backend], parts: &Parts, around: Around<'_>) -> 
         return Vec::new();
     }
     let hash = |backend: &plan::Backend| {
-        let by = backend.hash.as_ref()?;
-        let values = read(&by.inputs, parts, around).ok()?;
-        let frame = Frame {
-            parent: None,
-            base: Slot(0),
-            values: &values,
-        };
-        let value = by.program.eval(&frame).ok().filter(|it| !matches!(it, Value::Null))?;
+        let value = value_of(backend.hash.as_ref()?, parts, around)?;
         let mut bytes = Vec::new();
         value.write_key(&mut bytes);
         Some(hash_of(&bytes))
     };
     backends.iter().map(hash).collect()
+}
+
+/// What an expression over the request gives; `None` for null, and where it cannot be computed.
+pub fn value_of(of: &OfRequest, parts: &Parts, around: Around<'_>) -> Option<Value> {
+    let values = read(&of.inputs, parts, around).ok()?;
+    let frame = Frame {
+        parent: None,
+        base: Slot(0),
+        values: &values,
+    };
+    of.program.eval(&frame).ok().filter(|it| !matches!(it, Value::Null))
+}
+
+/// Whether a condition over the request holds; `None` where it cannot be computed.
+pub fn holds(of: &OfRequest, parts: &Parts, around: Around<'_>) -> Option<bool> {
+    match value_of(of, parts, around)? {
+        Value::Bool(it) => Some(it),
+        _ => None,
+    }
 }
 
 /// Both, or what is bad in either.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub struct Line {
     running: Rc<Running>,
     method: http::Method,
     trace: Rc<Trace>,
+    remote_ip: IpAddr,
     started: Instant,
     endpoint: Option<EndpointIndex>,
     cache: Option<&'static str>,
@@ -117,11 +119,12 @@ pub fn untagged(endpoint: &str, trace: &Trace, failure: &Failure) {
 
 impl Line {
     /// Begins the line of a request.
-    pub fn begin(running: &Rc<Running>, parts: &Parts, trace: &Rc<Trace>) -> Self {
+    pub fn begin(running: &Rc<Running>, parts: &Parts, trace: &Rc<Trace>, remote_ip: IpAddr) -> Self {
         Self {
             running: running.clone(),
             method: parts.method.clone(),
             trace: trace.clone(),
+            remote_ip,
             started: Instant::now(),
             endpoint: None,
             cache: None,
@@ -129,6 +132,11 @@ impl Line {
             failure: None,
             ended: false,
         }
+    }
+
+    /// The address of the client.
+    pub fn remote_ip(&self) -> IpAddr {
+        self.remote_ip
     }
 
     /// The endpoint that answers.
@@ -205,6 +213,7 @@ impl Line {
         tracing::info!(
             request_id = self.trace.request_id(),
             trace_id = self.trace.trace_id,
+            remote_ip = %self.remote_ip,
             method = %self.method,
             %endpoint,
             status,

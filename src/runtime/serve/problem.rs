@@ -2,6 +2,8 @@
 //!
 //! Nothing of an address, a file, an expression or a backend's own text stands in a problem; the log has all of it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
@@ -28,8 +30,19 @@ pub enum Refusal {
     BodyTooLarge(usize),
     /// Something of ours broke: 500.
     Bug,
+    /// This client may not ask, for this reason: 403.
+    Denied(&'static str),
     /// The endpoint failed.
     Failed(Box<Failed>),
+    /// It asks too often: 429.
+    Limited {
+        /// The policy that it is told of.
+        limit: Arc<str>,
+        /// It has used up what it has for a day or a month.
+        is_quota: bool,
+        /// When it may ask again, seconds.
+        retry_after: u64,
+    },
     /// 405 with `Allow`.
     MethodNotAllowed(Vec<Method>),
     /// 404.
@@ -77,7 +90,24 @@ impl Refusal {
                 problem
             }
             Self::Bug => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Denied(_) => Problem::new(StatusCode::FORBIDDEN, "access-denied", "Access is denied"),
             Self::Failed(failed) => of_failure(failed, errors),
+            Self::Limited {
+                limit,
+                is_quota,
+                retry_after,
+            } => {
+                let (kind, title) = if *is_quota {
+                    ("quota-exceeded", "The quota is used up")
+                } else {
+                    ("rate-limited", "Too many requests")
+                };
+                let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, kind, title);
+                problem.headers.insert(header::RETRY_AFTER, (*retry_after).into());
+                let violated = json!([**limit]);
+                problem.extensions.insert("violated-policies".to_owned(), violated);
+                problem
+            }
             Self::MethodNotAllowed(methods) => {
                 let mut problem = Problem::new(
                     StatusCode::METHOD_NOT_ALLOWED,
@@ -127,7 +157,10 @@ impl Refusal {
             Self::BodyIncomplete => "body_incomplete",
             Self::BodyTooLarge(_) => "body_too_large",
             Self::Bug => "bug",
+            Self::Denied(reason) => reason,
             Self::Failed(failed) => failure_kind(failed.failure.kind),
+            Self::Limited { is_quota: true, .. } => "quota_exceeded",
+            Self::Limited { .. } => "rate_limited",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::NotFound => "not_found",
             Self::Overloaded => "overloaded",
