@@ -2,7 +2,9 @@
 //!
 //! `/livez` says that the process runs, `/readyz` whether it should get requests and what keeps it from serving the files on
 //! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are, and POST to `/cache/invalidate` drops what is
-//! kept with the tags of its body: `{"tags": ["product:1"]}`.
+//! kept with the tags of its body: `{"tags": ["product:1"]}`. `/limits` says what is limited, and how much is used up.
+
+mod limits;
 
 mod connections;
 
@@ -22,12 +24,14 @@ use crate::gateway::listen::Shared;
 use crate::gateway::{Gateway, Status};
 use crate::runtime::backend::guard;
 use crate::runtime::cache::Tag;
+use crate::runtime::redis::Link;
 
 /// What the pages read.
 #[derive(Clone, Debug)]
 struct Pages {
     shared: Arc<Shared>,
     status: Arc<ArcSwap<Status>>,
+    link: Arc<Link>,
 }
 
 /// Binds the admin address and serves it as long as the runtime lives. Returns the address, port chosen.
@@ -37,12 +41,15 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
     let pages = Pages {
         shared: gateway.shared().clone(),
         status: gateway.status().clone(),
+        link: Arc::default(),
     };
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/backends", get(backends))
+        .route("/limits", get(limits::limits))
+        .route("/limits/usage", get(limits::usage))
         .route("/cache/invalidate", post(invalidate))
         .with_state(pages);
     let connections = Connections::of(listener, gateway.shared().clone())?;

@@ -6,6 +6,7 @@
 
 mod flow;
 pub mod json;
+mod limits;
 pub mod mermaid;
 mod protection;
 mod schedule;
@@ -22,7 +23,7 @@ use crate::expr::render::as_text;
 use crate::expr::{Type, Value};
 use crate::plan::{
     Absent, Backend, Body, Call, CallKind, Constraint, Dependency, Endpoint, EndpointIndex, Location, Mention,
-    Mentioned, Origin, PathPart, Plan, Policy, Recipe, RequestPart, Start,
+    Mentioned, Origin, PathPart, Plan, Policy, RateLimit, Recipe, RequestPart, Start,
 };
 
 /// An endpoint, explained.
@@ -40,6 +41,8 @@ pub struct Explanation<'p> {
     pub calls: Vec<Node>,
     /// Whom they ask.
     pub backends: Vec<&'p Backend>,
+    /// How often it may be asked for.
+    pub limits: Vec<&'p RateLimit>,
     /// What the response waits for.
     pub response: Vec<Wait>,
     /// What ends it early.
@@ -216,6 +219,7 @@ pub fn explain(plan: &Plan, index: EndpointIndex) -> Result<Explanation<'_>, Arc
         sights: flow::sights(&schedule),
         builds,
         backends: protection::asked(plan, &calls),
+        limits: limits::of(plan, recipe),
         calls,
     })
 }

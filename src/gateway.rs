@@ -89,7 +89,7 @@ impl Gateway {
             .settings
             .workers
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
-        let hall = Hall::new(plan.settings.cache_memory);
+        let hall = Hall::new(plan.settings.cache_memory, plan.settings.redis.as_ref());
         certificates::publish(&plan, None, &hall.metrics);
         let snapshot = ArcSwap::from_pointee(Snapshot::new(plan, None));
         let shared = Arc::new(Shared { snapshot, hall });
@@ -237,6 +237,7 @@ impl Gateway {
             ("workers", old.workers != new.workers),
             ("admin", old.admin_listen != new.admin_listen),
             ("cache.memory", old.cache_memory != new.cache_memory),
+            ("cache.redis", old.redis != new.redis),
             (
                 "telemetry.log",
                 old.log_json != new.log_json || old.log_level != new.log_level,

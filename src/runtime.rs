@@ -6,6 +6,7 @@ pub mod backend;
 pub mod cache;
 pub mod execute;
 pub mod rate;
+pub mod redis;
 pub mod select;
 pub mod serve;
 pub mod snapshot;

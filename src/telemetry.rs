@@ -37,6 +37,7 @@ pub struct Metrics {
     pub unstored: Family<UnstoredLabels, Counter>,
     pub dropped: Counter,
     pub rate_limited: Family<LimitLabels, Counter>,
+    pub redis_gone: Gauge,
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_pending: Gauge<f64, AtomicU64>,
     pub panics: Counter,
@@ -186,6 +187,7 @@ pub struct CacheLabels {
 pub struct LimitLabels {
     pub limit: Arc<str>,
     pub result: &'static str,
+    pub store: &'static str,
 }
 
 /// Labels of `weft_reloads_total`.
@@ -240,6 +242,7 @@ impl Metrics {
             unstored: Family::default(),
             dropped: Counter::default(),
             rate_limited: Family::default(),
+            redis_gone: Gauge::default(),
             reloads: Family::default(),
             reload_pending: Gauge::default(),
             panics: Counter::default(),
@@ -305,6 +308,8 @@ impl Metrics {
             "Requests that a limit counted, admitted or refused",
             metrics.rate_limited.clone(),
         );
+        let gone = metrics.redis_gone.clone();
+        registry.register("redis_gone", "1 while Redis does not answer and limits are local", gone);
         registry.register("reloads", "Reloads", metrics.reloads.clone());
         let pending = metrics.reload_pending.clone();
         registry.register(

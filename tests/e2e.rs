@@ -1,5 +1,5 @@
 //! Real processes and real sockets: the demo, `weft serve` with each source of descriptors, reload, drain, and servers that
-//! nobody here wrote (etcd, Python's grpcio) where they are installed.
+//! nobody here wrote (etcd, Redis, Python's grpcio) where they are installed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,6 +18,7 @@ mod e2e {
     mod demo;
     mod discovery;
     mod foreign;
+    mod limits;
     mod mock;
     mod proxy;
     mod proxy_protocol;

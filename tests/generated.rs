@@ -97,8 +97,12 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`health`", Place::Health),
             ("`eject`", Place::Eject),
             ("`defaults`", Place::Defaults),
+            ("`access`", Place::Access),
+            ("a rate limit", Place::RateLimit),
+            ("a tier", Place::Tier),
             ("`limits`", Place::Limits),
             ("`cache`", Place::Storage),
+            ("`redis`", Place::Redis),
             ("`telemetry`", Place::Telemetry),
             ("`log`", Place::Log),
             ("`shutdown`", Place::Shutdown),
@@ -183,6 +187,7 @@ fn form(it: &Form) -> String {
             words.join(", ")
         }
         Form::Percent => "a part, as `20%`".to_owned(),
+        Form::Quota => "a quota, as `10000/day`".to_owned(),
         Form::Rate => "a rate, as `10/s`".to_owned(),
         Form::Scalar => "a scalar".to_owned(),
         Form::Size => "a size".to_owned(),

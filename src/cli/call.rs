@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let mut plan = loaded.plan;
         // What is on the terminal is the answer.
         plan.settings.access_log = crate::plan::AccessLog::None;
-        let hall = Hall::new(plan.settings.cache_memory);
+        let hall = Hall::new(plan.settings.cache_memory, None);
         let snapshot = Arc::new(Snapshot::new(plan, None));
         discovery::ask_all(&snapshot.guards).await;
         let watch = Rc::new(Watch::default());

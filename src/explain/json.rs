@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Explanation, Input, Node, OnFailure, Reason, Sight, Source, Wait, protection};
+use super::{Explanation, Input, Node, OnFailure, Reason, Sight, Source, Wait, limits, protection};
 use crate::plan::Origin;
 
 /// One object with everything that the text says; times in milliseconds.
@@ -15,6 +15,7 @@ pub fn write(explained: &Explanation<'_>) -> Value {
         "timeout_ms": millis(recipe.timeout),
         "inputs": explained.inputs.iter().map(input).collect::<Vec<_>>(),
         "calls": nodes(&explained.calls),
+        "limits": explained.limits.iter().map(|it| limits::json(it)).collect::<Vec<_>>(),
         "backends": explained.backends.iter().map(|it| protection::json(explained.plan, it)).collect::<Vec<_>>(),
         "require": explained.require.iter().map(|(it, on)| json!({ "that": reason(it), "waits": waits(on) })).collect::<Vec<_>>(),
         "response": { "waits": waits(&explained.response) },

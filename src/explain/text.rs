@@ -13,6 +13,7 @@ pub fn write(explained: &Explanation<'_>) -> String {
     calls(explained, &mut out);
     time(explained, &mut out);
     backends(explained, &mut out);
+    limits(explained, &mut out);
     cache(explained, &mut out);
     sights(explained, &mut out);
     builds(explained, &mut out);
@@ -171,6 +172,15 @@ fn backends(explained: &Explanation<'_>, out: &mut String) {
     line!(out, "\nBackends");
     let row = |it: &&Backend| [it.name.to_string(), protection::facts(explained.plan, it).join(", ")];
     let rows: Vec<[String; 2]> = explained.backends.iter().map(row).collect();
+    table(&rows, out);
+}
+
+fn limits(explained: &Explanation<'_>, out: &mut String) {
+    if explained.limits.is_empty() {
+        return;
+    }
+    line!(out, "\nHow often it may be asked for");
+    let rows: Vec<[String; 3]> = explained.limits.iter().map(|it| super::limits::row(it)).collect();
     table(&rows, out);
 }
 

@@ -94,8 +94,13 @@ impl Problems {
         };
         let mut all = Map::new();
         all.insert("Problem".to_owned(), response("The request failed."));
-        for ((_, description), name) in &self.names {
-            all.insert(name.clone(), response(description));
+        for ((status, description), name) in &self.names {
+            let mut response = response(description);
+            if *status == 429 {
+                let seconds = json!({ "type": "integer", "minimum": 0 });
+                response["headers"] = json!({ "retry-after": { "description": "Seconds.", "schema": seconds } });
+            }
+            all.insert(name.clone(), response);
         }
         Value::Object(all)
     }
@@ -146,6 +151,7 @@ fn problem() -> Value {
                 "description": "google.rpc details of the failure, where they are shown.",
                 "items": { "type": "object", "properties": { "@type": { "type": "string" } }, "required": ["@type"] },
             },
+            "violated-policies": { "type": "array", "items": { "type": "string" }, "description": "The limits that were exceeded." },
             "trace_id": { "type": "string", "description": "What to ask about." },
         },
         "required": ["type", "title", "status"],

@@ -6,6 +6,7 @@
 mod fields;
 pub mod gcra;
 pub mod period;
+pub mod shared;
 pub mod store;
 
 use std::sync::Arc;
@@ -55,7 +56,10 @@ pub async fn admit(
     said: &mut Said,
 ) -> Result<(), Refusal> {
     let demands = demands(running, limits, parts, around);
-    let verdicts = ask_here(&running.hall.counts, &demands);
+    let (verdicts, store) = match shared::ask(running, &demands).await {
+        Some(verdicts) => (verdicts, "redis"),
+        None => (ask_here(&running.hall.counts, &demands), "local"),
+    };
     let mut refused: Option<(&Demand<'_>, u64)> = None;
     for (demand, verdict) in demands.iter().zip(&verdicts) {
         said.add(demand, verdict);
@@ -69,7 +73,7 @@ pub async fn admit(
     for index in limits {
         if let Some(limit) = running.snapshot.plan.rate_limits.get(index.0) {
             let limit = limit.id.clone();
-            running.hall.metrics.rate_limited(LimitLabels { limit, result });
+            running.hall.metrics.rate_limited(LimitLabels { limit, result, store });
         }
     }
     match refused {
@@ -158,11 +162,10 @@ fn ask_here(store: &Store, demands: &[Demand<'_>]) -> Vec<Verdict> {
         }
     }
     if verdicts.last().is_some_and(|it| it.retry_after.is_some()) {
-        let n_let_in = verdicts.len() - 1;
-        for (demand, verdict) in demands.iter().zip(&mut verdicts).take(n_let_in) {
+        for demand in demands.iter().take(verdicts.len() - 1) {
             demand.give_back(store, now.as_secs());
-            verdict.remaining += 1;
         }
+        verdicts.iter_mut().rev().skip(1).for_each(|it| it.remaining += 1);
     }
     verdicts
 }

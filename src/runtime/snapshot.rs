@@ -13,9 +13,10 @@ use super::cache::{Cache, Tag};
 use super::execute::Detached;
 use super::rate;
 use super::rate::store::{Hashed, Store};
+use super::redis::{Link, Shared};
 use super::select::Selections;
 use super::watch::Watch;
-use crate::plan::{EndpointIndex, Plan};
+use crate::plan::{EndpointIndex, Plan, Redis};
 use crate::telemetry::{Meter, Metrics};
 use crate::tls::Server;
 
@@ -37,6 +38,8 @@ pub struct Hall {
     pub cache: Cache,
     /// How often clients have asked.
     pub counts: Store,
+    /// What is shared with other gateways; `None` where this one is alone.
+    pub redis: Option<Shared>,
     /// What happened so far.
     pub metrics: Metrics,
     /// Unsafe calls that outlive their requests.
@@ -53,6 +56,8 @@ pub struct Running {
     pub backends: Backends,
     /// What outlives reloads.
     pub hall: Arc<Hall>,
+    /// This worker's connection to what is shared.
+    pub link: Rc<Link>,
     /// What tells the counters of limits apart, by limit.
     pub limits: Vec<Hashed>,
     /// What clients chose of responses.
@@ -91,11 +96,12 @@ fn keep(fresh: &mut Option<Server>, known: Option<&Server>) {
 }
 
 impl Hall {
-    /// A hall with an empty cache of `cache_memory` bytes.
-    pub fn new(cache_memory: u64) -> Arc<Self> {
+    /// A hall with an empty cache of `cache_memory` bytes, alone or beside others.
+    pub fn new(cache_memory: u64, redis: Option<&Redis>) -> Arc<Self> {
         Arc::new(Self {
             cache: Cache::new(cache_memory),
             counts: Store::default(),
+            redis: redis.and_then(Shared::new),
             metrics: Metrics::new(),
             detached: Detached::default(),
             in_flight: AtomicUsize::new(0),
@@ -134,7 +140,8 @@ impl Running {
             &snapshot.guards,
             previous.map(|it| &it.backends),
         );
-        Self::with_backends(snapshot, hall, backends, None)
+        let link = previous.map(|it| it.link.clone()).unwrap_or_default();
+        Self::assemble(snapshot, hall, backends, (link, None))
     }
 
     /// A worker's view of a snapshot with backends that somebody else made, and may watch.
@@ -144,10 +151,20 @@ impl Running {
         backends: Backends,
         watch: Option<Rc<Watch>>,
     ) -> Rc<Self> {
+        Self::assemble(snapshot, hall, backends, (Rc::default(), watch))
+    }
+
+    fn assemble(
+        snapshot: Arc<Snapshot>,
+        hall: Arc<Hall>,
+        backends: Backends,
+        (link, watch): (Rc<Link>, Option<Rc<Watch>>),
+    ) -> Rc<Self> {
         let meters = (0..=snapshot.plan.endpoints.len()).map(|_| Meter::default());
         Rc::new(Self {
             backends,
             hall,
+            link,
             limits: rate::hashed(&snapshot.plan.rate_limits),
             selections: Selections::default(),
             watch,

@@ -173,7 +173,7 @@ impl Trial {
             return Err(shown(diagnostics, &stage.sources));
         };
         let script = Script::new(fixture.backends.clone(), responder);
-        let hall = Hall::new(plan.settings.cache_memory);
+        let hall = Hall::new(plan.settings.cache_memory, None);
         let watch = Rc::new(Watch::default());
         let running = stage.run(plan, None, &hall, &script, &watch);
         Ok(Self {

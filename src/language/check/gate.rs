@@ -96,7 +96,8 @@ fn is_known(written: &Expression, when: &str, known: &[&str], diagnostics: &mut 
 /// Checks `rate_limits:`.
 pub(super) fn named_limits(world: &World<'_>, diagnostics: &mut Diagnostics) {
     for (name, written) in &world.gateway.rate_limits {
-        let limit = limit(world, written, (&name.value, &name.value), diagnostics);
+        let limit = written.as_ref();
+        let limit = limit.and_then(|it| limit_of(world, it, (&name.value, &name.value), diagnostics));
         let mut limits = world.limits.borrow_mut();
         let index = limit.map(|it| limits.add(it));
         limits.named.push((name.clone(), index));
@@ -128,7 +129,7 @@ pub(super) fn limits_of(
                     0 => (shown.to_owned(), place.to_owned()),
                     _ => (format!("{shown}-{}", at + 1), format!("{place} #{}", at + 1)),
                 };
-                let limit = limit(world, written, (&name, &id), diagnostics);
+                let limit = limit_of(world, written, (&name, &id), diagnostics);
                 limit.map(|it| world.limits.borrow_mut().add(it))
             }
         };
@@ -173,7 +174,7 @@ impl Limits {
     }
 }
 
-fn limit(
+fn limit_of(
     world: &World<'_>,
     written: &RateLimit,
     (name, id): (&str, &str),

@@ -134,14 +134,14 @@ impl Reader<'_> {
         }
     }
 
-    /// `rate_limits:`.
-    pub(super) fn rate_limits(&mut self, node: &Node) -> Vec<(Name, RateLimit)> {
+    /// `rate_limits:`; one that could not be read is `None`.
+    pub(super) fn rate_limits(&mut self, node: &Node) -> Vec<(Name, Option<RateLimit>)> {
         let members = self.map("rate_limits", node).unwrap_or_default();
         let mut limits = Vec::new();
         for (key, value) in members {
             let name = self.label(key);
             let limit = self.limit_of_rates(&key.value, value);
-            limits.extend(name.zip(limit));
+            limits.extend(name.map(|it| (it, limit)));
         }
         limits
     }

@@ -49,8 +49,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// `access:`.
     pub access: Access,
-    /// `rate_limits:`.
-    pub rate_limits: Vec<(Name, RateLimit)>,
+    /// `rate_limits:`; one that could not be read is `None`.
+    pub rate_limits: Vec<(Name, Option<RateLimit>)>,
     /// `cache: { memory }`, bytes.
     pub cache_memory: Option<Spanned<u64>>,
     /// `cache: { redis }`.

@@ -173,7 +173,7 @@ fn response(plan: &Plan, recipe: &Recipe, types: &mut Types) -> Response {
     Response {
         statuses,
         content,
-        headers: headers(recipe),
+        headers: headers(plan, recipe),
         degradable,
     }
 }
@@ -217,7 +217,7 @@ fn add_in_body(name: &str, ty: &mut Type, types: &Types) {
     };
 }
 
-fn headers(recipe: &Recipe) -> Vec<Header> {
+fn headers(plan: &Plan, recipe: &Recipe) -> Vec<Header> {
     let mut all: BTreeMap<String, (String, bool)> = BTreeMap::new();
     let mut add = |name: &str, description: &str, optional: bool| {
         all.entry(name.to_owned())
@@ -232,7 +232,8 @@ fn headers(recipe: &Recipe) -> Vec<Header> {
         add("set-cookie", &description, false);
     }
     if let Some(cache) = &recipe.cache {
-        let scope = if recipe.identity { "private" } else { "public" };
+        let is_private = recipe.identity || plan.access.restricts();
+        let scope = if is_private { "private" } else { "public" };
         let description = format!(
             "`{scope}, max-age={}` at most; `no-store` where something is missing.",
             cache.keep.ttl.as_secs()
@@ -243,6 +244,11 @@ fn headers(recipe: &Recipe) -> Vec<Header> {
         add("cache-status", "Where the response comes from (RFC 9211).", false);
     } else if recipe.identity {
         add("cache-control", "`no-store`.", false);
+    }
+    if is_limited(plan, recipe) {
+        let draft = "(draft-ietf-httpapi-ratelimit-headers-10)";
+        add("ratelimit", &format!("What is left of each limit {draft}."), false);
+        add("ratelimit-policy", &format!("The limits {draft}."), false);
     }
     if !recipe.vary.is_empty() {
         let names: Vec<&str> = recipe.vary.iter().map(http::HeaderName::as_str).collect();
@@ -264,6 +270,10 @@ fn headers(recipe: &Recipe) -> Vec<Header> {
             optional,
         })
         .collect()
+}
+
+fn is_limited(plan: &Plan, recipe: &Recipe) -> bool {
+    !plan.limits.is_empty() || !recipe.limits.is_empty()
 }
 
 /// Calls whose failure leaves a response degraded, by name.
@@ -299,6 +309,15 @@ fn problems(plan: &Plan, recipe: &Recipe, has_params: bool, body: Option<&super:
     };
     if has_params || body.is_some() {
         add(400, "The request is not valid.");
+    }
+    if plan.access.restricts() {
+        add(403, "This client may not ask.");
+    }
+    if is_limited(plan, recipe) {
+        add(
+            429,
+            "This was asked for too often: `Retry-After` says when it may be again.",
+        );
     }
     if let Some(body) = body {
         add(413, "The body is too large.");

@@ -233,6 +233,39 @@ mod tests {
     }
 
     #[test]
+    fn ten_times_the_rate_from_a_thousand_keys_and_four_threads() {
+        const KEYS: usize = 1_000;
+        // 5/s and 10 at once, asked 50 times a second for 20 seconds: 10 + 20 × 5 for each key.
+        let gcra = Gcra::new(&Rate {
+            requests: 5,
+            per: std::time::Duration::from_secs(1),
+            burst: 10,
+        });
+        let store = Store::default();
+        let n_let_in = std::sync::atomic::AtomicU64::new(0);
+        let clock = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (store, n_let_in, clock) = (&store, &n_let_in, &clock);
+                scope.spawn(move || {
+                    for tick in 0..=(20 * 50 / 4_u64) {
+                        // All four ask each key at the same moment, 12.5 moments a second.
+                        clock.wait();
+                        let now = 1_000_000_000_000 + tick * 80_000_000;
+                        for at in 0..KEYS {
+                            let verdict = store.ask_rate(key((at + thread * 250) % KEYS), &gcra, now);
+                            let let_in = u64::from(verdict.retry_after.is_none());
+                            n_let_in.fetch_add(let_in, std::sync::atomic::Ordering::Relaxed);
+                        }
+                        clock.wait();
+                    }
+                });
+            }
+        });
+        assert_eq!(n_let_in.into_inner(), 110 * KEYS as u64);
+    }
+
+    #[test]
     fn a_quota_begins_anew_with_its_period() {
         let store = Store::default();
         let count = |now, ends| {

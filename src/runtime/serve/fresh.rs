@@ -211,7 +211,7 @@ fn land(
     };
     response
         .headers_mut()
-        .insert(header::CACHE_CONTROL, cache_control(recipe, keep));
+        .insert(header::CACHE_CONTROL, cache_control(is_private(asked, recipe), keep));
     response.headers_mut().insert(header::ETAG, validate::etag(&body));
     let entry = Entry {
         status: response.status(),
@@ -245,9 +245,14 @@ fn failed(failure: Failure) -> Refusal {
     Refusal::Failed(Failed::of_endpoint(failure))
 }
 
+/// What is kept is not for everybody.
+fn is_private(asked: &Asked, recipe: &Recipe) -> bool {
+    recipe.identity || asked.running.snapshot.plan.access.restricts()
+}
+
 /// semantics.md 5.5: `private` where the inputs hold identity, else `public`; the stale directives of RFC 5861.
-fn cache_control(recipe: &Recipe, keep: Keep) -> HeaderValue {
-    let scope = if recipe.identity { "private" } else { "public" };
+fn cache_control(is_private: bool, keep: Keep) -> HeaderValue {
+    let scope = if is_private { "private" } else { "public" };
     let mut text = format!("{scope}, max-age={}", keep.ttl.as_secs());
     for (name, time) in [
         ("stale-while-revalidate", keep.stale_while_revalidate),

@@ -486,7 +486,7 @@ impl Page {
             calls: Calls::new(&Names::default(), 0, None),
             timeout: Duration::from_secs(2),
             backend: Scripted::default(),
-            hall: Hall::new(1 << 20),
+            hall: Hall::new(1 << 20, None),
             fragments: Vec::new(),
             runtime,
             local: LocalSet::new(),
@@ -536,6 +536,7 @@ impl Page {
     ) -> (Vec<Option<Outcome>>, [Duration; N]) {
         let (template, needs, _) = self.calls.result.take().unwrap();
         let recipe = Recipe {
+            limits: Vec::new(),
             timeout: self.timeout,
             inputs: Inputs::default(),
             graph: std::mem::take(&mut self.calls.graph),
@@ -652,12 +653,16 @@ fn plan(fragments: Vec<Fragment>) -> Plan {
             max_in_flight: 0,
             max_for_elements: 1_000,
             cache_memory: 0,
+            redis: None,
             log_json: false,
             log_level: String::new(),
             access_log: AccessLog::None,
             drain: Duration::ZERO,
         },
         backends: Vec::new(),
+        access: plan::NetworkAccess::default(),
+        rate_limits: Vec::new(),
+        limits: Vec::new(),
         endpoints: Vec::new(),
         routes: RouteTable::default(),
         fragments,
