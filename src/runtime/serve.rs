@@ -113,7 +113,8 @@ where
     };
     gate::access(&plan.access, parts, known)?;
     if !plan.limits.is_empty() {
-        rate::admit(running, &plan.limits, parts, known, said).await?;
+        // Boxed, as it is rare: the future of a request is copied.
+        Box::pin(rate::admit(running, &plan.limits, parts, known, said)).await?;
     }
 
     // Which endpoint?
@@ -125,7 +126,7 @@ where
     let recipe = endpoint.recipe.as_ref().map_err(|_| Refusal::Waiting)?;
     let deadline = Deadline::after(recipe.timeout);
     if !recipe.limits.is_empty() {
-        rate::admit(running, &recipe.limits, parts, known, said).await?;
+        Box::pin(rate::admit(running, &recipe.limits, parts, known, said)).await?;
     }
 
     // Is there room?

@@ -174,8 +174,8 @@ fn limits_go_on_without_redis_and_quotas_survive_it() {
     let (mut one, first, pages) = gateway(&folder, Some(port));
     let (two, second, _) = gateway(&other, Some(port));
     let ask = |address, path, caller| Client::new(address).ask(path, caller);
-    assert_eq!(ask(first, "/b", "alice"), 200);
     assert_eq!(ask(second, "/b", "alice"), 200);
+    assert_eq!(ask(first, "/b", "alice"), 200);
     let used = |pages, source: &str, n: u64| {
         let page = get(pages, "/limits/usage?limit=metered&key=alice").json();
         assert_eq!(page["periods"][0]["counted"], source, "{page}");
@@ -183,7 +183,7 @@ fn limits_go_on_without_redis_and_quotas_survive_it() {
     };
     used(pages, "by all gateways", 2);
 
-    // It goes: what it had counted is known here, and counted on.
+    // It goes: what it said last is known here, and counted on.
     server.signal("TERM");
     assert_eq!(server.end().0, 0);
     assert_eq!(ask(first, "/b", "alice"), 200);

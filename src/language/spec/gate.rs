@@ -113,7 +113,8 @@ impl Reader<'_> {
         })
     }
 
-    fn networks(&mut self, key: &str, node: &Node) -> Vec<Spanned<IpNet>> {
+    /// Networks, or single addresses.
+    pub(super) fn networks(&mut self, key: &str, node: &Node) -> Vec<Spanned<IpNet>> {
         let texts = self.texts(key, node);
         texts.iter().filter_map(|it| self.network(it)).collect()
     }

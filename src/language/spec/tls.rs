@@ -176,30 +176,13 @@ impl Reader<'_> {
         let trusted = self.required(&mut fields, "trusted", node.span);
         fields.finish();
         let trusted = trusted?;
-        let networks = self.networks("trusted", trusted);
+        let networks = self.networks("trusted", trusted).into_iter().map(|it| it.value);
+        let networks: Vec<IpNet> = networks.collect();
         if networks.is_empty() && matches!(&trusted.kind, NodeKind::List(items) if items.is_empty()) {
             let title = "`trusted` names at least one network";
             self.error("wrong-value", trusted.span, title);
         }
         Some(networks)
-    }
-
-    /// Networks, or single addresses.
-    fn networks(&mut self, key: &str, node: &Node) -> Vec<IpNet> {
-        let written = self.texts(key, node);
-        let mut networks = Vec::new();
-        for it in written {
-            let single = || it.value.parse::<std::net::IpAddr>().map(IpNet::from);
-            if let Ok(network) = it.value.parse::<IpNet>().or_else(|_| single()) {
-                networks.push(network);
-                continue;
-            }
-            let text = self.written(it.span).trim_matches(['"', '\'']);
-            let title = format!("`{text}` is not a network");
-            let label = "an address and the length of its prefix: `10.0.0.0/8`, `fd00::/8`";
-            self.push(Diagnostic::new("wrong-value", it.span, title).label(label));
-        }
-        networks
     }
 
     /// Takes the `s` out of `https`, port 443 filled in: how a target is reached over TLS stands beside its address. Gives

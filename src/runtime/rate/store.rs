@@ -48,6 +48,8 @@ pub struct Usage {
 #[derive(Debug)]
 struct Shard<T> {
     entries: HashMap<Counted, T>,
+    /// So many at most.
+    max: usize,
     /// It is swept when it has grown to this.
     sweep_at: usize,
 }
@@ -73,16 +75,24 @@ impl Hashed {
 
 impl Default for Store {
     fn default() -> Self {
-        fn shards<T>() -> Vec<Mutex<Shard<T>>> {
+        Self::of(MAX_KEYS)
+    }
+}
+
+impl Store {
+    /// Of at most `max` keys of rates, and as many of quotas.
+    fn of(max: usize) -> Self {
+        fn shards<T>(max: usize) -> Vec<Mutex<Shard<T>>> {
             let shard = || Shard {
                 entries: HashMap::new(),
+                max: max / SHARDS,
                 sweep_at: FEW,
             };
             (0..SHARDS).map(|_| Mutex::new(shard())).collect()
         }
         Self {
-            rates: shards(),
-            quotas: shards(),
+            rates: shards(max),
+            quotas: shards(max),
         }
     }
 }
@@ -153,10 +163,10 @@ impl<T: Default> Shard<T> {
     fn entry(&mut self, counted: Counted, in_use: impl Fn(&T) -> bool, worth: impl Fn(&T) -> u64) -> &mut T {
         if self.entries.len() >= self.sweep_at && !self.entries.contains_key(&counted) {
             self.entries.retain(|_, it| in_use(it));
-            if self.entries.len() >= MAX_KEYS / SHARDS {
+            if self.entries.len() >= self.max {
                 self.forget_half(worth);
             }
-            self.sweep_at = (self.entries.len() * 2).clamp(FEW, MAX_KEYS / SHARDS);
+            self.sweep_at = (self.entries.len() * 2).clamp(FEW.min(self.max), self.max);
         }
         self.entries.entry(counted).or_default()
     }
@@ -212,21 +222,23 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_where_every_key_is_in_use() {
-        let (store, gcra) = (Store::default(), gcra(1));
-        for number in 0..MAX_KEYS + MAX_KEYS / 4 {
+        const MAX: usize = 1 << 15;
+        let (store, gcra) = (Store::of(MAX), gcra(1));
+        for number in 0..MAX + MAX / 4 {
             store.ask_rate(key(number), &gcra, 1_000);
         }
         let kept = store.len();
-        assert!((MAX_KEYS / 3..=MAX_KEYS).contains(&kept), "{kept}");
+        assert!((MAX / 3..=MAX).contains(&kept), "{kept}");
     }
 
     #[test]
     fn who_has_spent_the_most_is_remembered() {
-        let (store, gcra) = (Store::default(), gcra(10));
+        const MAX: usize = 1 << 15;
+        let (store, gcra) = (Store::of(MAX), gcra(10));
         for _ in 0..10 {
             store.ask_rate(key(0), &gcra, 1_000);
         }
-        for number in 1..MAX_KEYS + MAX_KEYS / 4 {
+        for number in 1..MAX + MAX / 4 {
             store.ask_rate(key(number), &gcra, 1_000);
         }
         assert!(store.ask_rate(key(0), &gcra, 1_000).retry_after.is_some());
