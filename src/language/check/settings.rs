@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Spanned;
-use crate::language::spec::tls::Tls;
 use crate::language::spec::gate::Redis;
+use crate::language::spec::tls::Tls;
 use crate::language::spec::{Gateway, LogAccess, LogFormat, Name};
 use crate::plan::{self, AccessLog, Settings};
 use crate::schema::suggest;

@@ -114,7 +114,7 @@ fn response(plan: &Plan, recipe: &Recipe, types: &mut Types) -> Response {
                 has_body: true,
             }],
             content: Content::Raw,
-            headers: headers(recipe),
+            headers: headers(plan, recipe),
             degradable: Vec::new(),
         };
     }
