@@ -11,8 +11,9 @@ use Form::{
 use Place::{
     Access, Admin, Backend, BackendTls, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc,
     CallHttp, CallRetry, CallValue, Certificate, Consul, Cookie, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint,
-    EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Kubernetes, Limit, Limits,
-    Log, Param, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tier, Tls,
+    EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Kubernetes, Limit,
+    Limits, Log, Param, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry,
+    Tier, Tls,
 };
 
 /// A map with keys of its own.
