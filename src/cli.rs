@@ -11,6 +11,7 @@ pub mod diff;
 mod dynamic;
 pub mod explain;
 pub mod init;
+pub mod key;
 pub mod mock;
 pub mod openapi;
 pub mod schema;
@@ -68,6 +69,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Begin a project: gateway file, composition, descriptors and a fixture that passes
     Init(init::Arguments),
+    /// Make an API key, and the line for the file of keys that knows only its hash
+    Key(key::Arguments),
     /// Start stand-ins for the backends that answer from descriptors and schemas; --serve puts the gateway in front
     Mock(mock::Arguments),
     /// Write the public API as OpenAPI 3.1
@@ -154,6 +157,7 @@ pub fn run() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -1,7 +1,8 @@
 //! Weft is an API composition gateway: one composition file maps one public REST endpoint to concurrent gRPC and HTTP
 //! calls, merged into one JSON response.
 //!
-//! Reading order: `schema` (what the backends offer), `codec` (bytes of one format to bytes of the other), `expr` (what an
+//! Reading order: `schema` (what the backends offer), `codec` (bytes of one format to bytes of the other), `auth`
+//! (who asks), `expr` (what an
 //! expression means), `plan` (what will run), `publish` (a plan as others read it), `language` (what was written → plan),
 //! `runtime` (one request), `gateway` (joins the two), `admin`, `trial`, `cli`.
 #![cfg_attr(
@@ -15,6 +16,7 @@
 )]
 
 pub mod admin;
+pub mod auth;
 pub mod cli;
 pub mod codec;
 pub mod explain;

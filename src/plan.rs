@@ -3,6 +3,7 @@
 //! The bridge between the wings: only `language::check` makes a [`Plan`], the runtime only reads it. Plain immutable data, no I/O.
 //! Invariant: a plan is correct by construction; nothing in it has to be checked again.
 
+mod auth;
 mod backend;
 mod call;
 pub mod code;
@@ -24,6 +25,9 @@ use ipnet::IpNet;
 use crate::schema::path_template::{PathTemplate, RouteTable};
 use crate::tls;
 
+pub use auth::{
+    Access, Address, Claim, ClaimRule, Fetch, Introspection, Keys, Provider, ProviderIndex, ProviderKind, Who, conform,
+};
 pub use backend::{
     Backend, Balance, Breaker, Budget, Codes, Consul, Dns, Ejection, Health, HealthCheck, Hedge, HedgeAfter,
     Kubernetes, Limit, Policy, Protection, Protocol, Retry, Secret, Slow, Source, SourceKind, Target,
@@ -50,6 +54,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Whom we call, by [`BackendIndex`].
     pub backends: Vec<Backend>,
+    /// Who says who clients are, by [`ProviderIndex`].
+    pub auth: Vec<Provider>,
     /// What we serve, by [`EndpointIndex`].
     pub endpoints: Vec<Endpoint>,
     /// Which endpoint answers: the routes' values are endpoint indexes.
@@ -131,6 +137,7 @@ pub struct Settings {
     pub log_json: bool,
     pub log_level: String,
     pub access_log: AccessLog,
+    pub audit_log: AuditLog,
     pub drain: Duration,
 }
 
@@ -145,6 +152,18 @@ pub enum AccessLog {
     None,
 }
 
+/// Which decisions about who may ask are written down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditLog {
+    /// Each.
+    #[default]
+    All,
+    /// None.
+    None,
+    /// Refusals.
+    Refused,
+}
+
 /// Method and path that we serve.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -156,6 +175,8 @@ pub struct Endpoint {
     pub template: PathTemplate,
     /// `summary:`.
     pub summary: Option<Arc<str>>,
+    /// Who may ask.
+    pub access: Access,
     /// Where it was written.
     pub origin: Origin,
     /// How it is answered.
@@ -171,6 +192,7 @@ pub struct Waiting {
 
 /// How an endpoint is answered.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Recipe {
     /// For the whole request.
     pub timeout: Duration,
@@ -178,6 +200,8 @@ pub struct Recipe {
     pub limits: Vec<LimitIndex>,
     /// What is read from the request; their slots are the first of the frame.
     pub inputs: Inputs,
+    /// `allow:`, over those inputs that do not come from the body: 403 where it is not true.
+    pub allow: Option<Condition>,
     /// The calls. Its base is slot 0, inputs included.
     pub graph: Graph,
     /// What is said.
@@ -190,6 +214,8 @@ pub struct Recipe {
     pub cache: Option<EndpointCache>,
     /// Mentions claims, cookies, `remote_ip` or credentials (semantics.md 5.5).
     pub identity: bool,
+    /// What is kept of it is for one client: it mentions identity, or not everybody may ask.
+    pub private: bool,
     /// Names for `Vary`, lower case, sorted (5.6).
     pub vary: Vec<HeaderName>,
     /// How failures are shown.

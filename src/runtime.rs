@@ -2,6 +2,7 @@
 //!
 //! [`serve`] is the file to read first. Invariant: nothing here imports `language`; the plan is the only bridge.
 
+pub mod auth;
 pub mod backend;
 pub mod cache;
 pub mod execute;

@@ -44,6 +44,8 @@ pub struct Metrics {
     pub handshakes: Family<HandshakeLabels, Counter>,
     pub connections_refused: Family<ReasonLabels, Counter>,
     pub certificate_expiry: Family<CertificateLabels, Gauge>,
+    pub auth_refused: Family<AuthLabels, Counter>,
+    pub auth_keys: Family<AuthLabels, Counter>,
     pub retries: Family<BackendLabels, Counter>,
     pub hedges: Family<HedgeLabels, Counter>,
     pub over_budget: Family<BackendLabels, Counter>,
@@ -190,6 +192,14 @@ pub struct LimitLabels {
     pub store: &'static str,
 }
 
+/// Labels of `weft_auth_refused_total` and `weft_auth_keys_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct AuthLabels {
+    pub provider: Arc<str>,
+    pub result: &'static str,
+}
+
 /// Labels of `weft_reloads_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[expect(missing_docs, reason = "the names are the labels")]
@@ -249,6 +259,8 @@ impl Metrics {
             handshakes: Family::default(),
             connections_refused: Family::default(),
             certificate_expiry: Family::default(),
+            auth_refused: Family::default(),
+            auth_keys: Family::default(),
             retries: Family::default(),
             hedges: Family::default(),
             over_budget: Family::default(),
@@ -319,6 +331,16 @@ impl Metrics {
         );
         registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
         metrics.register_of_connections(&mut registry);
+        registry.register(
+            "auth_refused",
+            "Requests of those who may not ask, by the reason",
+            metrics.auth_refused.clone(),
+        );
+        registry.register(
+            "auth_keys",
+            "Keys of issuers that were fetched, or not",
+            metrics.auth_keys.clone(),
+        );
         metrics.register_of_backends(&mut registry);
         Self { registry, ..metrics }
     }

@@ -46,6 +46,7 @@ impl Resolve for Names {
                     consumed,
                     target,
                     ty: self.0[at].ty.clone(),
+                    rooted: None,
                 });
             }
         }

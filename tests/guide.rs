@@ -23,6 +23,9 @@ backends:
   recs: { http: ["http://127.0.0.1:50062"] }
   files: { http: ["http://127.0.0.1:50063"] }
 vars: { cdn: "https://cdn.example" }
+auth:
+  customer: { client_certificate: {}, claims: { plan: string, roles: [string], org: string? } }
+  partner: { client_certificate: {}, claims: { plan: string } }
 "#;
 
 /// A block of YAML and the line of the page that it begins in.

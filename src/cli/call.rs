@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 
 use self::waterfall::Waterfall;
 use super::{Ending, Format, loader, say, show, tell};
+use crate::auth::Claims;
 use crate::gateway::discovery;
+use crate::runtime::auth::Given;
 use crate::runtime::serve;
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::runtime::watch::{Event, Watch};
@@ -34,6 +36,9 @@ pub struct Arguments {
     /// A header of the request: `'authorization: Bearer …'`
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
+    /// In whose name, without a credential: `'customer: {"sub": "u1"}'`
+    #[arg(long = "as", value_name = "PROVIDER: CLAIMS")]
+    given: Vec<String>,
     /// The body of the request; `@file` reads it from a file, `@-` from standard input
     #[arg(short, long, value_name = "BODY")]
     data: Option<String>,
@@ -174,6 +179,19 @@ fn request(arguments: &Arguments) -> anyhow::Result<http::Request<Full<Bytes>>> 
         });
         let (name, value) = parsed.with_context(|| format!("`{written}` is not a header: expected `name: value`"))?;
         request.headers_mut().append(name, value);
+    }
+    let mut given = Given::default();
+    for written in &arguments.given {
+        let (provider, claims) = written.split_once(':').unwrap_or((written, "{}"));
+        let claims = Claims::read(Bytes::copy_from_slice(claims.trim().as_bytes())).ok();
+        let claims =
+            claims.with_context(|| format!("`{written}` names no claims: expected `customer: {{\"sub\": \"u1\"}}`"))?;
+        let provider = provider.trim().to_owned();
+        let claims = claims.or("sub", "tester").or("iss", &provider);
+        given.0.push((provider, claims));
+    }
+    if !given.0.is_empty() {
+        request.extensions_mut().insert(given);
     }
     let is_typed = request.headers().contains_key(header::CONTENT_TYPE);
     if arguments.data.is_some() && !is_typed {

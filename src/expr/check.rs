@@ -66,6 +66,8 @@ pub struct Binding {
     pub target: Target,
     /// Its type.
     pub ty: Type,
+    /// Its type where the name itself is known not to be null, if that says more.
+    pub rooted: Option<Type>,
 }
 
 /// Where a value is.

@@ -259,6 +259,8 @@ impl Loader {
             file: &file,
         };
         let mut gateway = spec::gateway(&document, sources, outside, diagnostics)?;
+        let credentials = read_credentials(&mut gateway, &folder, sources, Some(diagnostics));
+        self.read.borrow_mut().extend(credentials);
         let of_backends = gateway.backends.iter().filter_map(|it| match &it.descriptors {
             Some(BackendDescriptors::Paths(paths)) => Some(paths),
             _ => None,
@@ -442,6 +444,31 @@ fn share_out(backends: &mut [spec::Backend], schemas: &[BackendSchema]) {
 
 fn start_of(file: FileIndex) -> Span {
     Span { file, start: 0, end: 0 }
+}
+
+/// Reads the files of keys, users and revocations that providers name; its paths are relative to `folder`. A file that cannot
+/// be read is a mistake, or none where nobody wants to hear of it. Gives the paths.
+pub fn read_credentials(
+    gateway: &mut spec::Gateway,
+    folder: &Path,
+    sources: &mut SourceMap,
+    mut diagnostics: Option<&mut Diagnostics>,
+) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for file in gateway.auth.iter_mut().flat_map(spec::auth::Provider::files_mut) {
+        let path = folder.join(&*file.path.value);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => file.read = Some(sources.add(path.display().to_string(), text)),
+            Err(error) => {
+                if let Some(diagnostics) = &mut diagnostics {
+                    let title = format!("`{}` cannot be read: {error}", file.path.value);
+                    diagnostics.push(Diagnostic::new("unreadable-file", file.path.span, title));
+                }
+            }
+        }
+        paths.push(path);
+    }
+    paths
 }
 
 /// Reads all compositions that a gateway file names; its paths are relative to `folder`.

@@ -6,10 +6,12 @@
 
 mod advice;
 mod assemble;
+mod auth;
 mod backend;
 mod balance;
 mod cache;
 mod call;
+mod claims;
 mod complete;
 mod constraint;
 mod convert;
@@ -24,6 +26,7 @@ mod fragment;
 mod gate;
 mod graph;
 mod health;
+mod holders;
 mod http_call;
 mod http_schema;
 mod infer;
@@ -100,6 +103,7 @@ pub fn check_reading(
     gate::named_limits(&world, diagnostics);
     let written = &gateway.limits.rate_limit;
     let limits = gate::limits_of(&world, written, ("gateway", "gateway"), diagnostics);
+    let auth = auth::providers(gateway, sources, &mut plan_backends, diagnostics);
     let fragments = fragment::check_all(&mut world, compositions, diagnostics);
     let mut table = endpoint::Table::default();
     for composition in compositions {
@@ -112,6 +116,7 @@ pub fn check_reading(
     let mut plan = Plan {
         settings,
         backends: plan_backends,
+        auth,
         endpoints,
         routes,
         fragments,

@@ -2,6 +2,7 @@
 //!
 //! A part that could not be read is `None` or left out, and a diagnostic says why.
 
+pub mod auth;
 mod backend;
 pub mod call;
 pub mod composition;
@@ -124,6 +125,14 @@ pub struct Composition {
     pub cache: Option<Cache>,
     /// `rate_limit:`.
     pub rate_limit: Vec<gate::LimitEntry>,
+    /// `auth:`.
+    pub auth: Option<auth::Auth>,
+    /// `roles:`, and where it stands.
+    pub roles: Option<Spanned<Vec<Name>>>,
+    /// `scopes:`, and where it stands.
+    pub scopes: Option<Spanned<Vec<Name>>>,
+    /// `allow:`.
+    pub allow: Option<Condition>,
     /// `invalidate:`.
     pub invalidate: Option<Spanned<Vec<Template>>>,
     /// `errors:`.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::HeaderName;
 use regex::Regex;
 
-use super::Origin;
+use super::{Claim, Origin};
 use crate::expr::{JsonReader, Slot, Type, Value};
 use crate::schema::MessageRef;
 use crate::schema::json_schema::Validator;
@@ -25,6 +25,8 @@ pub struct Inputs {
     pub given: Option<GivenFields>,
     /// Parts of the request that expressions mention.
     pub request: Vec<(RequestPart, Slot)>,
+    /// Claims that expressions mention.
+    pub claims: Vec<Claim>,
 }
 
 /// Which fields of the body were given, as a google.protobuf.FieldMask.

@@ -22,6 +22,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
@@ -34,6 +35,7 @@ use self::log::Line;
 pub use self::peer::Peer;
 use self::problem::Refusal;
 use self::trace::Trace;
+use super::auth::{self, Audited, Denied, Identity, audit};
 use super::backend::passing::BoxError;
 use super::execute::{Incoming, Outcome, Tags};
 use super::rate::{self, Said};
@@ -41,12 +43,15 @@ use super::select::Selected;
 use super::snapshot::Running;
 use super::watch::Event;
 use crate::expr::Value;
-use crate::plan::{self, Endpoint, EndpointIndex, Errors, Recipe};
+use crate::plan::{self, Endpoint, EndpointIndex, Errors, Recipe, Who};
 use crate::schema::path_template::Match;
 use crate::time::Deadline;
 
 /// What goes back to the client.
 pub type Response = http::Response<body::Body>;
+
+/// How long anything may take where nothing is known of an endpoint yet.
+const USUAL: Duration = Duration::from_secs(2);
 
 /// Answers one request of whoever is connected from `peer`. Runs on a worker's local runtime.
 ///
@@ -64,7 +69,7 @@ where
     let mut said = Said::default();
     let answered = {
         // Pinned where it stands: as an argument it would be copied.
-        let answering = pin!(phases(&running, &parts, body, &trace, &mut line, &mut said));
+        let answering = pin!(phases(&running, (&parts, &peer), body, &trace, &mut line, &mut said));
         AssertUnwindSafe(answering).catch_unwind().await
     };
     let result = answered.unwrap_or_else(|_| {
@@ -92,7 +97,7 @@ where
 
 async fn phases<B>(
     running: &Rc<Running>,
-    parts: &Parts,
+    (parts, peer): (&Parts, &Peer),
     body: B,
     trace: &Rc<Trace>,
     line: &mut Line,
@@ -110,6 +115,7 @@ where
         body: &no_body,
         id: trace.request_id(),
         remote_ip: line.remote_ip(),
+        claims: None,
     };
     gate::access(&plan.access, parts, known)?;
     if !plan.limits.is_empty() {
@@ -123,16 +129,53 @@ where
         Routed::Options(methods) => return Ok(respond::options(&methods)),
     };
     line.endpoint(index);
-    let recipe = endpoint.recipe.as_ref().map_err(|_| Refusal::Waiting)?;
-    let deadline = Deadline::after(recipe.timeout);
-    if !recipe.limits.is_empty() {
+    let timeout = endpoint.recipe.as_ref().map_or(USUAL, |it| it.timeout);
+    let deadline = Deadline::after(timeout);
+    if let Ok(recipe) = &endpoint.recipe
+        && !recipe.limits.is_empty()
+    {
         Box::pin(rate::admit(running, &recipe.limits, parts, known, said)).await?;
     }
 
     // Is there room?
     let settings = &plan.settings;
-    let entered = running.hall.enter(settings.max_in_flight, recipe.changes);
+    let changes = endpoint.recipe.as_ref().is_ok_and(|it| it.changes);
+    let entered = running.hall.enter(settings.max_in_flight, changes);
     let in_flight = entered.ok_or(Refusal::Overloaded)?;
+
+    // Who asks?
+    let identity = match endpoint.access.who {
+        Who::Anyone => None,
+        _ => {
+            Box::pin(who(
+                running,
+                endpoint,
+                (parts, peer),
+                (audited(endpoint, line, trace), deadline),
+            ))
+            .await?
+        }
+    };
+    let recipe = endpoint.recipe.as_ref().map_err(|_| Refusal::Waiting)?;
+
+    // With what?
+    let head = input::Around {
+        captures: &captures,
+        claims: identity.as_ref().map(|it| &it.claims),
+        ..known
+    };
+    let reading = input::Reading::head(&recipe.inputs, parts, head);
+    if let Some(allow) = &recipe.allow {
+        reading.allows(allow)?.then_some(()).ok_or_else(|| {
+            let plan = &running.snapshot.plan;
+            let denied = Denied::unless_allowed(plan, &endpoint.access, identity.as_ref());
+            audit(running, audited(endpoint, line, trace), Err(&denied));
+            Refusal::Unwelcome(Box::new(denied))
+        })?;
+    }
+    if endpoint.access.who != Who::Anyone {
+        audit(running, audited(endpoint, line, trace), Ok(identity.as_ref()));
+    }
     if let Some(proxy) = &recipe.proxy {
         let asked = pass::Asked {
             running,
@@ -141,20 +184,16 @@ where
             parts,
             captures,
             remote_ip: line.remote_ip(),
+            claims: identity.map(|it| it.claims),
             trace,
             in_flight,
         };
         return Box::pin(pass::answer(asked, body, deadline, line)).await;
     }
-
-    // With what?
+    let _in_flight = in_flight;
     let body = read_body(&recipe.inputs.body, parts, body, settings.max_body, deadline).await?;
-    let around = input::Around {
-        captures: &captures,
-        body: &body,
-        ..known
-    };
-    let inputs = input::read(&recipe.inputs, parts, around);
+    let around = input::Around { body: &body, ..head };
+    let inputs = reading.body(&recipe.inputs, &body);
     let (inputs, selected) = if recipe.select {
         let selected = running.selections.of_query((index, recipe), parts.uri.query());
         input::both(inputs, selected).map_err(Refusal::BadInputs)?
@@ -191,6 +230,28 @@ where
         }
     }
     Ok(response)
+}
+
+/// Who asks, with a word about those who may not.
+async fn who(
+    running: &Rc<Running>,
+    endpoint: &Endpoint,
+    (parts, peer): (&Parts, &Peer),
+    (about, deadline): (Audited<'_>, Deadline),
+) -> Result<Option<Identity>, Refusal> {
+    let found = auth::identify(running, &endpoint.access, (parts, peer), deadline).await;
+    found.map_err(|denied| {
+        audit(running, about, Err(&denied));
+        Refusal::Unwelcome(Box::new(denied))
+    })
+}
+
+fn audited<'a>(endpoint: &'a Endpoint, line: &Line, trace: &'a Trace) -> Audited<'a> {
+    Audited {
+        request_id: trace.request_id(),
+        endpoint: &endpoint.name,
+        remote_ip: line.remote_ip(),
+    }
 }
 
 /// A request whose inputs have been read.

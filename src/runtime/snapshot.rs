@@ -4,10 +4,14 @@
 //! across reloads; [`Running`] is one worker's view: a snapshot with that worker's own connections.
 //! Invariant: a request takes one `Running` and keeps it to its end.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arc_swap::ArcSwap;
+
+use super::auth::Providers;
 use super::backend::{Backends, Guards};
 use super::cache::{Cache, Tag};
 use super::execute::Detached;
@@ -16,6 +20,7 @@ use super::rate::store::{Hashed, Store};
 use super::redis::{Link, Shared};
 use super::select::Selections;
 use super::watch::Watch;
+use crate::auth::revoked::Revoked;
 use crate::plan::{EndpointIndex, Plan, Redis};
 use crate::telemetry::{Meter, Metrics};
 use crate::tls::Server;
@@ -29,6 +34,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// What all workers know of the backends.
     pub guards: Guards,
+    /// What all workers know of those who say who clients are.
+    pub auth: Providers,
 }
 
 /// What outlives reloads.
@@ -44,6 +51,8 @@ pub struct Hall {
     pub metrics: Metrics,
     /// Unsafe calls that outlive their requests.
     pub detached: Detached,
+    /// Who is no longer accepted since the gateway was told so, by provider.
+    pub revoked: ArcSwap<HashMap<String, Revoked>>,
     in_flight: AtomicUsize,
 }
 
@@ -81,6 +90,7 @@ impl Snapshot {
             keep(&mut plan.settings.admin_tls, previous.admin_tls.as_ref());
         }
         Self {
+            auth: Providers::build(&plan, previous.map(|it| (&it.plan, &it.auth))),
             guards: Guards::build(&plan.backends, previous.map(|it| &it.guards)),
             generation: previous.map_or(0, |it| it.generation + 1),
             plan,
@@ -104,6 +114,7 @@ impl Hall {
             redis: redis.and_then(Shared::new),
             metrics: Metrics::new(),
             detached: Detached::default(),
+            revoked: ArcSwap::default(),
             in_flight: AtomicUsize::new(0),
         })
     }
@@ -112,6 +123,15 @@ impl Hall {
     pub fn drop_all(&self, tags: &[Tag]) {
         self.cache.drop_all(tags);
         self.metrics.dropped.inc_by(tags.len() as u64);
+    }
+
+    /// Accepts these clients of a provider no longer.
+    pub fn revoke(&self, provider: &str, more: &Revoked) {
+        self.revoked.rcu(|all| {
+            let mut all = HashMap::clone(all);
+            all.entry(provider.to_owned()).or_default().add_all(more);
+            all
+        });
     }
 
     /// Lets a request in, unless `max` are being answered. The last tenth of the places is for those that may change

@@ -149,6 +149,10 @@ pub struct Exchange {
     pub target: String,
     /// Request headers.
     pub headers: Vec<(String, String)>,
+    /// In whose name: claims by provider, in place of credentials.
+    pub auth: Vec<(String, Value)>,
+    /// A token that is signed when the request is made.
+    pub token: Option<Token>,
     /// The body, ready to send.
     pub body: Vec<u8>,
     /// The client goes away after this long.
@@ -159,6 +163,21 @@ pub struct Exchange {
     pub expect: Option<Expect>,
     /// The place of `expect:`'s value, for rewriting.
     pub expect_span: Option<Span>,
+}
+
+/// A token that is signed when a request is made: `{ secret: …, claims: {…}, expires: 5m }`.
+#[derive(Debug)]
+pub struct Token {
+    /// `alg`; HS256 where nothing is said.
+    pub algorithm: String,
+    /// The shared secret, or the private key in PEM.
+    pub key: String,
+    /// Its name.
+    pub kid: Option<String>,
+    /// What it says, without its times.
+    pub claims: Value,
+    /// When it ends, counted from the moment at which it is made.
+    pub expires: Duration,
 }
 
 /// What is expected of an answer.
@@ -208,7 +227,7 @@ pub fn parse(root: &Node, folder: &Path) -> Read<Fixture> {
             }
             "exchanges" => {
                 for step in list(node)? {
-                    fixture.steps.push(parse_step(step)?);
+                    fixture.steps.push(parse_step(step, folder)?);
                 }
             }
             _ => return unknown(key, "about, gateway, composition, compositions, backends, exchanges"),
@@ -315,7 +334,7 @@ fn parse_error(node: &Node) -> Read<(String, String)> {
     ))
 }
 
-fn parse_step(node: &Node) -> Read<Step> {
+fn parse_step(node: &Node, folder: &Path) -> Read<Step> {
     let entries = map(node)?;
     let find = |name: &str| {
         entries
@@ -329,7 +348,7 @@ fn parse_step(node: &Node) -> Read<Step> {
     if let Some(node) = find("together") {
         return list(node)?
             .iter()
-            .map(parse_exchange)
+            .map(|it| parse_exchange(it, folder))
             .collect::<Read<_>>()
             .map(Step::Together);
     }
@@ -344,14 +363,42 @@ fn parse_step(node: &Node) -> Read<Step> {
         };
         return Ok(Step::Reload { compositions, refused });
     }
-    parse_exchange(node).map(Box::new).map(Step::Exchange)
+    parse_exchange(node, folder).map(Box::new).map(Step::Exchange)
 }
 
-fn parse_exchange(node: &Node) -> Read<Exchange> {
+fn parse_token(node: &Node, folder: &Path) -> Read<Token> {
+    let mut token = Token {
+        algorithm: "HS256".to_owned(),
+        key: String::new(),
+        kid: None,
+        claims: Value::Null,
+        expires: Duration::from_mins(5),
+    };
+    for (key, node) in map(node)? {
+        match &*key.value {
+            "algorithm" => token.algorithm = text(node)?,
+            "secret" => token.key = text(node)?,
+            "key" => {
+                let path = folder.join(text(node)?);
+                let read = std::fs::read_to_string(&path);
+                token.key = read.map_err(|error| (node.span, format!("{} cannot be read: {error}", path.display())))?;
+            }
+            "kid" => token.kid = Some(text(node)?),
+            "claims" => token.claims = json(node)?,
+            "expires" => token.expires = duration(node)?,
+            _ => return unknown(key, "algorithm, secret, key, kid, claims, expires"),
+        }
+    }
+    Ok(token)
+}
+
+fn parse_exchange(node: &Node, folder: &Path) -> Read<Exchange> {
     let mut exchange = Exchange {
         method: String::new(),
         target: String::new(),
         headers: Vec::new(),
+        auth: Vec::new(),
+        token: None,
         body: Vec::new(),
         leaves: None,
         start: Duration::ZERO,
@@ -368,6 +415,12 @@ fn parse_exchange(node: &Node) -> Read<Exchange> {
                 (exchange.method, exchange.target) = (method.to_owned(), target.to_owned());
             }
             "headers" => exchange.headers.extend(texts(node)?),
+            "auth" => {
+                for (provider, claims) in map(node)? {
+                    exchange.auth.push((provider.value.to_string(), json(claims)?));
+                }
+            }
+            "token" => exchange.token = Some(parse_token(node, folder)?),
             "json" => {
                 exchange.body = json(node)?.to_string().into_bytes();
                 exchange
@@ -382,7 +435,12 @@ fn parse_exchange(node: &Node) -> Read<Exchange> {
                 exchange.expect = Some(parse_expect(node)?);
                 exchange.expect_span = Some(node.span);
             }
-            _ => return unknown(key, "request, headers, json, text, bytes, leaves, start, expect"),
+            _ => {
+                return unknown(
+                    key,
+                    "request, headers, auth, token, json, text, bytes, leaves, start, expect",
+                );
+            }
         }
     }
     if exchange.method.is_empty() {

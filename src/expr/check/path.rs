@@ -103,13 +103,16 @@ impl<'c> Checker<'c> {
                 span: it.at,
             })
             .collect();
-        let binding = self.names.resolve(name, &segments).map_err(|mut error| {
+        let mut binding = self.names.resolve(name, &segments).map_err(|mut error| {
             // Who resolves knows where the steps stand, but not where the root does.
             if error.span == Span::default() {
                 error.span = span;
             }
             error
         })?;
+        if let Some(ty) = binding.rooted.take_if(|_| self.facts.contains(name)) {
+            binding.ty = ty;
+        }
         let consumed = binding.consumed.min(steps.len());
         let last = consumed.checked_sub(1).and_then(|it| steps.get(it));
         let whole = last.map_or(span, |it| Span {

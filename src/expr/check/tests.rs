@@ -28,6 +28,7 @@ impl Resolve for Scope {
                 consumed: 0,
                 target: Target::Constant(value.clone()),
                 ty: ty.clone(),
+                rooted: None,
             });
         }
         let covered = |consumed: usize| {
@@ -46,6 +47,7 @@ impl Resolve for Scope {
                     consumed,
                     target: Target::Slot(Self::slot(at)),
                     ty,
+                    rooted: None,
                 });
             }
         }
@@ -63,6 +65,7 @@ impl Resolve for Scope {
                 consumed: 0,
                 target: Target::Slot(Self::slot(at)),
                 ty: self.names[at].1.clone(),
+                rooted: None,
             }),
             None => Err(ExprError::new(
                 "unknown-name",

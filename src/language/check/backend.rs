@@ -232,6 +232,32 @@ fn default_port(authority: &str) -> Option<(&str, u16)> {
     plain.then_some((authority, 80))
 }
 
+/// Somebody who is asked at a URL, beside the backends that the gateway file names. Over TLS it is trusted as the system trusts
+/// it. The error is one line.
+pub(super) fn url(name: &str, written: &str, timeout: Duration) -> Result<(plan::Backend, plan::Address), String> {
+    let address = plan::Address::parse(written).ok_or("expected `https://host/path`")?;
+    let client = address.secure.then(|| tls::Client::new(tls::ClientSettings::default()));
+    let backend = plan::Backend {
+        name: name.into(),
+        protocol: Protocol::Http,
+        targets: vec![address.target.clone()],
+        sources: Vec::new(),
+        zone: None,
+        tls: client.transpose().map_err(|it| it.what)?,
+        headers: Vec::new(),
+        timeout,
+        protection: plan::Protection::default(),
+        balance: plan::Balance::default(),
+        hash: None,
+        health: plan::Health::default(),
+        failover: None,
+        methods: Vec::new(),
+        max_message: 1 << 20,
+        schema: None,
+    };
+    Ok((backend, address))
+}
+
 /// The name of a header, whose form was checked when the file was read.
 pub(super) fn request_header_name(name: &Name) -> Option<HeaderName> {
     HeaderName::from_bytes(name.value.to_ascii_lowercase().as_bytes()).ok()

@@ -12,7 +12,7 @@ use super::fragment::FragmentState;
 use super::input::all_inputs;
 use super::literal;
 use super::mention::Input;
-use super::outline::{CallId, Outline, ROOT, is_identity_header};
+use super::outline::{CallId, Outline, ROOT};
 use super::unit::{BodyState, Scope, Target, Unit};
 use super::walk::Walker;
 use super::world::listed;
@@ -37,14 +37,14 @@ pub(super) fn privacy(outline: &Outline<'_>) -> Privacy {
     let mut vary = BTreeSet::new();
     for input in all_inputs(outline) {
         match input {
-            Input::RemoteIp => identity = true,
+            Input::Claim(_) | Input::RemoteIp => identity = true,
             Input::Header(name) => {
-                identity |= is_identity_header(name);
+                identity |= outline.is_identity_header(name);
                 vary.insert(name.clone());
             }
             Input::Param(at) => {
                 let param = &outline.params[*at];
-                identity |= param.is_identity();
+                identity |= outline.is_identity_param(*at);
                 match param.spec.and_then(|it| it.location.as_ref()).map(|it| it.value) {
                     Some(Location::Cookie) => drop(vary.insert(COOKIE.as_str().to_owned())),
                     Some(Location::Header) => drop(vary.insert(param.wire_name())),
@@ -169,6 +169,7 @@ fn check_tags(unit: &mut Unit<'_, '_>, cache: &Cache, is_bound: bool) {
         let name = match input {
             Input::Param(at) => outline.params[*at].name.to_string(),
             Input::Body => "body".to_owned(),
+            Input::Claim(path) => claim(path),
             Input::Header(name) => format!("request.headers[{name:?}]"),
             Input::Id => "request.id".to_owned(),
             Input::Method => "request.method".to_owned(),
@@ -216,8 +217,11 @@ fn check_identity(unit: &mut Unit<'_, '_>, cache: &Cache) {
     for input in all_inputs(outline) {
         match input {
             Input::RemoteIp => named.push("request.remote_ip".to_owned()),
-            Input::Header(name) if is_identity_header(name) => named.push(format!("request.headers[\"{name}\"]")),
-            Input::Param(at) if outline.params[*at].is_identity() => named.push(outline.params[*at].name.to_string()),
+            Input::Claim(path) => named.push(claim(path)),
+            Input::Header(name) if outline.is_identity_header(name) => {
+                named.push(format!("request.headers[\"{name}\"]"));
+            }
+            Input::Param(at) if outline.is_identity_param(*at) => named.push(outline.params[*at].name.to_string()),
             _ => {}
         }
     }
@@ -232,6 +236,14 @@ fn check_identity(unit: &mut Unit<'_, '_>, cache: &Cache) {
             .label("says who asks, so that the cache is each user's own")
             .help("scope: user"),
     );
+}
+
+/// A claim as expressions write it.
+fn claim(path: &[String]) -> String {
+    std::iter::once("auth")
+        .chain(path.iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join(".")
 }
 
 /// Every mentioned input, in plan order.

@@ -9,7 +9,7 @@ use super::expression::list_of;
 use super::graph::{dependencies, order};
 use super::mention::Input;
 use super::object::is_poisoned;
-use super::outline::{CallId, GraphId, Reads, is_identity_header};
+use super::outline::{CallId, GraphId, Reads};
 use super::protection;
 use super::template::{Typed, null};
 use super::unit::{Purpose, Scope, Target, Unit};
@@ -152,8 +152,8 @@ impl Unit<'_, '_> {
 
     fn forwards_credential(&self, reads: &Reads) -> bool {
         reads.inputs.iter().any(|it| match it {
-            Input::Header(name) => is_identity_header(name),
-            Input::Param(at) => self.outline.params[*at].is_identity(),
+            Input::Header(name) => self.outline.is_identity_header(name),
+            Input::Param(at) => self.outline.is_identity_param(*at),
             _ => false,
         })
     }

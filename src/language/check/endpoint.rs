@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::Method;
 
 use super::assemble::{Setting, Stop, assemble, request_of};
+use super::auth;
 use super::cache;
+use super::claims::Asked;
 use super::complete::{Hints, complete};
 use super::deferral;
 use super::error_rule;
@@ -24,7 +26,7 @@ use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
 use crate::language::spec::scalar::{NameFault, check_name};
 use crate::language::spec::{Body, Composition, Location, Name};
-use crate::plan::{Endpoint, EndpointIndex, Recipe, Used, Waiting};
+use crate::plan::{Access, Endpoint, EndpointIndex, Recipe, Used, Waiting, Who};
 use crate::schema::MessageRef;
 use crate::schema::http_rule::HttpRule;
 use crate::schema::path_template::{PathTemplate, RouteTable};
@@ -153,7 +155,8 @@ pub(super) fn check_entry(entry: Entry<'_, '_>, table: &mut Table, diagnostics: 
         diagnostics.push(Diagnostic::new("wrong-value", method.span, title));
         return;
     };
-    let recipe = match recipe(entry, plan_method.as_ref(), diagnostics) {
+    let access = auth::access(entry.world, written, diagnostics);
+    let recipe = match recipe(entry, plan_method.as_ref(), &access, diagnostics) {
         Ok(recipe) => Ok(recipe),
         Err(Stop::Waiting(backend)) => Err(Waiting { backend }),
         // The route stands, so that a second endpoint of its shape is found all the same.
@@ -164,13 +167,19 @@ pub(super) fn check_entry(entry: Entry<'_, '_>, table: &mut Table, diagnostics: 
         method: plan_method,
         template: entry.template.clone(),
         summary: written.summary.as_ref().map(|it| it.value.clone()),
+        access,
         origin: entry.world.origin(path.span),
         recipe,
     };
     table.add(endpoint, path.span, diagnostics);
 }
 
-fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut Diagnostics) -> Result<Recipe, Stop> {
+fn recipe(
+    entry: Entry<'_, '_>,
+    plan_method: Option<&Method>,
+    access: &Access,
+    diagnostics: &mut Diagnostics,
+) -> Result<Recipe, Stop> {
     let Entry {
         world,
         written,
@@ -191,8 +200,15 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
         params: &params,
     };
     let completed = complete(written, &hints);
+    let asked = Asked::of(&access.who, &world.auth);
     let vars: Vec<_> = world.vars.iter().map(|(name, _, _)| name.clone()).collect();
-    let outline = Outline::new(&completed, variables, (world.sources, &vars), diagnostics);
+    let outline = Outline::new(
+        &completed,
+        variables,
+        (world.sources, &vars),
+        (asked, &world.auth),
+        diagnostics,
+    );
     let setting = Setting {
         json: &written.json,
         origin: Origin::Endpoint(&names),
@@ -226,6 +242,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
         Recipe {
             timeout,
             limits,
+            allow: unit.allow(),
             inputs,
             graph,
             response,
@@ -233,6 +250,7 @@ fn recipe(entry: Entry<'_, '_>, plan_method: Option<&Method>, diagnostics: &mut 
             changes: !unit.safety.iter().all(|it| it.safe),
             cache,
             identity: privacy.identity,
+            private: privacy.identity || access.who != Who::Anyone,
             vary: privacy.vary,
             errors: error_rule::errors(&written.errors, &world.gateway.errors, unit.diagnostics),
             deprecated: deprecated(written.deprecated.as_ref(), unit.diagnostics),

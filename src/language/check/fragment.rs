@@ -146,7 +146,13 @@ fn check(
     };
     let completed = complete(written, &hints);
     let vars: Vec<_> = world.vars.iter().map(|(name, _, _)| name.clone()).collect();
-    let outline = Outline::new(&completed, Vec::new(), (world.sources, &vars), diagnostics);
+    let outline = Outline::new(
+        &completed,
+        Vec::new(),
+        (world.sources, &vars),
+        (None, &world.auth),
+        diagnostics,
+    );
     let setting = Setting {
         json: &written.json,
         origin: Origin::Fragment,

@@ -324,12 +324,14 @@ impl Resolve for Probe<'_, '_> {
                 consumed: self.path.len(),
                 target: expr::Target::Slot(Slot(0)),
                 ty: self.ty.clone(),
+                rooted: None,
             }
         } else {
             Binding {
                 consumed: 0,
                 target: expr::Target::Slot(Slot(0)),
                 ty: Type::unknown(),
+                rooted: None,
             }
         })
     }
@@ -339,6 +341,7 @@ impl Resolve for Probe<'_, '_> {
             consumed: 0,
             target: expr::Target::Slot(Slot(0)),
             ty: Type::unknown(),
+            rooted: None,
         })
     }
 

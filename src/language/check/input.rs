@@ -13,7 +13,7 @@ use super::world::World;
 use crate::expr::{JsonReader, Slot, Type, TypeKind, Value};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::spec;
-use crate::plan::{Absent, Body, BodyMember, GivenFields, Inputs};
+use crate::plan::{Absent, Body, BodyMember, Claim, GivenFields, Inputs};
 
 /// What the inputs of a composition are checked against.
 pub(super) struct Sources<'i> {
@@ -52,12 +52,21 @@ pub(super) fn check(world: &World<'_>, sources: &Sources<'_>, diagnostics: &mut 
         inputs.given = Some(GivenFields { slot, message });
     }
     let tags = outline.calls.iter().flat_map(|it| &it.tags.inputs);
-    let tags = tags.chain(&outline.tags.inputs);
+    let tags = tags.chain(&outline.tags.inputs).chain(&outline.allow.inputs);
     let mentioned: BTreeSet<&Input> = all_inputs(outline).chain(tags).collect();
     for input in mentioned {
         if let Some(part) = input.request_part() {
             let slot = slot();
             inputs.request.push((part, slot));
+            state.request.push((input.clone(), slot));
+        } else if let (Input::Claim(path), Some(asked)) = (input, &outline.auth) {
+            let slot = slot();
+            let names: Vec<&str> = path.iter().map(String::as_str).collect();
+            inputs.claims.push(Claim {
+                path: path.iter().map(|it| Arc::from(it.as_str())).collect(),
+                slot,
+                reader: JsonReader::compile(&asked.claim(&names).ty),
+            });
             state.request.push((input.clone(), slot));
         }
     }

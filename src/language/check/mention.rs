@@ -31,13 +31,15 @@ pub(super) enum Input {
     Method,
     Path,
     RemoteIp,
+    /// A claim, by its path; all of them where that is empty.
+    Claim(Vec<String>),
 }
 
 impl Input {
-    /// As the plan has it; `None` for params and the body.
+    /// As the plan has it; `None` for params, the body and claims.
     pub(super) fn request_part(&self) -> Option<RequestPart> {
         Some(match self {
-            Self::Param(_) | Self::Body => return None,
+            Self::Param(_) | Self::Body | Self::Claim(_) => return None,
             Self::Header(name) => RequestPart::Header(HeaderName::from_bytes(name.as_bytes()).ok()?),
             Self::Id => RequestPart::Id,
             Self::Method => RequestPart::Method,
@@ -171,10 +173,17 @@ impl<'d> Mentioner<'d> {
             return;
         }
         match meaning {
-            Meaning::Auth => self.diagnostics.push(
-                Diagnostic::new("no-auth", span, "`auth` needs `auth:`")
-                    .label("this endpoint does not say who may ask"),
-            ),
+            Meaning::Auth => match &outline.auth {
+                Some(asked) => {
+                    let path: Vec<&str> = mention.path.iter().map(String::as_str).collect();
+                    let consumed = asked.claim(&path).consumed;
+                    into.inputs.insert(Input::Claim(mention.path[..consumed].to_vec()));
+                }
+                None => self.diagnostics.push(
+                    Diagnostic::new("no-auth", span, "`auth` needs `auth:`")
+                        .label("this endpoint does not say who may ask"),
+                ),
+            },
             Meaning::Body => {
                 into.inputs.insert(Input::Body);
                 self.body

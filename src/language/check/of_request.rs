@@ -21,7 +21,13 @@ pub(super) fn of_request(
 ) -> Option<OfRequest> {
     let composition = alone(written);
     let vars: Vec<_> = world.vars.iter().map(|(name, _, _)| name.clone()).collect();
-    let outline = Outline::new(&composition, Vec::new(), (world.sources, &vars), diagnostics);
+    let outline = Outline::new(
+        &composition,
+        Vec::new(),
+        (world.sources, &vars),
+        (None, &world.auth),
+        diagnostics,
+    );
     let setting = Setting {
         json: &composition.json,
         origin: Origin::Endpoint(&[]),
@@ -72,6 +78,10 @@ fn alone(written: &Expression) -> Composition {
         errors: Errors::default(),
         deprecated: None,
         select: None,
+        auth: None,
+        roles: None,
+        scopes: None,
+        allow: None,
         invalidate: None,
         proxy: None,
     }

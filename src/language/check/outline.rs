@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::auth::Known;
+use super::claims::Asked;
 use super::mention::{BodyMentions, Input, Mentioner};
 use super::walk::{Walker, Wants};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
@@ -78,7 +80,7 @@ pub(super) struct ParamNode<'s> {
 
 impl ParamNode<'_> {
     /// Comes from a cookie or a header with credentials (semantics.md 5.5).
-    pub(super) fn is_identity(&self) -> bool {
+    fn is_identity(&self, is_identity_header: impl Fn(&str) -> bool) -> bool {
         let Some(spec) = self.spec else { return false };
         match spec.location.as_ref().map(|it| it.value) {
             Some(Location::Cookie) => true,
@@ -97,11 +99,6 @@ impl ParamNode<'_> {
     }
 }
 
-/// Headers that say who asks (semantics.md 5.5).
-pub(super) fn is_identity_header(name: &str) -> bool {
-    matches!(name, "authorization" | "cookie" | "proxy-authorization")
-}
-
 /// One composition, taken apart.
 #[derive(Debug)]
 pub(super) struct Outline<'s> {
@@ -115,6 +112,12 @@ pub(super) struct Outline<'s> {
     pub(super) tags: Reads,
     /// Every place where a part of `body` is mentioned.
     pub(super) body_mentions: BodyMentions,
+    /// What `allow` mentions; that is in no key.
+    pub(super) allow: Reads,
+    /// Who is asked; `None` where nobody is.
+    pub(super) auth: Option<Asked>,
+    /// Headers, in lower case, that providers of identity read.
+    pub(super) credentials: Vec<Arc<str>>,
 }
 
 /// What a name means.
@@ -139,6 +142,7 @@ impl<'s> Outline<'s> {
         spec: &'s Composition,
         variables: Vec<ParamNode<'s>>,
         (sources, vars): (&SourceMap, &[Arc<str>]),
+        (auth, known): (Option<Asked>, &[Known]),
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let declared = spec.params.iter().map(|it| ParamNode {
@@ -154,6 +158,9 @@ impl<'s> Outline<'s> {
             require: Vec::new(),
             tags: Reads::default(),
             body_mentions: Vec::new(),
+            allow: Reads::default(),
+            auth,
+            credentials: known.iter().filter_map(|it| it.header.clone()).collect(),
         };
         outline.add_graph(&spec.calls, None, None, None);
         outline.check_names(diagnostics);
@@ -167,6 +174,17 @@ impl<'s> Outline<'s> {
 
     pub(super) fn graph(&self, id: GraphId) -> &GraphNode<'s> {
         &self.graphs[id.0]
+    }
+
+    /// Whether a header, in lower case, says who asks (semantics.md 5.5).
+    pub(super) fn is_identity_header(&self, name: &str) -> bool {
+        matches!(name, "authorization" | "cookie" | "proxy-authorization")
+            || self.credentials.iter().any(|it| **it == *name)
+    }
+
+    /// Whether a param says who asks.
+    pub(super) fn is_identity_param(&self, at: usize) -> bool {
+        self.params[at].is_identity(|name| self.is_identity_header(name))
     }
 
     /// Whether it is a fragment.
@@ -382,6 +400,11 @@ impl<'s> Outline<'s> {
         let mut tags = Reads::default();
         Walker::new(Vec::new(), |site| mentioner.site(self, ROOT, site, &mut tags)).tags(spec.cache.as_ref());
         self.tags = tags;
+        if let Some(allow) = &spec.allow {
+            let mut reads = Reads::default();
+            Walker::new(Vec::new(), |site| mentioner.site(self, ROOT, site, &mut reads)).condition(allow);
+            self.allow = reads;
+        }
         for it in &spec.require {
             let mut reads = Reads::default();
             let mut walker = Walker::new(Vec::new(), |site| mentioner.site(self, ROOT, site, &mut reads));

@@ -109,7 +109,12 @@ impl Unit<'_, '_> {
                 }
             }
             Meaning::Variable(of) => Mentioned::Element(self.outline.chain(graph).position(|around| around == of)?),
-            Meaning::Auth | Meaning::Local(_) | Meaning::Vars => return None,
+            Meaning::Auth => {
+                let steps: Vec<&str> = named.path.iter().map(String::as_str).collect();
+                let consumed = self.outline.auth.as_ref()?.claim(&steps).consumed;
+                Mentioned::Input(path("auth", &named.path[..consumed]))
+            }
+            Meaning::Local(_) | Meaning::Vars => return None,
         })
     }
 

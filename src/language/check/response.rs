@@ -6,6 +6,7 @@ use super::backend::response_header_name;
 use super::error_rule;
 use super::graph::dependencies;
 use super::literal;
+use super::mention::Input;
 use super::outline::ROOT;
 use super::unit::{Purpose, Unit};
 use crate::expr::{Facts, Type, TypeKind, Value};
@@ -188,6 +189,29 @@ impl Unit<'_, '_> {
             }));
         }
         all
+    }
+
+    /// `allow:`, which is decided before the body is read and any call is made.
+    pub(super) fn allow(&mut self) -> Option<plan::Condition> {
+        let outline = self.outline;
+        let written = outline.spec.allow.as_ref()?;
+        let span = super::expression::condition_span(written);
+        let mut wrong = |what: &str, label: &str| {
+            let title = format!("`allow` mentions {what}");
+            self.push(Diagnostic::new("bad-allow", span, title).label(label));
+        };
+        if let Some(call) = outline.allow.calls.first() {
+            let name = format!("the call `{}`", outline.call(*call).spec.name.value);
+            wrong(&name, "it is decided before any call is made: `require` can wait");
+        } else if outline.allow.inputs.contains(&Input::Body) {
+            wrong("`body`", "it is decided before the body is read: `require` can wait");
+        }
+        let scope = self.scope(ROOT, &Facts::new(), Purpose::Send);
+        let checked = self.condition(written, &scope)?;
+        Some(plan::Condition {
+            program: checked.program,
+            origin: self.origin(span),
+        })
     }
 
     /// As a condition, but null is an answer here: it counts as false.

@@ -17,6 +17,7 @@ impl Resolve for Names<'_, '_, '_> {
     fn resolve(&self, root: &str, path: &[Segment<'_>]) -> Result<Binding, ExprError> {
         let (unit, scope) = (self.unit, self.scope);
         let locals = scope.locals.iter().map(|it| &*it.name);
+        let mut rooted = None;
         let found = match unit.outline.meaning(scope.graph, locals, root) {
             Some(Meaning::Body) => body(&unit.inputs.body, path),
             Some(Meaning::Call(call)) => {
@@ -42,10 +43,26 @@ impl Resolve for Names<'_, '_, '_> {
                 let (_, value, ty) = unit.world.vars.iter().find(|(name, _, _)| **name == *step.name)?;
                 Some((1, Target::Constant(value.clone()), ty.clone()))
             }),
-            Some(Meaning::Auth) | None => None,
+            Some(Meaning::Auth) => {
+                let asked = unit.outline.auth.as_ref();
+                asked.and_then(|asked| {
+                    let names: Vec<&str> = path.iter().map(|it| it.name).collect();
+                    let claim = asked.claim(&names);
+                    let input = Input::Claim(names[..claim.consumed].iter().map(|it| (*it).to_owned()).collect());
+                    let (_, slot) = unit.inputs.request.iter().find(|(it, _)| *it == input)?;
+                    rooted = Some(claim.known).filter(|_| claim.consumed > 0);
+                    Some((claim.consumed, Target::Slot(*slot), claim.ty))
+                })
+            }
+            None => None,
         };
         let (consumed, target, ty) = found.unwrap_or((0, Target::Slot(Slot(0)), Type::unknown()));
-        Ok(Binding { consumed, target, ty })
+        Ok(Binding {
+            consumed,
+            target,
+            ty,
+            rooted,
+        })
     }
 
     fn error_of(&self, call: &str) -> Result<Binding, ExprError> {
@@ -59,11 +76,13 @@ impl Resolve for Names<'_, '_, '_> {
                 consumed: 0,
                 target: Target::Slot(slot),
                 ty: error_type(),
+                rooted: None,
             },
             None => Binding {
                 consumed: 0,
                 target: Target::Slot(Slot(0)),
                 ty: Type::unknown(),
+                rooted: None,
             },
         })
     }

@@ -52,6 +52,7 @@ pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Setting
             LogAccess::Errors => AccessLog::Errors,
             LogAccess::None => AccessLog::None,
         },
+        audit_log: gateway.log_audit.unwrap_or_default(),
         drain: lasting(&gateway.drain, 20),
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::BackendSchema;
+use super::auth::{self, Known};
 use super::fragment::FragmentState;
 use super::gate::Limits;
 use super::literal;
@@ -31,6 +32,8 @@ pub(super) struct World<'s> {
     pub(super) vars: Vec<(Arc<str>, Value, Type)>,
     /// Limits that were checked.
     pub(super) limits: RefCell<Limits>,
+    /// Providers of identity, in written order.
+    pub(super) auth: Vec<Known>,
     /// Fragments that were checked, by name.
     pub(super) fragments: BTreeMap<Arc<str>, FragmentState>,
 }
@@ -80,6 +83,7 @@ impl<'s> World<'s> {
             library: RefCell::default(),
             limits: RefCell::default(),
             vars,
+            auth: auth::known(gateway),
             fragments: BTreeMap::new(),
         }
     }

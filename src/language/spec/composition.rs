@@ -177,6 +177,16 @@ impl Reader<'_> {
             cache: fields
                 .take_if_any("cache")
                 .and_then(|node| self.cache(node, Place::EndpointCache)),
+            auth: fields.take_if_any("auth").and_then(|node| self.auth(node)),
+            roles: fields
+                .take_if_any("roles")
+                .map(|node| Spanned::new(self.text_or_texts("roles", node), node.span)),
+            scopes: fields
+                .take_if_any("scopes")
+                .map(|node| Spanned::new(self.text_or_texts("scopes", node), node.span)),
+            allow: fields
+                .take_if_any("allow")
+                .and_then(|node| self.condition("allow", node)),
             invalidate: fields
                 .take_if_any("invalidate")
                 .map(|node| Spanned::new(self.tags("invalidate", node), node.span)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::auth::Provider;
 use super::discovery::{Discovery, Target};
 use super::gate::{Access, LimitEntry, RateLimit, Redis};
 use super::keys::Place;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub descriptors: Vec<Name>,
     /// `expose:`.
     pub expose: Option<Expose>,
+    /// `auth:`, in written order.
+    pub auth: Vec<Provider>,
     /// `backends:`, in written order.
     pub backends: Vec<Backend>,
     /// `defaults: { timeout }`.
@@ -63,6 +66,8 @@ pub struct Gateway {
     pub log_level: Option<Name>,
     /// `telemetry: { log: { access } }`.
     pub log_access: Option<LogAccess>,
+    /// `telemetry: { log: { audit } }`.
+    pub log_audit: Option<plan::AuditLog>,
     /// `shutdown: { drain }`.
     pub drain: Option<Spanned<Duration>>,
     /// `zone:`.
@@ -240,6 +245,10 @@ impl Reader<'_> {
         gateway.discovery = fields
             .take("discovery")
             .and_then(|(_, node)| self.discovery(node))
+            .unwrap_or_default();
+        gateway.auth = fields
+            .take("auth")
+            .map(|(_, node)| self.providers(node))
             .unwrap_or_default();
         if let Some((_, node)) = fields.take("defaults") {
             self.defaults(node, &mut gateway);
@@ -423,6 +432,14 @@ impl Reader<'_> {
                 ("none", LogAccess::None),
             ];
             Some(self.choice("access", node, &choices)?.value)
+        });
+        gateway.log_audit = fields.take("audit").and_then(|(_, node)| {
+            let choices = [
+                ("all", plan::AuditLog::All),
+                ("refused", plan::AuditLog::Refused),
+                ("none", plan::AuditLog::None),
+            ];
+            Some(self.choice("audit", node, &choices)?.value)
         });
         fields.finish();
     }

@@ -9,11 +9,11 @@ use Form::{
     OneOf, Percent, Quota, Rate, Scalar, Size, Template, Text, Version,
 };
 use Place::{
-    Access, Admin, Backend, BackendTls, Balance, Body, Breaker, Budget, CallCache, CallCompose, CallFor, CallGrpc,
-    CallHttp, CallRetry, CallValue, Certificate, Consul, Cookie, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint,
-    EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Json, Kubernetes, Limit,
-    Limits, Log, Param, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry,
-    Tier, Tls,
+    Access, Admin, AllOf, ApiKey, Backend, BackendTls, Balance, Basic, Body, Breaker, Budget, CallCache, CallCompose,
+    CallFor, CallGrpc, CallHttp, CallRetry, CallValue, Certificate, ClientCertificate, Consul, Cookie, Defaults,
+    Deprecated, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway,
+    Health, Hedge, Introspection, Json, Jwt, Kubernetes, Limit, Limits, Log, Param, Provider, ProxyProtocol, RateLimit,
+    Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tier, Tls,
 };
 
 /// A map with keys of its own.
@@ -23,12 +23,18 @@ pub enum Place {
     Access,
     /// `admin:` of weft.yaml.
     Admin,
+    /// `auth: { all: […] }` of an endpoint.
+    AllOf,
+    /// `api_key:` of a provider.
+    ApiKey,
     /// An entry of `backends:`.
     Backend,
     /// `tls:` of a backend.
     BackendTls,
     /// `balance: {…}` of a backend.
     Balance,
+    /// `basic:` of a provider.
+    Basic,
     /// `body: {…}` of an endpoint.
     Body,
     /// `breaker:` of a backend.
@@ -53,6 +59,8 @@ pub enum Place {
     Certificate,
     /// `consul:` of `discovery:`.
     Consul,
+    /// `client_certificate:` of a provider.
+    ClientCertificate,
     /// An entry of `cookies:`.
     Cookie,
     /// `defaults:` of weft.yaml.
@@ -85,10 +93,14 @@ pub enum Place {
     Health,
     /// `hedge:`.
     Hedge,
+    /// `introspection:` of a provider.
+    Introspection,
     /// `json:`.
     Json,
     /// `kubernetes:` of `discovery:`.
     Kubernetes,
+    /// `jwt:` of a provider.
+    Jwt,
     /// `limit:` of a backend.
     Limit,
     /// `limits:` of weft.yaml.
@@ -103,6 +115,8 @@ pub enum Place {
     RateLimit,
     /// `redis:` of `cache:`.
     Redis,
+    /// An entry of `auth:` of weft.yaml.
+    Provider,
     /// An entry of `require:`.
     Require,
     /// `retry:` of a backend.
@@ -218,9 +232,12 @@ impl Place {
         match self {
             Access => "`access`",
             Admin => "`admin`",
+            AllOf => "`auth`",
+            ApiKey => "`api_key`",
             Backend => "a backend",
             BackendTls => "the `tls` of a backend",
             Balance => "`balance`",
+            Basic => "`basic`",
             Body => "`body`",
             Breaker => "`breaker`",
             Budget => "`budget`",
@@ -233,6 +250,7 @@ impl Place {
             CallValue => "a `value:` call",
             Certificate => "an entry of `certificates`",
             Consul => "`consul`",
+            ClientCertificate => "`client_certificate`",
             Cookie => "a cookie",
             Defaults => "`defaults`",
             Deprecated => "`deprecated`",
@@ -249,8 +267,10 @@ impl Place {
             Gateway => "the gateway file",
             Health => "`health`",
             Hedge => "`hedge`",
+            Introspection => "`introspection`",
             Json => "`json`",
             Kubernetes => "`kubernetes`",
+            Jwt => "`jwt`",
             Limit => "`limit`",
             Limits => "`limits`",
             Log => "`log`",
@@ -258,6 +278,7 @@ impl Place {
             ProxyProtocol => "`proxy_protocol`",
             RateLimit => "a rate limit",
             Redis => "`redis`",
+            Provider => "a provider of identity",
             Require => "an entry of `require`",
             Retry => "the `retry` of a backend",
             Shutdown => "`shutdown`",
@@ -306,6 +327,11 @@ const LIMIT: Form = Either(&[Rate, Object(RateLimit)]);
 /// A limit by name, or one of its own.
 const LIMIT_ENTRY: Form = Either(&[Rate, Name, Object(RateLimit)]);
 
+/// What a token may be signed with.
+pub const ALGORITHMS: &[&str] = &[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512",
+];
+
 /// Every key, by place and in the order of the pages that describe them.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
@@ -335,9 +361,12 @@ pub const KEYS: &[Key] = &[
     key("forward", &[Endpoint], Object(Forward), "Headers that `proxy` hands over beside the usual ones."),
     key("request", &[Forward], List(&Text), "Of the request: names, or `x-*`."),
     key("response", &[Forward], List(&Text), "Of the answer: names, or `x-*`."),
-    later("auth", &[Endpoint], ANY, "Who may ask."),
-    later("allow", &[Endpoint], Condition, "A condition over claims; 403 where it is false."),
     key("rate_limit", &[Endpoint, Limits], Either(&[LIMIT_ENTRY, List(&LIMIT_ENTRY)]), "How often one may ask: a rate, the name of a limit, a limit, or a list of these."),
+    key("auth", &[Endpoint], Either(&[Name, List(&Name), Object(AllOf)]), "Who may ask: a provider of weft.yaml, any of several, `{ all: […] }`; `none` lets visitors in."),
+    key("roles", &[Endpoint], Either(&[Text, List(&Text)]), "Roles of which the client must have one; 403 where it has none."),
+    key("scopes", &[Endpoint], Either(&[Text, List(&Text)]), "Scopes that the client must have, all of them; 403 where one is missing."),
+    key("allow", &[Endpoint], Condition, "A condition over `auth`, `request` and params; 403 where it is not true."),
+    key("all", &[AllOf], List(&Name), "Providers that all have to know the client; `auth` is what the first says."),
     key("invalidate", &[Endpoint], List(&Template), "Tags of kept responses and replies that its 2xx drops."),
 
     // Calls: what they are.
@@ -426,7 +455,8 @@ pub const KEYS: &[Key] = &[
     key("cache", &[Gateway], Object(Storage), "Where cached responses and replies are kept."),
     key("telemetry", &[Gateway], Object(Telemetry), "What is logged."),
     key("shutdown", &[Gateway], Object(Shutdown), "How the gateway ends."),
-    later("auth", &[Gateway, Backend], ANY, "Providers of identity; credentials for a backend."),
+    key("auth", &[Gateway], Map(&Object(Provider)), "Those who say who a client is, by name. With it, endpoints are closed."),
+    later("auth", &[Backend], ANY, "Credentials for a backend."),
     later("cors", &[Gateway], ANY, "Requests from other origins."),
     key("access", &[Gateway], Object(Access), "Which networks may ask, and how a client's address is known."),
     key("rate_limits", &[Gateway], Map(&LIMIT), "Limits by name; one counts for all endpoints that name it."),
@@ -443,6 +473,31 @@ pub const KEYS: &[Key] = &[
     key("server_name", &[BackendTls], Text, "The name that the targets' certificates have; each target's host."),
     key("proxy_protocol", &[Gateway], Object(ProxyProtocol), "Connections begin with a header that names the client's address."),
     key("trusted", &[ProxyProtocol], List(&Text), "Networks of the proxies: `10.0.0.0/8`. Others are refused."),
+    key("jwt", &[Provider], Object(Jwt), "Signed tokens: `authorization: Bearer …`."),
+    key("introspection", &[Provider], Object(Introspection), "Tokens that their issuer is asked about (RFC 7662)."),
+    key("api_key", &[Provider], Object(ApiKey), "Keys in a header."),
+    key("basic", &[Provider], Object(Basic), "Names and passwords."),
+    key("client_certificate", &[Provider], Object(ClientCertificate), "Certificates of clients, verified with `tls: { client_ca }`."),
+    key("claims", &[Provider], Map(&Template), "Types of claims, as in `{ plan: string, roles: [string], org: string? }`; with `?` one may be missing."),
+    key("roles", &[Provider], Text, "The claim that holds the roles, as `realm_access.roles`; roles."),
+    key("scopes", &[Provider], Text, "The claim that holds the scopes; `scope`, or `scp`."),
+    key("revoked", &[Provider], Text, "A file of those that are no longer accepted: lines `jti ID` and `sub NAME`."),
+    key("issuer", &[Jwt], Text, "Who must have issued it; without keys it is asked for them (OpenID Connect Discovery)."),
+    key("audience", &[Jwt, Introspection], Either(&[Text, List(&Text)]), "Whom it must be for, one of these; `any` for whomever."),
+    key("algorithms", &[Jwt], List(&OneOf(ALGORITHMS)), "What it may be signed with: `[RS256, ES256]`."),
+    key("jwks", &[Jwt], Text, "Where its issuer publishes the keys: `https://…/jwks.json`."),
+    key("keys", &[Jwt], Text, "A file with the keys: PEM, or a JWK set."),
+    key("secret", &[Jwt], Text, "A shared secret for HS256 and its like: `${env.JWT_SECRET}`."),
+    key("leeway", &[Jwt], Duration, "How much clocks may differ; 30s."),
+    key("type", &[Jwt], Text, "What `typ` in its head must be, as `at+jwt`; `JWT`, `at+jwt` or nothing."),
+    key("url", &[Introspection], Text, "Where the issuer is asked."),
+    key("client_id", &[Introspection], Text, "Who asks."),
+    key("client_secret", &[Introspection], Text, "Its password: `${env.CLIENT_SECRET}`."),
+    key("cache", &[Introspection], Duration, "How long an answer is believed at most; 1m, and never beyond the token's end."),
+    key("timeout", &[Introspection], Duration, "How long the issuer may take; 2s."),
+    key("header", &[ApiKey], Text, "The header that the key stands in; x-api-key."),
+    key("keys", &[ApiKey], Text, "A file of keys, hashed: `weft key` makes its lines."),
+    key("users", &[Basic], Text, "An htpasswd file with bcrypt or Argon2."),
     key("listen", &[Admin], Text, "The address of the admin listener."),
     key("services", &[Expose, Backend], List(&Text), "Services by full name; for a backend `*` stands for any rest."),
     key("headers", &[Expose], List(&Text), "Headers of the request that are forwarded."),
@@ -533,6 +588,7 @@ pub const KEYS: &[Key] = &[
     key("format", &[Log], OneOf(&["json", "text"]), "One JSON object a line, or for people."),
     key("level", &[Log], OneOf(&["error", "warn", "info", "debug", "trace"]), "The least level that is logged."),
     key("access", &[Log], OneOf(&["all", "errors", "none"]), "Which requests get a line."),
+    key("audit", &[Log], OneOf(&["all", "refused", "none"]), "Which decisions about who may ask are logged, under `audit`; all."),
     key("drain", &[Shutdown], Duration, "How long requests in flight may still take; 20s."),
 ];
 

@@ -232,7 +232,7 @@ fn headers(plan: &Plan, recipe: &Recipe) -> Vec<Header> {
         add("set-cookie", &description, false);
     }
     if let Some(cache) = &recipe.cache {
-        let is_private = recipe.identity || plan.access.restricts();
+        let is_private = recipe.private || plan.access.restricts();
         let scope = if is_private { "private" } else { "public" };
         let description = format!(
             "`{scope}, max-age={}` at most; `no-store` where something is missing.",

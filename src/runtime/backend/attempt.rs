@@ -121,6 +121,14 @@ impl Guarded {
         ways.members.iter().cloned().zip(ways.all.iter().cloned()).collect()
     }
 
+    /// The way to one target, whether it is among those that are chosen from or not.
+    pub fn way_to(&self, target: &Target) -> Rc<dyn Backend> {
+        let ways = self.ways();
+        let known = ways.members.iter().position(|it| it.target == *target);
+        let known = known.and_then(|at| ways.all.get(at).cloned());
+        known.unwrap_or_else(|| (self.make)(target))
+    }
+
     /// Chooses a target, and has one connected that is not.
     fn choose(&self, ways: &Ways, tried: &Tried, hash: Option<u64>) -> Option<usize> {
         let turn = self.turn.get();

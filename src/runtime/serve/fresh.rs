@@ -247,7 +247,7 @@ fn failed(failure: Failure) -> Refusal {
 
 /// What is kept is not for everybody.
 fn is_private(asked: &Asked, recipe: &Recipe) -> bool {
-    recipe.identity || asked.running.snapshot.plan.access.restricts()
+    recipe.private || asked.running.snapshot.plan.access.restricts()
 }
 
 /// semantics.md 5.5: `private` where the inputs hold identity, else `public`; the stale directives of RFC 5861.

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 
+use super::problem::Refusal;
+use crate::auth::Claims;
 use crate::codec::wire::put_bytes;
 use crate::codec::{BindError, field_mask, json, query};
 use crate::expr::render::as_text;
@@ -30,49 +32,90 @@ pub struct Around<'r> {
     pub id: &'r str,
     /// The address of the client.
     pub remote_ip: IpAddr,
+    /// What is known of who asks.
+    pub claims: Option<&'r Claims>,
+}
+
+/// Inputs of which some have been read.
+#[derive(Debug)]
+pub struct Reading {
+    values: Vec<Value>,
+    bad: Vec<BindError>,
 }
 
 /// Reads all inputs into their slots, or lists all that are bad.
 pub fn read(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Result<Vec<Value>, Vec<BindError>> {
-    let mut values = vec![Value::Null; inputs.n_slots as usize];
-    let mut bad = Vec::new();
-    let query = query::all_pairs(parts.uri.query().unwrap_or_default()).unwrap_or_else(|| {
-        bad.push(BindError {
-            name: "query".to_owned(),
-            reason: "expected percent-encoded UTF-8".to_owned(),
+    Reading::head(inputs, parts, around).body(inputs, around.body)
+}
+
+impl Reading {
+    /// Reads all but the body.
+    pub fn head(inputs: &Inputs, parts: &Parts, around: Around<'_>) -> Self {
+        let mut values = vec![Value::Null; inputs.n_slots as usize];
+        let mut bad = Vec::new();
+        let query = query::all_pairs(parts.uri.query().unwrap_or_default()).unwrap_or_else(|| {
+            bad.push(BindError {
+                name: "query".to_owned(),
+                reason: "expected percent-encoded UTF-8".to_owned(),
+            });
+            Vec::new()
         });
-        Vec::new()
-    });
-    for param in &inputs.params {
-        match read_param(param, &parts.headers, &query, around.captures) {
-            Ok(value) => set(&mut values, param.slot, value),
-            Err(reason) => bad.push(BindError {
-                name: param.wire_name.to_string(),
-                reason,
-            }),
+        for param in &inputs.params {
+            match read_param(param, &parts.headers, &query, around.captures) {
+                Ok(value) => set(&mut values, param.slot, value),
+                Err(reason) => bad.push(BindError {
+                    name: param.wire_name.to_string(),
+                    reason,
+                }),
+            }
         }
+        for (part, slot) in &inputs.request {
+            set(&mut values, *slot, read_part(part, parts, around));
+        }
+        for claim in &inputs.claims {
+            set(&mut values, claim.slot, claim.value(around.claims));
+        }
+        Self { values, bad }
     }
-    for (part, slot) in &inputs.request {
-        set(&mut values, *slot, read_part(part, parts, around));
+
+    /// Whether a condition over what was read is true. What cannot be decided is not.
+    pub fn allows(&self, condition: &plan::Condition) -> Result<bool, Refusal> {
+        if !self.bad.is_empty() {
+            return Err(Refusal::BadInputs(self.bad.clone()));
+        }
+        let frame = Frame {
+            parent: None,
+            base: Slot(0),
+            values: &self.values,
+        };
+        Ok(condition
+            .program
+            .eval(&frame)
+            .is_ok_and(|it| it.as_bool() == Some(true)))
     }
-    match &inputs.body {
-        Body::Bound { .. } | Body::None => {}
-        Body::Bytes(slot) => set(&mut values, *slot, Value::Bytes(around.body.clone())),
-        Body::Members(members) => read_members(members, around.body, &mut values, &mut bad),
-        Body::Whole {
-            slot,
-            reader,
-            validator,
-        } => match read_whole(reader, validator.as_deref(), around.body) {
-            Ok(value) => set(&mut values, *slot, value),
-            Err(all) => bad.extend(all),
-        },
+
+    /// Reads the body, too: all values, or all that is bad.
+    pub fn body(self, inputs: &Inputs, body: &Bytes) -> Result<Vec<Value>, Vec<BindError>> {
+        let Self { mut values, mut bad } = self;
+        match &inputs.body {
+            Body::Bound { .. } | Body::None => {}
+            Body::Bytes(slot) => set(&mut values, *slot, Value::Bytes(body.clone())),
+            Body::Members(members) => read_members(members, body, &mut values, &mut bad),
+            Body::Whole {
+                slot,
+                reader,
+                validator,
+            } => match read_whole(reader, validator.as_deref(), body) {
+                Ok(value) => set(&mut values, *slot, value),
+                Err(all) => bad.extend(all),
+            },
+        }
+        if let Some(given) = &inputs.given {
+            let mask = field_mask::given(&given.message, json::trim(body));
+            set(&mut values, given.slot, Value::Message(mask.into()));
+        }
+        if bad.is_empty() { Ok(values) } else { Err(bad) }
     }
-    if let Some(given) = &inputs.given {
-        let mask = field_mask::given(&given.message, json::trim(around.body));
-        set(&mut values, given.slot, Value::Message(mask.into()));
-    }
-    if bad.is_empty() { Ok(values) } else { Err(bad) }
 }
 
 /// What the targets of each backend are chosen by; nothing at all where none goes by that. What fails goes by chance.

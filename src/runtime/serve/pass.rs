@@ -22,6 +22,7 @@ use super::log::{Line, Report};
 use super::problem::Refusal;
 use super::trace::Trace;
 use super::{Response, input};
+use crate::auth::Claims;
 use crate::plan::{CallKind, EndpointIndex, Proxy, Recipe};
 use crate::runtime::backend::passing::{BoxError, Upload};
 use crate::runtime::backend::{Ended, Failure, Lease, Patience, Stream, Unanswered};
@@ -37,6 +38,8 @@ pub(super) struct Asked<'r> {
     pub(super) parts: &'r Parts,
     pub(super) captures: Vec<String>,
     pub(super) remote_ip: IpAddr,
+    /// What is known of who asks.
+    pub(super) claims: Option<Claims>,
     pub(super) trace: &'r Rc<Trace>,
     pub(super) in_flight: InFlight,
 }
@@ -63,6 +66,7 @@ where
         body: &none,
         id: asked.trace.request_id(),
         remote_ip: asked.remote_ip,
+        claims: asked.claims.as_ref(),
     };
     let inputs = input::read(&recipe.inputs, parts, around).map_err(Refusal::BadInputs)?;
     let hashes = input::hashes(&running.snapshot.plan.backends, parts, around);

@@ -14,6 +14,7 @@ use super::details;
 use super::trace::Trace;
 use crate::codec::BindError;
 use crate::plan::{ErrorMatch, ErrorRule, Errors};
+use crate::runtime::auth::Denied;
 use crate::runtime::backend::{Failure, FailureKind, Pushback, code};
 use crate::runtime::execute::Failed;
 
@@ -32,6 +33,8 @@ pub enum Refusal {
     Bug,
     /// This client may not ask, for this reason: 403.
     Denied(&'static str),
+    /// It is not known who the client is, or they may not ask: 401, 403, or 503 where that cannot be found out.
+    Unwelcome(Box<Denied>),
     /// The endpoint failed.
     Failed(Box<Failed>),
     /// It asks too often: 429.
@@ -91,6 +94,7 @@ impl Refusal {
             }
             Self::Bug => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::Denied(_) => Problem::new(StatusCode::FORBIDDEN, "access-denied", "Access is denied"),
+            Self::Unwelcome(denied) => of_denied(denied),
             Self::Failed(failed) => of_failure(failed, errors),
             Self::Limited {
                 limit,
@@ -158,6 +162,11 @@ impl Refusal {
             Self::BodyTooLarge(_) => "body_too_large",
             Self::Bug => "bug",
             Self::Denied(reason) => reason,
+            Self::Unwelcome(denied) => match denied.reason.status() {
+                StatusCode::FORBIDDEN => "forbidden",
+                StatusCode::SERVICE_UNAVAILABLE => "unverified",
+                _ => "unauthenticated",
+            },
             Self::Failed(failed) => failure_kind(failed.failure.kind),
             Self::Limited { is_quota: true, .. } => "quota_exceeded",
             Self::Limited { .. } => "rate_limited",
@@ -207,6 +216,34 @@ pub fn failure_kind(kind: FailureKind) -> &'static str {
         FailureKind::ResponseTooLarge => "response_too_large",
         FailureKind::Status => "status",
     }
+}
+
+/// 401 and 403 say what would be accepted; the reason in detail is for those who run the gateway.
+fn of_denied(denied: &Denied) -> Problem {
+    let status = denied.reason.status();
+    let (kind, title) = match status {
+        StatusCode::FORBIDDEN => ("forbidden", "You may not do this"),
+        StatusCode::SERVICE_UNAVAILABLE => ("unverified", "It cannot be checked who you are"),
+        StatusCode::BAD_REQUEST => ("bad-credentials", "The request is not valid"),
+        _ => ("unauthenticated", "It is not known who you are"),
+    };
+    let mut problem = Problem::new(status, kind, title);
+    problem.detail = Some(denied.reason.sentence().to_owned());
+    for challenge in &denied.challenges {
+        problem.headers.append(header::WWW_AUTHENTICATE, challenge.clone());
+    }
+    if !denied.scopes.is_empty() {
+        problem.extensions.insert(
+            "scopes".to_owned(),
+            json!(denied.scopes.iter().map(|it| &**it).collect::<Vec<_>>()),
+        );
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        problem
+            .headers
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    problem
 }
 
 /// Status, type and title of each kind of failure (language page "When something fails", semantics.md 3.5 and 3.6).

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header};
 use serde_json::Value;
 
-use super::super::fixture::{Exchange, Expect};
+use super::super::fixture::{Exchange, Expect, Token};
+use crate::auth::Claims;
 use crate::plan::Plan;
+use crate::runtime::auth::Given;
 use crate::runtime::serve;
 use crate::runtime::snapshot::Running;
 use crate::schema::path_template::Match;
-use crate::time::Instant;
+use crate::time::{Instant, since_epoch};
 
 /// True where `found` has at least the members of `wanted`, and lists of the same length.
 fn has(found: &Value, wanted: &Value) -> bool {
@@ -44,6 +47,25 @@ pub struct Answered {
     pub endpoint: Option<Arc<str>>,
 }
 
+/// The text of a token; `None` where the fixture has no key for its algorithm.
+fn signed(token: &Token) -> Option<String> {
+    let algorithm: Algorithm = token.algorithm.parse().ok()?;
+    let key = token.key.as_bytes();
+    let key = match algorithm.family() {
+        AlgorithmFamily::Hmac => EncodingKey::from_secret(key),
+        AlgorithmFamily::Rsa => EncodingKey::from_rsa_pem(key).ok()?,
+        AlgorithmFamily::Ec => EncodingKey::from_ec_pem(key).ok()?,
+        AlgorithmFamily::Ed => EncodingKey::from_ed_pem(key).ok()?,
+    };
+    let mut claims = token.claims.clone();
+    if claims.get("exp").is_none() {
+        claims["exp"] = Value::from((since_epoch() + token.expires).as_secs());
+    }
+    let mut header = Header::new(algorithm);
+    header.kid.clone_from(&token.kid);
+    jsonwebtoken::encode(&header, &claims, &key).ok()
+}
+
 /// Asks as a client would. `None` where the client left.
 pub(super) async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instant) -> Option<Answered> {
     tokio::time::sleep(exchange.start).await;
@@ -53,7 +75,17 @@ pub(super) async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instan
     for (name, value) in &exchange.headers {
         request = request.header(name, value);
     }
-    let request = request.body(Full::new(Bytes::from(exchange.body.clone()))).ok()?;
+    if let Some(token) = &exchange.token {
+        request = request.header("authorization", format!("Bearer {}", signed(token)?));
+    }
+    let mut request = request.body(Full::new(Bytes::from(exchange.body.clone()))).ok()?;
+    if !exchange.auth.is_empty() {
+        let given = exchange.auth.iter().filter_map(|(provider, claims)| {
+            let claims = Claims::read(Bytes::from(claims.to_string())).ok()?;
+            Some((provider.clone(), claims.or("sub", "tester").or("iss", provider)))
+        });
+        request.extensions_mut().insert(Given(given.collect()));
+    }
     let endpoint = endpoint(&running.snapshot.plan, &request);
     let answering = serve::handle(running, request, serve::Peer::at(Ipv4Addr::LOCALHOST));
     let response = match exchange.leaves {

@@ -19,9 +19,9 @@ use crate::expr::{
     self, Binding, Checked, ExprError, Facts, Program, Renderer, Resolve, Segment, Slot, Target, Type, TypeKind,
 };
 use crate::plan::{
-    self, Accept, AccessLog, Call, CallIndex, Condition, Dependency, Errors, Fallback, For, Fragment, FragmentIndex,
-    Graph, HttpCall, Inputs, Origin, Otherwise, PathPart, Policy, Require, Response, ResponseBody, Settings, Start,
-    Status, Template,
+    self, Accept, AccessLog, AuditLog, Call, CallIndex, Condition, Dependency, Errors, Fallback, For, Fragment,
+    FragmentIndex, Graph, HttpCall, Inputs, Origin, Otherwise, PathPart, Policy, Require, Response, ResponseBody,
+    Settings, Start, Status, Template,
 };
 use crate::runtime::backend::{Attempt, Backend, Dice, Guards, Maker, Reply, Request};
 use crate::runtime::snapshot::{Hall, Snapshot};
@@ -152,6 +152,7 @@ impl Resolve for Names {
             consumed: 0,
             target: Target::Slot(found.slot),
             ty: found.ty.clone(),
+            rooted: None,
         })
     }
 
@@ -175,6 +176,7 @@ impl Resolve for Names {
             consumed: 0,
             target: Target::Slot(*slot),
             ty: Type::of(TypeKind::Object(Arc::new(members))).or_null(),
+            rooted: None,
         })
     }
 
@@ -537,6 +539,8 @@ impl Page {
         let (template, needs, _) = self.calls.result.take().unwrap();
         let recipe = Recipe {
             limits: Vec::new(),
+            allow: None,
+            private: false,
             timeout: self.timeout,
             inputs: Inputs::default(),
             graph: std::mem::take(&mut self.calls.graph),
@@ -570,6 +574,7 @@ impl Page {
         let backends = Backends::new(&settings, &guards, &Dice::longest(), make);
         let incoming = Incoming::default();
         let snapshot = Snapshot {
+            auth: crate::runtime::auth::Providers::default(),
             plan,
             generation: 0,
             guards,
@@ -638,7 +643,9 @@ fn settings() -> plan::Backend {
 
 fn plan(fragments: Vec<Fragment>) -> Plan {
     Plan {
+        auth: Vec::new(),
         settings: Settings {
+            audit_log: AuditLog::All,
             listen: Vec::new(),
             workers: None,
             admin_listen: String::new(),
