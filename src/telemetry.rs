@@ -426,8 +426,8 @@ impl Metrics {
     }
 
     /// Counts a request for a limit.
-    pub fn rate_limited(&self, labels: LimitLabels) {
-        self.rate_limited.get_or_create_owned(&labels).inc();
+    pub fn rate_limited(&self, labels: &LimitLabels) {
+        self.rate_limited.get_or_create_owned(labels).inc();
     }
 
     /// The OpenMetrics text of all metrics.

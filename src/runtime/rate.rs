@@ -73,7 +73,7 @@ pub async fn admit(
     for index in limits {
         if let Some(limit) = running.snapshot.plan.rate_limits.get(index.0) {
             let limit = limit.id.clone();
-            running.hall.metrics.rate_limited(LimitLabels { limit, result, store });
+            running.hall.metrics.rate_limited(&LimitLabels { limit, result, store });
         }
     }
     match refused {

@@ -128,7 +128,7 @@ fn let_in(gateways: &[SocketAddr]) -> usize {
     let n_let_in = threads.into_iter().map(|it| it.join().expect("a client")).sum();
     let took = begun.elapsed();
     println!("{n_let_in} of {} were let in, in {took:?}", KEYS * ROUNDS);
-    assert!(took < Duration::from_secs(60), "too slow to say anything: {took:?}");
+    assert!(took < Duration::from_mins(1), "too slow to say anything: {took:?}");
     n_let_in
 }
 

@@ -206,15 +206,15 @@ fn limit_of(
         name: name.into(),
         id: id.into(),
         key,
-        rule: rule?,
+        rule,
         tiers,
         origin: world.origin(written.span),
     })
 }
 
 fn tiers(written: &[(Name, Rule)], diagnostics: &mut Diagnostics) -> Vec<(Arc<str>, plan::Rule)> {
-    let tier = |(name, written): &(Name, Rule)| Some((name.value.clone(), rule(written, diagnostics)?));
-    written.iter().filter_map(tier).collect()
+    let tier = |(name, written): &(Name, Rule)| (name.value.clone(), rule(written, diagnostics));
+    written.iter().map(tier).collect()
 }
 
 fn key_of(world: &World<'_>, written: &Expression, diagnostics: &mut Diagnostics) -> Option<OfRequest> {
@@ -253,7 +253,7 @@ fn text_of(world: &World<'_>, written: &Expression, what: &str, diagnostics: &mu
     })
 }
 
-fn rule(written: &Rule, diagnostics: &mut Diagnostics) -> Option<plan::Rule> {
+fn rule(written: &Rule, diagnostics: &mut Diagnostics) -> plan::Rule {
     let rate = written.rate.as_ref().map(|rate| {
         let (requests, per) = rate.value;
         let burst = written.burst.as_ref().map_or(requests, |it| it.value);
@@ -268,8 +268,8 @@ fn rule(written: &Rule, diagnostics: &mut Diagnostics) -> Option<plan::Rule> {
     });
     if let (Some(rate), Some(quota), Some(span)) = (rate, quota, written.quota.as_ref().map(|it| it.span)) {
         let longest = match quota.period {
-            plan::Period::Day => Duration::from_secs(86_400),
-            plan::Period::Month => Duration::from_secs(31 * 86_400),
+            plan::Period::Day => Duration::from_hours(24),
+            plan::Period::Month => Duration::from_hours(31 * 24),
         };
         let most = rate.burst.saturating_add(
             rate.requests
@@ -281,7 +281,7 @@ fn rule(written: &Rule, diagnostics: &mut Diagnostics) -> Option<plan::Rule> {
             diagnostics.push(Diagnostic::new("contradiction", span, title).label(label));
         }
     }
-    Some(plan::Rule { rate, quota })
+    plan::Rule { rate, quota }
 }
 
 /// What is saved up is saved up in a day at most: a longer memory is a quota's.

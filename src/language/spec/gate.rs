@@ -32,7 +32,7 @@ pub enum LimitEntry {
     /// A limit of `rate_limits:`.
     Named(Name),
     /// One of its own.
-    Inline(RateLimit),
+    Inline(Box<RateLimit>),
 }
 
 /// A limit.
@@ -166,7 +166,8 @@ impl Reader<'_> {
         {
             return self.text("rate_limit", node).map(LimitEntry::Named);
         }
-        self.limit_of_rates("rate_limit", node).map(LimitEntry::Inline)
+        self.limit_of_rates("rate_limit", node)
+            .map(|it| LimitEntry::Inline(Box::new(it)))
     }
 
     /// A rate, or a map with the keys of a limit.

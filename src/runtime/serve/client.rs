@@ -14,6 +14,9 @@ use crate::plan::{ClientHeader, NetworkAccess};
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
+/// Takes the last entry off a list: its address, and what stands before it.
+type Read = fn(&[u8]) -> (Option<IpAddr>, &[u8]);
+
 /// The address of the client: the last that somebody trusted vouches for. An entry that hides its address, or is none, ends
 /// the search at the proxy that wrote it.
 pub(super) fn address(access: &NetworkAccess, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
@@ -21,7 +24,7 @@ pub(super) fn address(access: &NetworkAccess, headers: &HeaderMap, peer: IpAddr)
     if access.trusted_proxies.is_empty() {
         return client;
     }
-    let (name, read): (_, fn(&[u8]) -> (Option<IpAddr>, &[u8])) = match access.client_header {
+    let (name, read): (_, Read) = match access.client_header {
         ClientHeader::Forwarded => (FORWARDED.as_str(), last_forwarded),
         ClientHeader::XForwardedFor => (X_FORWARDED_FOR, last_of_list),
     };
