@@ -331,16 +331,7 @@ impl Metrics {
         );
         registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
         metrics.register_of_connections(&mut registry);
-        registry.register(
-            "auth_refused",
-            "Requests of those who may not ask, by the reason",
-            metrics.auth_refused.clone(),
-        );
-        registry.register(
-            "auth_keys",
-            "Keys of issuers that were fetched, or not",
-            metrics.auth_keys.clone(),
-        );
+        metrics.register_of_auth(&mut registry);
         metrics.register_of_backends(&mut registry);
         Self { registry, ..metrics }
     }
@@ -361,6 +352,19 @@ impl Metrics {
             "When the certificates in use expire, since 1970",
             Unit::Seconds,
             self.certificate_expiry.clone(),
+        );
+    }
+
+    fn register_of_auth(&self, registry: &mut Registry) {
+        registry.register(
+            "auth_refused",
+            "Requests of those who may not ask, by the reason",
+            self.auth_refused.clone(),
+        );
+        registry.register(
+            "auth_keys",
+            "Keys of issuers that were fetched, or not",
+            self.auth_keys.clone(),
         );
     }
 

@@ -109,10 +109,9 @@ where
 {
     // May this client ask at all, and does it not ask too often?
     let plan = &running.snapshot.plan;
-    let no_body = Bytes::new();
     let known = input::Around {
         captures: &[],
-        body: &no_body,
+        body: &Bytes::new(),
         id: trace.request_id(),
         remote_ip: line.remote_ip(),
         claims: None,
@@ -129,8 +128,7 @@ where
         Routed::Options(methods) => return Ok(respond::options(&methods)),
     };
     line.endpoint(index);
-    let timeout = endpoint.recipe.as_ref().map_or(USUAL, |it| it.timeout);
-    let deadline = Deadline::after(timeout);
+    let deadline = Deadline::after(endpoint.recipe.as_ref().map_or(USUAL, |it| it.timeout));
     if let Ok(recipe) = &endpoint.recipe
         && !recipe.limits.is_empty()
     {
@@ -138,9 +136,8 @@ where
     }
 
     // Is there room?
-    let settings = &plan.settings;
     let changes = endpoint.recipe.as_ref().is_ok_and(|it| it.changes);
-    let entered = running.hall.enter(settings.max_in_flight, changes);
+    let entered = running.hall.enter(plan.settings.max_in_flight, changes);
     let in_flight = entered.ok_or(Refusal::Overloaded)?;
 
     // Who asks?
@@ -165,17 +162,12 @@ where
         ..known
     };
     let reading = input::Reading::head(&recipe.inputs, parts, head);
-    if let Some(allow) = &recipe.allow {
-        reading.allows(allow)?.then_some(()).ok_or_else(|| {
-            let plan = &running.snapshot.plan;
-            let denied = Denied::unless_allowed(plan, &endpoint.access, identity.as_ref());
-            audit(running, audited(endpoint, line, trace), Err(&denied));
-            Refusal::Unwelcome(Box::new(denied))
-        })?;
-    }
-    if endpoint.access.who != Who::Anyone {
-        audit(running, audited(endpoint, line, trace), Ok(identity.as_ref()));
-    }
+    allowed(
+        running,
+        (endpoint, recipe),
+        (&reading, identity.as_ref()),
+        audited(endpoint, line, trace),
+    )?;
     if let Some(proxy) = &recipe.proxy {
         let asked = pass::Asked {
             running,
@@ -191,7 +183,7 @@ where
         return Box::pin(pass::answer(asked, body, deadline, line)).await;
     }
     let _in_flight = in_flight;
-    let body = read_body(&recipe.inputs.body, parts, body, settings.max_body, deadline).await?;
+    let body = read_body(&recipe.inputs.body, parts, body, plan.settings.max_body, deadline).await?;
     let around = input::Around { body: &body, ..head };
     let inputs = reading.body(&recipe.inputs, &body);
     let (inputs, selected) = if recipe.select {
@@ -219,14 +211,19 @@ where
         return Box::pin(fresh::answer(asked, &parts.headers, line)).await;
     }
     let inputs = std::mem::take(&mut asked.inputs);
-    let mut outcome = asked.run(recipe, inputs).await;
+    let outcome = asked.run(recipe, inputs).await;
     line.outcome(&outcome);
+    said_of(outcome, recipe, &asked)
+}
+
+/// The response of an outcome; what was kept with the tags that it invalidates is dropped.
+fn said_of(mut outcome: Outcome, recipe: &Recipe, asked: &Asked) -> Result<Response, Refusal> {
     let tags = std::mem::replace(&mut outcome.tags, Ok(Tags::default()));
     let response = respond::response(outcome, recipe).map_err(Refusal::Failed)?;
     if response.status().is_success() {
         match tags {
-            Ok(tags) => running.hall.drop_all(&tags.dropped),
-            Err(failure) => log::untagged(&asked.name(), trace, &failure),
+            Ok(tags) => asked.running.hall.drop_all(&tags.dropped),
+            Err(failure) => log::untagged(&asked.name(), &asked.trace, &failure),
         }
     }
     Ok(response)
@@ -244,6 +241,26 @@ async fn who(
         audit(running, about, Err(&denied));
         Refusal::Unwelcome(Box::new(denied))
     })
+}
+
+/// Whether `allow:` lets them in, with a word about either.
+fn allowed(
+    running: &Running,
+    (endpoint, recipe): (&Endpoint, &Recipe),
+    (reading, identity): (&input::Reading, Option<&Identity>),
+    about: Audited<'_>,
+) -> Result<(), Refusal> {
+    if let Some(allow) = &recipe.allow
+        && !reading.allows(allow)?
+    {
+        let denied = Denied::unless_allowed(&running.snapshot.plan, &endpoint.access, identity);
+        audit(running, about, Err(&denied));
+        return Err(Refusal::Unwelcome(Box::new(denied)));
+    }
+    if endpoint.access.who != Who::Anyone {
+        audit(running, about, Ok(identity));
+    }
+    Ok(())
 }
 
 fn audited<'a>(endpoint: &'a Endpoint, line: &Line, trace: &'a Trace) -> Audited<'a> {

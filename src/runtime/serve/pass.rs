@@ -60,10 +60,9 @@ where
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::MethodNotAllowed(METHODS.to_vec()));
     }
-    let none = Bytes::new();
     let around = input::Around {
         captures: &asked.captures,
-        body: &none,
+        body: &Bytes::new(),
         id: asked.trace.request_id(),
         remote_ip: asked.remote_ip,
         claims: asked.claims.as_ref(),
