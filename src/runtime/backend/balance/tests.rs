@@ -114,6 +114,7 @@ fn spread(balancer: &Balancer) -> Vec<usize> {
             members[going.pop_front().unwrap()].load.end();
         }
     }
+    going.iter().for_each(|it| members[*it].load.end());
     counts
 }
 
