@@ -29,7 +29,7 @@ pub use auth::{
     Access, Address, Claim, ClaimRule, Fetch, Introspection, Keys, Provider, ProviderIndex, ProviderKind, Who, conform,
 };
 pub use backend::{
-    Backend, Balance, Breaker, Budget, Codes, Consul, Dns, Ejection, Health, HealthCheck, Hedge, HedgeAfter,
+    Backend, Balance, Breaker, Budget, Codes, Consul, Dns, Ejection, Health, HealthCheck, Hedge, HedgeAfter, Keepalive,
     Kubernetes, Limit, Policy, Protection, Protocol, Retry, Secret, Slow, Source, SourceKind, Target,
 };
 pub use call::{

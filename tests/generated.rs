@@ -103,6 +103,7 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`limit`", Place::Limit),
             ("`health`", Place::Health),
             ("`eject`", Place::Eject),
+            ("`keepalive`", Place::Keepalive),
             ("`defaults`", Place::Defaults),
             ("`access`", Place::Access),
             ("a rate limit", Place::RateLimit),

@@ -122,7 +122,7 @@ async fn answer(of: &SourceKind) -> Result<Answer, String> {
     match of {
         SourceKind::Dns { host, port, dns } => dns::addresses(dns, host, *port).await,
         SourceKind::Srv { name, dns } => dns::services(dns, name).await,
-        SourceKind::File(path) => file::read(path).map(Answer::until_told),
+        SourceKind::File { path, secure } => file::read(path, *secure).map(Answer::until_told),
         #[cfg(feature = "consul")]
         SourceKind::Consul { service, consul } => consul::ask(service, consul).await.map(Answer::until_told),
         #[cfg(feature = "kubernetes")]
@@ -149,7 +149,7 @@ async fn answer(of: &SourceKind) -> Result<Answer, String> {
 async fn follow(ear: Ear) {
     let source = &ear.feed.source.kind;
     match source {
-        SourceKind::File(path) => file::follow(&ear, path).await,
+        SourceKind::File { path, secure } => file::follow(&ear, path, *secure).await,
         #[cfg(feature = "consul")]
         SourceKind::Consul { service, consul } => consul::follow(&ear, service, consul).await,
         #[cfg(feature = "kubernetes")]

@@ -403,7 +403,8 @@ async fn reflected(target: &Target, tls: Option<&tls::Client>) -> Result<FileDes
 fn below(folder: &Path, sources: &mut [Source]) {
     for source in sources {
         let paths = match &mut source.kind {
-            SourceKind::File(path) => vec![path],
+            SourceKind::File { path, .. } => vec![path],
+            SourceKind::Consul { consul, .. } => consul.ca_file.iter_mut().collect(),
             SourceKind::Kubernetes { kubernetes, .. } => vec![&mut kubernetes.token_file, &mut kubernetes.ca_file],
             _ => Vec::new(),
         };

@@ -73,8 +73,8 @@ pub fn gateway(
     reader.gateway(document)
 }
 
-/// Reads a file with a list of targets, as `grpc:` of a backend holds one.
-pub fn targets(document: &Document, sources: &SourceMap, diagnostics: &mut Diagnostics) -> Vec<Target> {
+/// Reads a file with a list of targets, as `grpc:` of a backend holds one; and whether they are reached over TLS.
+pub fn targets(document: &Document, sources: &SourceMap, diagnostics: &mut Diagnostics) -> (Vec<Target>, bool) {
     let mut reader = reader::Reader {
         sources,
         file: document.file,
@@ -82,7 +82,9 @@ pub fn targets(document: &Document, sources: &SourceMap, diagnostics: &mut Diagn
         outside: None,
         depth: 0,
     };
-    reader.targets("targets", &document.root)
+    let mut secure = None;
+    let targets = reader.secured("targets", &document.root, &mut secure);
+    (targets, secure.is_some())
 }
 
 /// A name, and where it was written.

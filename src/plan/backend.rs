@@ -40,6 +40,8 @@ pub struct Backend {
     pub hash: Option<Arc<OfRequest>>,
     /// How targets are watched.
     pub health: Health,
+    /// When connections to gRPC targets are asked whether they live; `None` is only where there is a doubt.
+    pub keepalive: Option<Keepalive>,
     /// Who is asked in its place where none of its targets is fit.
     pub failover: Option<BackendIndex>,
     /// How it is kept from trouble, and trouble from us.
@@ -109,7 +111,12 @@ pub enum SourceKind {
         dns: Dns,
     },
     /// A file with a list of targets.
-    File(std::path::PathBuf),
+    File {
+        /// Where it is.
+        path: std::path::PathBuf,
+        /// Its targets may be written `https://`: all of the backend are reached over TLS.
+        secure: bool,
+    },
     /// A service of Consul.
     Consul {
         /// Its name.
@@ -137,6 +144,8 @@ pub struct Consul {
     pub address: Arc<str>,
     /// Who we are there.
     pub token: Option<Secret>,
+    /// Whose certificates are trusted there; `None` is whom the system trusts.
+    pub ca_file: Option<std::path::PathBuf>,
     /// The datacenter; Consul's own where it is `None`.
     pub datacenter: Option<Arc<str>>,
 }
@@ -199,7 +208,7 @@ pub struct Ejection {
     pub length: Duration,
 }
 
-/// How targets are asked how they are: grpc.health.v1 `Check`, or GET of a path.
+/// How targets are asked how they are: grpc.health.v1 `Check` or `Watch`, or GET of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
     /// From one question to the next.
@@ -208,6 +217,17 @@ pub struct HealthCheck {
     pub timeout: Duration,
     /// For HTTP.
     pub path: Arc<str>,
+    /// For gRPC: by `Watch`, so that they say themselves when it changes; by `Check` where they do not know that.
+    pub watch: bool,
+}
+
+/// `keepalive:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// From one ping to the next.
+    pub interval: Duration,
+    /// How long the answer may take.
+    pub timeout: Duration,
 }
 
 /// What is shared by all calls of one backend.

@@ -114,6 +114,15 @@ pub trait Backend: fmt::Debug {
         Box::pin(std::future::ready(Err(Unpassed::from(failure))))
     }
 
+    /// Asks a gRPC method that answers with a stream: hears each message until the stream ends, and gives why it did.
+    ///
+    /// Cancel safety: dropping the future cancels the request.
+    fn listen<'c>(&'c self, _path: &'c Arc<str>, _hear: &'c dyn Fn(Bytes)) -> LocalBoxFuture<'c, Failure> {
+        let why = "no streams of messages come from here".to_owned();
+        let ended = Failure::status(tonic::Code::Unimplemented, why, Bytes::new());
+        Box::pin(std::future::ready(ended))
+    }
+
     /// Whether it has a connection.
     fn readiness(&self) -> Readiness {
         Readiness::Ready
@@ -291,5 +300,6 @@ impl Pool {
             && it.headers == wanted.headers
             && it.tls == wanted.tls
             && it.max_message == wanted.max_message
+            && it.keepalive == wanted.keepalive
     }
 }

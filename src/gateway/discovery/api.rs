@@ -1,7 +1,6 @@
 //! GET requests to the APIs that know where backends are: a connection for each, JSON back.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,11 +10,11 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+use crate::tls::{Client, ClientSettings, Pem};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,7 +28,7 @@ pub(super) struct Api<'a> {
     pub(super) address: &'a str,
     /// Beside the request; the authorization is in it.
     pub(super) headers: HeaderMap,
-    /// Whose certificates are trusted, for `https`.
+    /// Whose certificates are trusted, for `https`; `None` is whom the system trusts.
     pub(super) ca_file: Option<&'a Path>,
 }
 
@@ -86,22 +85,21 @@ impl Api<'_> {
         if !is_secure {
             return exchange(stream, request).await;
         }
-        let name = ServerName::try_from(bare.to_owned()).map_err(other)?;
-        let connector = tokio_rustls::TlsConnector::from(self.tls()?);
-        exchange(connector.connect(name, stream).await.map_err(other)?, request).await
+        let stream = self.tls()?.connect(bare, stream).await.map_err(other)?;
+        exchange(stream, request).await
     }
 
-    fn tls(&self) -> Result<Arc<rustls::ClientConfig>, Trouble> {
-        let mut roots = rustls::RootCertStore::empty();
-        let file = self.ca_file.ok_or_else(|| other("no certificates are trusted"))?;
-        let unreadable = |error| other(format!("{}: {error}", file.display()));
-        for certificate in CertificateDer::pem_file_iter(file).map_err(unreadable)? {
-            roots.add(certificate.map_err(unreadable)?).map_err(other)?;
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider);
-        let builder = builder.with_safe_default_protocol_versions().map_err(other)?;
-        Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    fn tls(&self) -> Result<Client, Trouble> {
+        let read = |file: &Path| {
+            let text = std::fs::read_to_string(file);
+            text.map_err(|error| other(format!("{}: {error}", file.display())))
+        };
+        let ca = self.ca_file.map(read).transpose()?.map(Pem::new);
+        let settings = ClientSettings {
+            ca: ca.as_ref(),
+            ..ClientSettings::default()
+        };
+        Client::new(settings).map_err(other)
     }
 }
 

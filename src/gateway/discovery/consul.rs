@@ -62,7 +62,7 @@ async fn ask_since(service: &str, consul: &Consul, index: u64) -> Result<Said, T
     let api = Api {
         address: &consul.address,
         headers,
-        ca_file: None,
+        ca_file: consul.ca_file.as_deref(),
     };
     let mut path = format!("/v1/health/service/{}?passing=true", encoded(service));
     if let Some(datacenter) = &consul.datacenter {

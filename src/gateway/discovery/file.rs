@@ -11,29 +11,34 @@ use crate::language::spec::{self, Discovery};
 use crate::plan::Target;
 
 /// Reads the file whenever it has changed.
-pub(super) async fn follow(ear: &Ear, path: &Path) {
+pub(super) async fn follow(ear: &Ear, path: &Path, secure: bool) {
     let mut files = Files::new();
     files.follow(&[path.to_owned()]);
     loop {
-        ear.hear(read(path));
+        ear.hear(read(path, secure));
         files.changed().await;
         // A folder that was not there before is watched from now on.
         files.follow(&[path.to_owned()]);
     }
 }
 
-/// The targets that the file names: written as in the gateway file, but for other sources.
-pub(super) fn read(path: &Path) -> Result<Vec<Target>, String> {
+/// The targets that the file names: written as in the gateway file, but for other sources. `secure` says that those of the
+/// backend are reached over TLS.
+pub(super) fn read(path: &Path, secure: bool) -> Result<Vec<Target>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
     let file = sources.add(path.display().to_string(), text);
     let document = spec::document(&sources, file, &mut diagnostics);
     let written = document.map(|it| spec::targets(&it, &sources, &mut diagnostics));
-    let (targets, further) = check::targets(&written.unwrap_or_default(), &Discovery::default(), &mut diagnostics);
+    let (written, says_secure) = written.unwrap_or_default();
+    let (targets, further) = check::targets(&written, &Discovery::default(), &mut diagnostics);
     if diagnostics.has_errors() {
         let shown = render::concise(&diagnostics.into_sorted(), &sources);
         return Err(shown.trim_end().replace('\n', "; "));
+    }
+    if says_secure && !secure {
+        return Err("it names `https://` targets: the gateway file says so with `file+https:`".to_owned());
     }
     match further.first() {
         Some(source) => Err(format!(
@@ -53,7 +58,7 @@ mod tests {
         let path = folder.join("shop.yaml");
         let read = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            super::read(&path)
+            super::read(&path, false)
         };
         let found =
             read("- http://10.0.0.1:50051\n- { url: \"http://10.0.0.2:50051\", weight: 3, zone: eu-1a }\n").unwrap();
@@ -73,10 +78,19 @@ mod tests {
             ("- 10.0.0.1:50051", "bad-target"),
             ("- { url: \"http://a:1\", wait: 3 }", "unknown-key"),
             ("- dns+http://shop:1", "the targets of a file are"),
+            ("- https://shop:1", "`file+https:`"),
+            ("- https://shop:1\n- http://shop:2", "some targets of this backend"),
         ] {
             let error = read(wrong).unwrap_err();
             assert!(error.contains(why), "{wrong}: {error}");
         }
+        let ports = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let found = super::read(&path, true).unwrap();
+            found.iter().map(|it| it.port).collect::<Vec<_>>()
+        };
+        assert_eq!(ports("- https://shop:1\n- https://shop"), [1, 443]);
+        assert_eq!(ports("- http://shop:1"), [1]);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

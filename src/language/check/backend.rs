@@ -18,6 +18,8 @@ use crate::tls;
 const MIN_TTL: Duration = Duration::from_secs(1);
 /// And at most so long.
 const MAX_TTL: Duration = Duration::from_mins(5);
+/// How long the answer to a ping may take.
+const PONG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Checks every backend, in written order.
 pub(super) fn check(
@@ -50,7 +52,12 @@ fn backend(
         Some((name, HeaderValue::from_str(&value.value).ok()?))
     });
     let max_message = written.max_message.as_ref().map_or(4 << 20, |it| it.value);
-    let (targets, sources) = self::targets(targets, &gateway.discovery, diagnostics);
+    let (targets, mut sources) = self::targets(targets, &gateway.discovery, diagnostics);
+    for source in &mut sources {
+        if let SourceKind::File { secure, .. } = &mut source.kind {
+            *secure = written.secure.is_some();
+        }
+    }
     plan::Backend {
         name: written.name.value.clone(),
         protocol,
@@ -64,6 +71,10 @@ fn backend(
         balance: written.balance.as_ref().map(|it| it.value).unwrap_or_default(),
         hash: None,
         health: health::of_backend(written, protocol, diagnostics),
+        keepalive: written.keepalive.as_ref().map(|it| plan::Keepalive {
+            interval: it.interval.value,
+            timeout: it.timeout.as_ref().map_or(PONG_TIMEOUT, |it| it.value),
+        }),
         failover: None,
         methods: Vec::new(),
         max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
@@ -131,7 +142,10 @@ pub fn targets(
                 name: name.into(),
                 dns: dns(),
             }),
-            Some((Scheme::File, path)) => Some(SourceKind::File(path.into())),
+            Some((Scheme::File, path)) => Some(SourceKind::File {
+                path: path.into(),
+                secure: false,
+            }),
             Some((Scheme::Consul, service)) => Some(SourceKind::Consul {
                 service: service.into(),
                 consul: consul(&discovery.consul),
@@ -166,6 +180,7 @@ fn consul(written: &spec::Consul) -> plan::Consul {
         address: value_or(written.address.as_ref(), "http://127.0.0.1:8500"),
         token: written.token.as_ref().map(|it| plan::Secret::new(it.value.clone())),
         datacenter: written.datacenter.as_ref().map(|it| it.value.clone()),
+        ca_file: written.ca_file.as_ref().map(|it| (&*it.value).into()),
     }
 }
 

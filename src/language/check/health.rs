@@ -39,6 +39,7 @@ pub(super) fn of_backend(written: &spec::Backend, protocol: Protocol, diagnostic
             interval: interval.value,
             timeout: timeout.map_or(Duration::from_secs(1).min(interval.value), |it| it.value),
             path: health.path.as_ref().map_or_else(|| "/".into(), |it| it.value.clone()),
+            watch: health.watch.as_ref().is_some_and(|it| it.value),
         }
     });
     if let (Some(path), Protocol::Grpc) = (&health.path, protocol) {
@@ -46,7 +47,13 @@ pub(super) fn of_backend(written: &spec::Backend, protocol: Protocol, diagnostic
         let diagnostic = Diagnostic::new("misplaced-key", path.span, title);
         diagnostics.push(diagnostic.label("gRPC targets are asked by grpc.health.v1"));
     }
+    if let (Some(watch), Protocol::Http) = (&health.watch, protocol) {
+        let title = "`watch` belongs to gRPC backends";
+        let diagnostic = Diagnostic::new("misplaced-key", watch.span, title);
+        diagnostics.push(diagnostic.label("HTTP targets are asked for their `path`"));
+    }
     let lacking = [
+        ("watch", health.watch.as_ref().map(|it| it.span)),
         ("path", health.path.as_ref().map(|it| it.span)),
         ("timeout", health.timeout.as_ref().map(|it| it.span)),
     ];

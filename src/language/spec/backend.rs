@@ -43,7 +43,7 @@ impl Reader<'_> {
         let grpc_only = if fields.has("grpc") {
             &[][..]
         } else {
-            &["descriptors", "services", "safe", "max_message"][..]
+            &["descriptors", "services", "safe", "max_message", "keepalive"][..]
         };
         if let Some(key) = fields.key("schema").filter(|_| fields.has("grpc")) {
             let title = "`schema` belongs to HTTP backends; a gRPC backend has `descriptors`";
@@ -94,6 +94,7 @@ impl Reader<'_> {
             balance,
             hash,
             health: fields.take("health").and_then(|(_, node)| self.health(node)),
+            keepalive: fields.take("keepalive").and_then(|(_, node)| self.keepalive(node)),
             failover: fields
                 .take("failover")
                 .and_then(|(_, node)| self.text("failover", node)),

@@ -41,6 +41,8 @@ pub struct Consul {
     pub token: Option<Name>,
     /// `datacenter:`.
     pub datacenter: Option<Name>,
+    /// `ca_file:`.
+    pub ca_file: Option<Name>,
 }
 
 /// `kubernetes:` of `discovery:`.
@@ -159,12 +161,6 @@ impl Scheme {
 }
 
 impl Reader<'_> {
-    /// One target, or a list of them.
-    pub(super) fn targets(&mut self, key: &str, node: &Node) -> Vec<Target> {
-        let targets = self.read_targets(key, node);
-        targets.into_iter().filter(|it| self.is_target(&it.url)).collect()
-    }
-
     fn read_targets(&mut self, key: &str, node: &Node) -> Vec<Target> {
         let NodeKind::List(items) = &node.kind else {
             if let NodeKind::Text(_) = node.kind {
@@ -179,7 +175,7 @@ impl Reader<'_> {
         items.iter().filter_map(|it| self.target(key, it)).collect()
     }
 
-    /// The same of a backend, whose targets may be reached over TLS: `secure` is the first of those.
+    /// One target, or a list of them: all are reached over TLS, of which `secure` is the first, or none is.
     pub(super) fn secured(&mut self, key: &str, node: &Node, secure: &mut Option<Span>) -> Vec<Target> {
         let mut targets = self.read_targets(key, node);
         *secure = self.without_tls(&mut targets);
@@ -258,26 +254,24 @@ impl Reader<'_> {
 
     fn consul(&mut self, node: &Node) -> Option<Consul> {
         let mut fields = self.fields("consul", node, Place::Consul)?;
-        let address = fields
-            .take("address")
-            .and_then(|(_, node)| self.api_address(node, &["http"]));
+        let address = fields.take("address").and_then(|(_, node)| self.api_address(node));
         let token = fields.take("token").and_then(|(_, node)| self.text("token", node));
         let datacenter = fields
             .take("datacenter")
             .and_then(|(_, node)| self.text("datacenter", node));
+        let ca_file = fields.take("ca_file").and_then(|(_, node)| self.text("ca_file", node));
         fields.finish();
         Some(Consul {
             address,
             token,
             datacenter,
+            ca_file,
         })
     }
 
     fn kubernetes(&mut self, node: &Node) -> Option<Kubernetes> {
         let mut fields = self.fields("kubernetes", node, Place::Kubernetes)?;
-        let address = fields
-            .take("address")
-            .and_then(|(_, node)| self.api_address(node, &["http", "https"]));
+        let address = fields.take("address").and_then(|(_, node)| self.api_address(node));
         let token_file = fields
             .take("token_file")
             .and_then(|(_, node)| self.text("token_file", node));
@@ -290,16 +284,15 @@ impl Reader<'_> {
         })
     }
 
-    fn api_address(&mut self, node: &Node, schemes: &[&str]) -> Option<Name> {
+    fn api_address(&mut self, node: &Node) -> Option<Name> {
         let address = self.text("address", node)?;
         let uri = address.value.parse::<http::Uri>().ok();
         let is_sound = uri.is_some_and(|it| {
-            it.scheme_str().is_some_and(|it| schemes.contains(&it)) && it.host().is_some() && it.path() == "/"
+            matches!(it.scheme_str(), Some("http" | "https")) && it.host().is_some() && it.path() == "/"
         });
         if !is_sound {
             let diagnostic = Diagnostic::new("wrong-address", address.span, "this is not the address of an API");
-            let forms: Vec<String> = schemes.iter().map(|it| format!("`{it}://host:port`")).collect();
-            self.push(diagnostic.label(format!("expected {}", forms.join(" or "))));
+            self.push(diagnostic.label("expected `http://host:port` or `https://host:port`"));
         }
         is_sound.then_some(address)
     }

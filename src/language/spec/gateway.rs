@@ -9,7 +9,7 @@ use super::auth::Provider;
 use super::discovery::{Discovery, Target};
 use super::gate::{Access, LimitEntry, RateLimit, Redis};
 use super::keys::Place;
-use super::protection::{Breaker, Health, Hedge, Limit, Retry, Switch};
+use super::protection::{Breaker, Health, Hedge, Keepalive, Limit, Retry, Switch};
 use super::reader::{Fields, Reader, Zero};
 use super::tls::{BackendTls, Tls};
 use super::{Errors, Expression, Json, Literal, Name, scalar};
@@ -129,6 +129,8 @@ pub struct Backend {
     pub hash: Option<Expression>,
     /// `health:`.
     pub health: Option<Switch<Health>>,
+    /// `keepalive:`.
+    pub keepalive: Option<Keepalive>,
     /// `failover:`, the name of another backend.
     pub failover: Option<Name>,
     /// `headers:`, name and value (expanded).

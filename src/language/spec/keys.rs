@@ -12,8 +12,8 @@ use Place::{
     Access, Admin, AllOf, ApiKey, Backend, BackendTls, Balance, Basic, Body, Breaker, Budget, CallCache, CallCompose,
     CallFor, CallGrpc, CallHttp, CallRetry, CallValue, Certificate, ClientCertificate, Consul, Cookie, Defaults,
     Deprecated, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway,
-    Health, Hedge, Introspection, Json, Jwt, Kubernetes, Limit, Limits, Log, Param, Provider, ProxyProtocol, RateLimit,
-    Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tier, Tls,
+    Health, Hedge, Introspection, Json, Jwt, Keepalive, Kubernetes, Limit, Limits, Log, Param, Provider, ProxyProtocol,
+    RateLimit, Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tier, Tls,
 };
 
 /// A map with keys of its own.
@@ -97,6 +97,8 @@ pub enum Place {
     Introspection,
     /// `json:`.
     Json,
+    /// `keepalive:` of a backend.
+    Keepalive,
     /// `kubernetes:` of `discovery:`.
     Kubernetes,
     /// `jwt:` of a provider.
@@ -269,6 +271,7 @@ impl Place {
             Hedge => "`hedge`",
             Introspection => "`introspection`",
             Json => "`json`",
+            Keepalive => "`keepalive`",
             Kubernetes => "`kubernetes`",
             Jwt => "`jwt`",
             Limit => "`limit`",
@@ -515,6 +518,7 @@ pub const KEYS: &[Key] = &[
     key("datacenter", &[Consul], Text, "The datacenter that is asked for; Consul's own."),
     key("token_file", &[Kubernetes], Text, "Who the gateway is there; the token of the pod's service account."),
     key("ca_file", &[Kubernetes], Text, "Whose certificates are trusted there; ca.crt beside that token."),
+    key("ca_file", &[Consul], Text, "Whose certificates are trusted there; those that the system trusts."),
     key("servers", &[Dns], List(&Text), "`address:port` of those that are asked; whom the system asks."),
     key("min_ttl", &[Dns], Duration, "An answer counts at least so long; 1s."),
     key("max_ttl", &[Dns], Duration, "An answer counts at most so long; 5m."),
@@ -553,6 +557,10 @@ pub const KEYS: &[Key] = &[
     key("interval", &[Health], Duration, "Targets are asked how they are: grpc.health.v1, or GET of `path`."),
     key("timeout", &[Health], Duration, "How long that may take; 1s, and at most the interval."),
     key("path", &[Health], Text, "What an HTTP target is asked for; /."),
+    key("watch", &[Health], Bool, "gRPC targets say themselves when it changes; they are asked in the interval where they cannot."),
+    key("keepalive", &[Backend], Object(Keepalive), "Pings on every connection to gRPC targets; only where there is a doubt."),
+    key("interval", &[Keepalive], Duration, "From one ping to the next, whether there are calls or not."),
+    key("timeout", &[Keepalive], Duration, "How long the answer may take before the connection is given up; 5s."),
     key("eject", &[Health], Either(&[OneOf(&["false"]), Object(Eject)]), "When a target is out of service for a while; `false` is never."),
     key("failures", &[Eject], Integer(1, 1_000), "So many calls in a row failed; 5."),
     key("for", &[Eject], Duration, "How long it is out the first time; 10s. Each time soon after it is longer by as much."),

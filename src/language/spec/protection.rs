@@ -1,4 +1,4 @@
-//! What is asked of backends in trouble, as written: `retry`, `hedge`, `breaker`, `limit`.
+//! What is asked of backends in trouble, as written: `retry`, `hedge`, `breaker`, `limit`, `health`, `keepalive`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,10 +116,21 @@ pub struct Health {
     pub timeout: Option<Spanned<Duration>>,
     /// `path:`.
     pub path: Option<Name>,
+    /// `watch:`.
+    pub watch: Option<Spanned<bool>>,
     /// `eject:`.
     pub eject: Option<Switch<Eject>>,
     /// All of it.
     pub span: Span,
+}
+
+/// `keepalive:`.
+#[derive(Clone, Debug)]
+pub struct Keepalive {
+    /// `interval:`.
+    pub interval: Spanned<Duration>,
+    /// `timeout:`.
+    pub timeout: Option<Spanned<Duration>>,
 }
 
 /// `eject:`.
@@ -144,6 +155,7 @@ impl Reader<'_> {
                     .take("timeout")
                     .and_then(|(_, node)| reader.duration("timeout", node, Zero::Refuse)),
                 path: fields.take("path").and_then(|(_, node)| reader.health_path(node)),
+                watch: fields.take("watch").and_then(|(_, node)| reader.bool("watch", node)),
                 eject: fields.take("eject").and_then(|(_, node)| reader.eject(node)),
                 span: node.span,
             };
@@ -175,6 +187,22 @@ impl Reader<'_> {
             };
             fields.finish();
             Some(eject)
+        })
+    }
+
+    /// `keepalive:`.
+    pub(super) fn keepalive(&mut self, node: &Node) -> Option<Keepalive> {
+        let mut fields = self.fields("keepalive", node, Place::Keepalive)?;
+        let interval = self
+            .required(&mut fields, "interval", node.span)
+            .and_then(|node| self.duration("interval", node, Zero::Refuse));
+        let timeout = fields
+            .take("timeout")
+            .and_then(|(_, node)| self.duration("timeout", node, Zero::Refuse));
+        fields.finish();
+        Some(Keepalive {
+            interval: interval?,
+            timeout,
         })
     }
 

@@ -104,7 +104,7 @@ impl Reader<'_> {
         let mut fields = self.fields("tls", node, Place::BackendTls)?;
         if secure.is_none() {
             let title = "`tls` has nothing to do: no target is reached over TLS";
-            let label = "targets of TLS begin with `https://`";
+            let label = "targets of TLS begin with `https://`, a file with a list of them with `file+https:`";
             self.push(Diagnostic::new("contradiction", key.span, title).label(label));
         }
         let has_pair = fields.has("cert") || fields.has("key");
@@ -192,6 +192,11 @@ impl Reader<'_> {
         for target in targets.iter_mut().map(|it| &mut it.url) {
             let (prefix, rest) = match target.value.split_once('+') {
                 Some((source @ ("dns" | "srv" | "consul" | "kubernetes"), rest)) => (format!("{source}+"), rest),
+                Some(("file", rest)) if rest.starts_with("https:") => {
+                    secure.get_or_insert(target.span);
+                    target.value = format!("file:{}", &rest["https:".len()..]).into();
+                    continue;
+                }
                 // What stands in a file is reached as the others are.
                 _ if target.value.starts_with("file:") => continue,
                 _ => (String::new(), &*target.value),

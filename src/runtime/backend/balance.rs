@@ -6,6 +6,7 @@
 
 mod ejection;
 mod load;
+mod tried;
 mod weighted;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use self::ejection::Ejection;
 use self::load::Load;
+pub use self::tried::Tried;
 use super::attempt::mixed;
 use super::{Dice, Failure, Reply};
 use crate::plan::{self, Balance, Target};
@@ -62,6 +64,8 @@ pub struct Member {
     timed: bool,
     ejection: Option<Ejection>,
     sick: AtomicBool,
+    /// Somebody hears from it how it is.
+    watched: AtomicBool,
     /// Bad answers in a row.
     n_bad: AtomicU32,
     /// When it came; `None` where it was there from the beginning, when nobody is to get less than others.
@@ -78,9 +82,9 @@ pub struct Using<'m> {
     ended: bool,
 }
 
-/// The targets that were tried for one call, by their place in the list.
-#[derive(Debug, Default)]
-pub struct Tried(std::cell::Cell<u128>);
+/// A target that somebody hears from how it is. Dropped, it is free for others.
+#[derive(Debug)]
+pub struct Watching(Arc<Member>);
 
 /// Whether a worker has a connection to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,6 +163,7 @@ impl Balancer {
             timed: self.policy == Balance::Ewma,
             ejection: self.health.ejection.map(|it| Ejection::new(it, now)),
             sick: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             n_bad: AtomicU32::new(0),
             came,
         }
@@ -338,6 +343,18 @@ impl Member {
         self.sick.store(n_bad >= BAD_ANSWERS, Ordering::Relaxed);
     }
 
+    /// What it says by itself about how it is, which is never chance.
+    pub fn says_health(&self, well: bool) {
+        self.n_bad.store(if well { 0 } else { BAD_ANSWERS }, Ordering::Relaxed);
+        self.sick.store(!well, Ordering::Relaxed);
+    }
+
+    /// Says that the caller hears from it how it is, unless somebody does already.
+    pub fn watch(self: &Arc<Self>) -> Option<Watching> {
+        let is_free = !self.watched.swap(true, Ordering::AcqRel);
+        is_free.then(|| Watching(self.clone()))
+    }
+
     /// Whether it is asked where those of this rank are.
     fn is_within(&self, rank: u32) -> bool {
         self.rank >> 1 == rank >> 1 && self.rank <= rank
@@ -437,30 +454,19 @@ impl Drop for Using<'_> {
     }
 }
 
-// === impl Tried ===
+// === impl Watching ===
 
-impl Tried {
-    /// Notes a target. Those behind the first 128 are not remembered: of so many hardly one is chosen twice.
-    pub fn note(&self, at: usize) {
-        self.0.set(self.0.get() | bit(at));
-    }
-
-    /// Whether it was tried.
-    pub fn has(&self, at: usize) -> bool {
-        self.0.get() & bit(at) != 0
-    }
-
-    /// How many were tried.
-    pub fn count(&self) -> usize {
-        self.0.get().count_ones() as usize
+impl Watching {
+    /// The target.
+    pub fn member(&self) -> &Arc<Member> {
+        &self.0
     }
 }
 
-fn bit(at: usize) -> u128 {
-    u32::try_from(at)
-        .ok()
-        .and_then(|it| 1_u128.checked_shl(it))
-        .unwrap_or(0)
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.watched.store(false, Ordering::Release);
+    }
 }
 
 #[cfg(test)]

@@ -138,7 +138,10 @@ mod tests {
     fn the_last_good_list_stays() {
         let feed = Feed::new(Source {
             written: "file:x".into(),
-            kind: SourceKind::File("x".into()),
+            kind: SourceKind::File {
+                path: "x".into(),
+                secure: false,
+            },
             weight: 2,
             zone: Some("eu".into()),
         });

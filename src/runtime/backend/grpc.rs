@@ -5,6 +5,7 @@
 //! Invariant: a request is sent twice only where the first was provably not seen.
 
 mod channel;
+mod connection;
 mod reply;
 
 use std::cell::Cell;
@@ -25,6 +26,8 @@ use crate::codec::number::write_u64;
 use crate::plan::{self, Target};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// A call moves on from so many connections that end without having looked at it.
+const MAX_MOVES: usize = 8;
 /// The bytes before a message: compressed or not, and its length.
 const PREFIX: usize = 5;
 
@@ -51,23 +54,56 @@ impl GrpcBackend {
             HeaderValue::from_static(concat!("weft/", env!("CARGO_PKG_VERSION"))),
         );
         Self {
-            channels: Channels::new(target, backend.tls.as_ref()),
+            channels: Channels::new(target, backend.tls.as_ref(), backend.keepalive),
             headers,
             max_message: backend.max_message,
         }
     }
 
     async fn unary(&self, outgoing: &Outgoing<'_>, attempt: &Attempt) -> Result<Reply, Failure> {
-        let link = self.channels.link().await?;
-        match self.exchange(&link, outgoing, attempt).await {
-            // The connection had gone, or the backend was about to leave: another one may take it.
-            Err(failure) if failure.retry == Retry::Always => {
-                attempt.sent.clear();
-                let link = self.channels.link().await?;
-                self.exchange(&link, outgoing, attempt).await
+        let mut n_moves = 0;
+        loop {
+            let link = self.channels.link().await?;
+            match self.exchange(&link, outgoing, attempt).await {
+                // The connection had gone, or the backend was about to leave: another one may take it. What was refused on a
+                // connection that stays is sent once more.
+                Err(failure) if failure.retry == Retry::Always => {
+                    let most = if link.is_current() { 1 } else { MAX_MOVES };
+                    if n_moves >= most {
+                        return Err(failure);
+                    }
+                }
+                ended => return ended,
             }
-            first => first,
+            attempt.sent.clear();
+            n_moves += 1;
         }
+    }
+
+    /// Hears the messages of a stream that answers an empty message. It has no deadline.
+    async fn hear(&self, path: &Arc<str>, hear: &dyn Fn(Bytes)) -> Result<(), Failure> {
+        let link = self.channels.link().await?;
+        let mut sender = link.sender();
+        if let Err(error) = poll_fn(|cx| sender.poll_ready(cx)).await {
+            link.abandon();
+            return Err(Failure::connect(error));
+        }
+        let mut request = http::Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = link.uri(path)?;
+        request.headers_mut().clone_from(&self.headers);
+        let (response, mut stream) = sender.send_request(request, false).map_err(|error| {
+            link.abandon();
+            Failure::connect(error)
+        })?;
+        drop(sender);
+        stream.send_data(frame(&[])?, true).map_err(channel::failure_of)?;
+        let response = response.await.map_err(|error| {
+            link.note(&error);
+            channel::failure_of(error)
+        })?;
+        reply::each(response, self.max_message, hear).await
     }
 
     async fn exchange(&self, link: &Link, outgoing: &Outgoing<'_>, attempt: &Attempt) -> Result<Reply, Failure> {
@@ -129,6 +165,14 @@ impl Backend for GrpcBackend {
                 }
                 Request::Http { .. } => Err(Failure::bug("an HTTP request for a gRPC backend")),
             }
+        }
+        .boxed_local()
+    }
+
+    fn listen<'c>(&'c self, path: &'c Arc<str>, hear: &'c dyn Fn(Bytes)) -> LocalBoxFuture<'c, Failure> {
+        async move {
+            let ended = self.hear(path, hear).await;
+            ended.err().unwrap_or_else(|| Failure::bad_reply("the stream ended"))
         }
         .boxed_local()
     }
@@ -199,5 +243,7 @@ fn next_link() -> u64 {
     NEXT_LINK.replace(NEXT_LINK.get().wrapping_add(1))
 }
 
+#[cfg(test)]
+mod connection_tests;
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,20 @@
-//! Asks the targets of a backend how they are: grpc.health.v1 `Check`, or GET of a path.
+//! Asks the targets of a backend how they are: grpc.health.v1 `Check` or `Watch`, or GET of a path.
 //!
-//! Every worker has a watch, and one of them asks in each interval, on its own connections. What is heard is in the
-//! balancer, for all. Invariant: a watch ends with the backend that it belongs to.
+//! Every worker has a watch. One of them asks in each interval, on its own connections; with `Watch`, one of them hears from
+//! each target. What is heard is in the balancer, for all. Invariant: a watch ends with the backend that it belongs to.
 
-use std::rc::Rc;
+use std::cell::Cell;
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::select;
 use http::{HeaderMap, Method};
 
-use super::{Attempt, Failure, Guarded, Reply, Request};
+use super::balance::{Member, Watching};
+use super::{Attempt, Backend, Failure, Guard, Guarded, Reply, Request};
 use crate::codec::wire::Reader;
 use crate::plan::{Accept, HealthCheck, Protocol};
 use crate::time::{Deadline, Instant};
@@ -24,8 +30,18 @@ pub(super) fn watch(guarded: &Rc<Guarded>, protocol: Protocol) {
     let guarded = Rc::downgrade(guarded);
     tokio::task::spawn_local(async move {
         while let Some(guarded) = guarded.upgrade() {
-            if guarded.guard().balancer.is_due(Instant::now(), check.interval) {
-                ask_all(&guarded, protocol, &check).await;
+            if check.watch {
+                hear_all(&guarded, &check);
+            } else if guarded.guard().balancer.is_due(Instant::now(), check.interval) {
+                let each = guarded.targets().into_iter().map(|(member, way)| {
+                    let (guard, check) = (guarded.guard(), &check);
+                    async move {
+                        let well = ask(&*way, protocol, check).await;
+                        note(guard, &member, well);
+                        member.answered_health(well);
+                    }
+                });
+                futures::future::join_all(each).await;
             }
             drop(guarded);
             tokio::time::sleep(check.interval).await;
@@ -33,22 +49,78 @@ pub(super) fn watch(guarded: &Rc<Guarded>, protocol: Protocol) {
     });
 }
 
-async fn ask_all(guarded: &Guarded, protocol: Protocol, check: &HealthCheck) {
+/// One question, and whether the answer is good.
+async fn ask(way: &dyn Backend, protocol: Protocol, check: &HealthCheck) -> bool {
     let request = request(protocol, check);
-    let each = guarded.targets().into_iter().map(|(member, way)| {
-        let request = &request;
-        async move {
-            let attempt = Attempt::new(Deadline::after(check.timeout));
-            let answer = tokio::time::timeout(check.timeout, way.call(request, attempt)).await;
-            let well = is_well(protocol, answer.unwrap_or_else(|_| Err(Failure::deadline())));
-            if well == member.is_sick() {
-                let (backend, target) = (&*guarded.guard().name, &*member.address);
-                tracing::info!(backend, target, well, "a target answered otherwise than before");
-            }
-            member.answered_health(well);
+    let attempt = Attempt::new(Deadline::after(check.timeout));
+    let answer = tokio::time::timeout(check.timeout, way.call(&request, attempt)).await;
+    is_well(protocol, answer.unwrap_or_else(|_| Err(Failure::deadline())))
+}
+
+fn note(guard: &Guard, member: &Member, well: bool) {
+    if well == member.is_sick() {
+        let (backend, target) = (&*guard.name, &*member.address);
+        tracing::info!(backend, target, well, "a target answered otherwise than before");
+    }
+}
+
+/// Begins to hear from each target that nobody hears from.
+fn hear_all(guarded: &Rc<Guarded>, check: &HealthCheck) {
+    for (member, way) in guarded.targets() {
+        let Some(watching) = member.watch() else { continue };
+        let hearing = hear(watching, way, guarded.guard().clone(), check.clone());
+        let gone = gone(Rc::downgrade(guarded), member, check.interval);
+        tokio::task::spawn_local(async move {
+            select(pin!(gone), pin!(hearing)).await;
+        });
+    }
+}
+
+/// Ends with the backend, or when the target is none of it any more.
+async fn gone(guarded: Weak<Guarded>, member: Arc<Member>, interval: Duration) {
+    while let Some(guarded) = guarded.upgrade() {
+        let members = guarded.guard().balancer.members();
+        if !members.iter().any(|it| Arc::ptr_eq(it, &member)) {
+            return;
         }
-    });
-    futures::future::join_all(each).await;
+        drop(guarded);
+        tokio::time::sleep(interval).await;
+    }
+}
+
+/// Hears from a target how it is, again and again: by `Watch`, and where it does not know that by `Check`.
+async fn hear(watching: Watching, way: Rc<dyn Backend>, guard: Arc<Guard>, check: HealthCheck) {
+    let member = watching.member();
+    let path: Arc<str> = "/grpc.health.v1.Health/Watch".into();
+    let mut knows_watch = true;
+    loop {
+        let well = if knows_watch {
+            let has_spoken = Cell::new(false);
+            let heard = |message: Bytes| {
+                has_spoken.set(true);
+                let well = serves(&message);
+                note(&guard, member, well);
+                member.says_health(well);
+            };
+            let mut listening = way.listen(&path, &heard);
+            // It says at once how it is, and then nothing for as long as that stays so.
+            let ended = match tokio::time::timeout(check.timeout, &mut listening).await {
+                Ok(ended) => ended,
+                Err(_) if has_spoken.get() => listening.await,
+                Err(_) => Failure::deadline(),
+            };
+            knows_watch = ended.code != tonic::Code::Unimplemented;
+            if !knows_watch {
+                continue;
+            }
+            false
+        } else {
+            ask(&*way, Protocol::Grpc, &check).await
+        };
+        note(&guard, member, well);
+        member.answered_health(well);
+        tokio::time::sleep(check.interval).await;
+    }
 }
 
 fn request(protocol: Protocol, check: &HealthCheck) -> Request {
@@ -73,17 +145,20 @@ fn is_well(protocol: Protocol, answer: Result<Reply, Failure>) -> bool {
     match (protocol, answer) {
         (Protocol::Http, answer) => answer.is_ok(),
         (Protocol::Grpc, Err(failure)) => failure.code == tonic::Code::Unimplemented,
-        (Protocol::Grpc, Ok(reply)) => {
-            let mut fields = Reader::new(&reply.body);
-            let mut status = 0;
-            while let Ok(Some((tag, value))) = fields.field() {
-                if tag.number() == 1 {
-                    status = value.bits();
-                }
-            }
-            status == SERVING
+        (Protocol::Grpc, Ok(reply)) => serves(&reply.body),
+    }
+}
+
+/// What a `HealthCheckResponse` says.
+fn serves(message: &[u8]) -> bool {
+    let mut fields = Reader::new(message);
+    let mut status = 0;
+    while let Ok(Some((tag, value))) = fields.field() {
+        if tag.number() == 1 {
+            status = value.bits();
         }
     }
+    status == SERVING
 }
 
 #[cfg(test)]

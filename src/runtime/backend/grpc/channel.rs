@@ -1,29 +1,28 @@
 //! HTTP/2 connections to one target: made when first needed, remade after loss, more of them where streams run out.
 //!
 //! A call takes a connection that has room for a stream, in turn. Where all are as full as the backend lets them be, another
-//! is opened, and calls wait in line meanwhile. Dropping [`Channels`] lets calls under way finish and then closes the
-//! connections.
+//! is opened, one after the other, and calls wait in line for whichever has room first. Dropping [`Channels`] lets calls under
+//! way finish and then closes the connections.
+//! Invariant: a connection has no call before the backend has said how many streams it takes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::{Builder, Connection, SendRequest};
-use h2::{Ping, PingPong, Reason};
+use futures::future::{FutureExt, select};
+use h2::Reason;
+use h2::client::SendRequest;
 use http::Uri;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
-use super::super::{Failure, Readiness, target};
-use super::next_link;
-use crate::plan::Target;
+use super::super::{Failure, Readiness};
+use super::{connection, next_link};
+use crate::plan::{Keepalive, Target};
 use crate::time::Instant;
 use crate::tls;
 
@@ -31,29 +30,40 @@ use crate::tls;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Connections to one target, where one is not enough.
 const MAX_CONNECTIONS: usize = 16;
-/// How long a connection in doubt has to answer a ping.
-const PONG_TIMEOUT: Duration = Duration::from_secs(5);
-/// What a backend may send on one stream before we have read any of it.
-const STREAM_WINDOW: u32 = 1 << 20;
-/// What it may send on all streams together.
-const CONNECTION_WINDOW: u32 = 16 << 20;
-/// Most replies then are one frame, which is not copied.
-const MAX_FRAME: u32 = 1 << 17;
-/// Cancelled streams whose late frames are dropped without a word.
-const MAX_REMEMBERED: usize = 1_024;
-/// Of the headers and trailers of a reply.
-const MAX_HEADERS: u32 = 64 << 10;
 
 /// The connections of one worker to one target.
 #[derive(Debug)]
 pub(super) struct Channels {
     target: Target,
     tls: Option<tls::Client>,
+    keepalive: Option<Keepalive>,
     all: RefCell<Vec<Rc<Channel>>>,
-    /// Tells of every end of [`State::Connecting`].
-    changed: Rc<Notify>,
+    line: Rc<Line>,
     /// Whose turn it is.
     turn: Cell<usize>,
+}
+
+/// Calls that wait for a connection.
+#[derive(Debug, Default)]
+struct Line {
+    /// Tells all of every end of [`State::Connecting`] and [`State::Ready`].
+    changed: Notify,
+    /// Tells the first of a stream that has ended.
+    room: Notify,
+    n_waiting: Cell<usize>,
+}
+
+/// A call in line.
+struct Waiting<'l>(&'l Line);
+
+/// What a call finds.
+enum Found {
+    /// A connection with room for it.
+    Room(Link),
+    /// Only such as have none.
+    Full,
+    /// No connection.
+    Nothing,
 }
 
 /// One connection.
@@ -61,8 +71,9 @@ pub(super) struct Channels {
 struct Channel {
     target: Target,
     tls: Option<tls::Client>,
+    keepalive: Option<Keepalive>,
     state: RefCell<State>,
-    changed: Rc<Notify>,
+    line: Rc<Line>,
     /// A handful of methods are called again and again.
     uris: RefCell<HashMap<Arc<str>, Uri>>,
 }
@@ -107,67 +118,108 @@ pub(super) struct Doubt {
 
 impl Channels {
     /// Connects nothing yet.
-    pub(super) fn new(target: &Target, tls: Option<&tls::Client>) -> Rc<Self> {
-        let changed = Rc::new(Notify::new());
-        let first = Channel::new(target, tls, &changed);
-        Rc::new(Self {
+    pub(super) fn new(target: &Target, tls: Option<&tls::Client>, keepalive: Option<Keepalive>) -> Rc<Self> {
+        let channels = Self {
             target: target.clone(),
             tls: tls.cloned(),
-            all: RefCell::new(vec![first]),
-            changed,
+            keepalive,
+            all: RefCell::default(),
+            line: Rc::default(),
             turn: Cell::new(0),
+        };
+        let first = channels.channel();
+        channels.all.borrow_mut().push(first);
+        Rc::new(channels)
+    }
+
+    fn channel(&self) -> Rc<Channel> {
+        Rc::new(Channel {
+            target: self.target.clone(),
+            tls: self.tls.clone(),
+            keepalive: self.keepalive,
+            state: RefCell::new(State::Idle),
+            line: self.line.clone(),
+            uris: RefCell::default(),
         })
     }
 
-    /// A connection; waits for one where none is. Fails with `Connect` where none can be had.
+    /// A connection with room for a stream; waits for one where none is. Fails with `Connect` where none can be had.
     pub(super) async fn link(&self) -> Result<Link, Failure> {
-        if let Some(link) = self.take() {
+        // Who came before goes first.
+        if self.line.n_waiting.get() == 0
+            && let Found::Room(link) = self.look()
+        {
             return Ok(link);
         }
-        self.connect();
+        // What is rare is boxed, so that every call's future stays small.
+        self.wait().boxed_local().await
+    }
+
+    async fn wait(&self) -> Result<Link, Failure> {
+        let mut in_line = self.line.n_waiting.get() > 0;
+        let _waiting = Waiting::begin(&self.line);
+        // Somebody has tried to connect since this call waits.
+        let mut tried = self.is_connecting();
         loop {
             // Created before looking, so that nothing that happens in between is missed.
-            let changed = self.changed.notified();
-            if let Some(link) = self.take() {
-                return Ok(link);
+            let changed = pin!(self.line.changed.notified());
+            let room = pin!(self.line.room.notified());
+            if !in_line {
+                match self.look() {
+                    Found::Room(link) => return Ok(link),
+                    Found::Full => {
+                        tried = false;
+                        if !self.is_connecting() {
+                            self.open_another();
+                        }
+                    }
+                    Found::Nothing if self.is_connecting() => tried = true,
+                    Found::Nothing => {
+                        if let Some(error) = self.trouble().filter(|_| tried) {
+                            return Err(Failure::connect(error));
+                        }
+                        self.connect();
+                        tried = true;
+                    }
+                }
             }
-            if self.readiness() != Readiness::Connecting {
-                return Err(Failure::connect(self.reason()));
-            }
-            changed.await;
+            in_line = false;
+            select(changed, room).await;
         }
     }
 
-    /// The next connection with room for a stream, or else the least busy one, while another is opened.
-    fn take(&self) -> Option<Link> {
+    /// The next connection with room for a stream.
+    fn look(&self) -> Found {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
-        let mut least: Option<Link> = None;
-        let (mut connecting, n_channels) = (false, self.all.borrow().len());
-        for at in (0..n_channels).map(|it| turn.wrapping_add(it) % n_channels) {
-            let channel = self.all.borrow().get(at)?.clone();
-            connecting |= matches!(*channel.state.borrow(), State::Connecting);
-            let Some(link) = channel.link() else { continue };
-            if link.has_room() {
-                return Some(link);
-            }
-            if least.as_ref().is_none_or(|it| link.n_streams() < it.n_streams()) {
-                least = Some(link);
+        let all = self.all.borrow();
+        let mut found = Found::Nothing;
+        for channel in (0..all.len()).filter_map(|it| all.get(turn.wrapping_add(it) % all.len())) {
+            match channel.look() {
+                Found::Nothing => {}
+                Found::Full => found = Found::Full,
+                room @ Found::Room(_) => return room,
             }
         }
-        if least.is_some() && !connecting {
-            self.open_another();
-        }
-        least
+        found
     }
 
+    fn is_connecting(&self) -> bool {
+        let all = self.all.borrow();
+        all.iter().any(|it| matches!(*it.state.borrow(), State::Connecting))
+    }
+
+    /// Opens one more, unless there are as many as there may be, or one could not be opened a moment ago.
     fn open_another(&self) {
         let mut all = self.all.borrow_mut();
-        let free = all.iter().find(|it| it.is_due()).cloned();
-        let channel = match free {
+        if all.iter().any(|it| it.is_down()) {
+            return;
+        }
+        let lost = all.iter().find(|it| it.is_lost()).cloned();
+        let channel = match lost {
             Some(lost) => lost,
             None if all.len() < MAX_CONNECTIONS => {
-                let another = Channel::new(&self.target, self.tls.as_ref(), &self.changed);
+                let another = self.channel();
                 all.push(another.clone());
                 another
             }
@@ -200,7 +252,7 @@ impl Channels {
     /// Waits while it is connecting.
     pub(super) async fn connected(&self) {
         loop {
-            let changed = self.changed.notified();
+            let changed = self.line.changed.notified();
             if self.readiness() != Readiness::Connecting {
                 return;
             }
@@ -208,48 +260,58 @@ impl Channels {
         }
     }
 
-    /// Why nothing is connected.
-    fn reason(&self) -> Arc<io::Error> {
-        let known = self.all.borrow().iter().find_map(|it| match &*it.state.borrow() {
+    /// Why something could not be connected.
+    fn trouble(&self) -> Option<Arc<io::Error>> {
+        self.all.borrow().iter().find_map(|it| match &*it.state.borrow() {
             State::Down { error, .. } => Some(error.clone()),
             State::Idle | State::Connecting | State::Ready { .. } => None,
-        });
-        known.unwrap_or_else(|| Arc::new(io::Error::from(io::ErrorKind::NotConnected)))
+        })
+    }
+}
+
+// === impl Waiting ===
+
+impl<'l> Waiting<'l> {
+    fn begin(line: &'l Line) -> Self {
+        line.n_waiting.set(line.n_waiting.get() + 1);
+        Self(line)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.n_waiting.set(self.0.n_waiting.get().saturating_sub(1));
     }
 }
 
 // === impl Channel ===
 
 impl Channel {
-    fn new(target: &Target, tls: Option<&tls::Client>, changed: &Rc<Notify>) -> Rc<Self> {
-        Rc::new(Self {
-            target: target.clone(),
-            tls: tls.cloned(),
-            state: RefCell::new(State::Idle),
-            changed: changed.clone(),
-            uris: RefCell::default(),
-        })
-    }
-
-    fn link(self: &Rc<Self>) -> Option<Link> {
+    /// A link, if there is room for one more call.
+    fn look(self: &Rc<Self>) -> Found {
         match &*self.state.borrow() {
+            // `SETTINGS_MAX_CONCURRENT_STREAMS` (RFC 9113 §6.5.2).
+            State::Ready { sender, n_streams, .. } if n_streams.get() >= sender.current_max_send_streams() => {
+                Found::Full
+            }
             State::Ready {
                 id,
                 sender,
                 doubt,
                 n_streams,
-            } => Some(Link::new(self, *id, (sender, doubt), n_streams)),
-            State::Idle | State::Connecting | State::Down { .. } => None,
+            } => Found::Room(Link::new(self, *id, (sender, doubt), n_streams)),
+            State::Idle | State::Connecting | State::Down { .. } => Found::Nothing,
         }
     }
 
-    /// Whether it is lost and may be tried again.
-    fn is_due(&self) -> bool {
-        match &*self.state.borrow() {
-            State::Idle => true,
-            State::Connecting | State::Ready { .. } => false,
-            State::Down { until, .. } => *until <= Instant::now(),
-        }
+    /// Whether it is not there, for whatever reason.
+    fn is_lost(&self) -> bool {
+        matches!(*self.state.borrow(), State::Idle | State::Down { .. })
+    }
+
+    /// Whether it could not be made a moment ago.
+    fn is_down(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Down { until, .. } if *until > Instant::now())
     }
 
     fn begin(self: &Rc<Self>) {
@@ -258,11 +320,20 @@ impl Channel {
     }
 
     async fn connect(self: Rc<Self>) {
-        let next = match connect(&self.target, self.tls.as_ref()).await {
-            Ok((sender, connection)) => {
+        let next = match connection::connect(&self.target, self.tls.as_ref()).await {
+            Ok((sender, mut connection)) => {
                 let id = next_link();
                 let doubt = Rc::new(Notify::new());
-                tokio::task::spawn_local(drive(connection, Rc::downgrade(&self), id, doubt.clone()));
+                let silent = connection::silence(connection.ping_pong(), doubt.clone(), self.keepalive);
+                let channel = Rc::downgrade(&self);
+                tokio::task::spawn_local(async move {
+                    connection::drive(&mut connection, silent).await;
+                    // What is still under way fails.
+                    drop(connection);
+                    if let Some(channel) = channel.upgrade() {
+                        channel.forget(id);
+                    }
+                });
                 let n_streams = Rc::new(Cell::new(0));
                 State::Ready {
                     id,
@@ -277,7 +348,7 @@ impl Channel {
             },
         };
         self.state.replace(next);
-        self.changed.notify_waiters();
+        self.line.changed.notify_waiters();
     }
 
     /// Forgets a connection that takes no more calls; those under way go on.
@@ -285,63 +356,8 @@ impl Channel {
         let current = matches!(&*self.state.borrow(), State::Ready { id, .. } if *id == connection);
         if current {
             self.state.replace(State::Idle);
+            self.line.changed.notify_waiters();
         }
-    }
-}
-
-async fn connect(
-    target: &Target,
-    tls: Option<&tls::Client>,
-) -> io::Result<(SendRequest<Bytes>, Connection<tls::Stream, Bytes>)> {
-    let stream = target::connect(target, tls).await?;
-    let handshake = Builder::new()
-        .enable_push(false)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(MAX_FRAME)
-        .max_header_list_size(MAX_HEADERS)
-        // Cancelled calls leave late frames behind. They are expected: no number of them is a reason to close the connection.
-        .max_concurrent_reset_streams(MAX_REMEMBERED)
-        .max_local_error_reset_streams(None)
-        .handshake(stream);
-    handshake.await.map_err(io::Error::other)
-}
-
-/// Moves the bytes of a connection until it ends, or until it leaves a ping unanswered.
-async fn drive<T>(mut connection: Connection<T, Bytes>, channel: Weak<Channel>, id: u64, doubt: Rc<Notify>)
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    let ping_pong = connection.ping_pong();
-    {
-        let mut connection = pin!(connection);
-        let mut silent = pin!(silence(ping_pong, &doubt));
-        // How it ended is known to the calls that were under way.
-        poll_fn(|cx| match connection.as_mut().poll(cx) {
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => silent.as_mut().poll(cx),
-        })
-        .await;
-        // Dropping the connection here fails what is still under way.
-    }
-    if let Some(channel) = channel.upgrade() {
-        channel.forget(id);
-    }
-}
-
-/// Ends when a connection that was in doubt has not answered a ping.
-async fn silence(ping_pong: Option<PingPong>, doubt: &Notify) {
-    let Some(mut ping_pong) = ping_pong else {
-        return std::future::pending().await;
-    };
-    loop {
-        doubt.notified().await;
-        let pong = tokio::time::timeout(PONG_TIMEOUT, ping_pong.ping(Ping::opaque())).await;
-        if !matches!(pong, Ok(Ok(_))) {
-            return;
-        }
-        // Backends count pings: one for each such span is enough.
-        tokio::time::sleep(PONG_TIMEOUT).await;
     }
 }
 
@@ -364,14 +380,9 @@ impl Link {
         }
     }
 
-    /// Calls on this connection, this one included.
-    fn n_streams(&self) -> usize {
-        self.n_streams.get()
-    }
-
-    /// Whether the backend takes this many streams at once (`SETTINGS_MAX_CONCURRENT_STREAMS`, RFC 9113 §6.5.2).
-    fn has_room(&self) -> bool {
-        self.n_streams() <= self.sender.current_max_send_streams()
+    /// Whether new calls may get this connection, as far as is known.
+    pub(super) fn is_current(&self) -> bool {
+        matches!(&*self.channel.state.borrow(), State::Ready { id, .. } if *id == self.id)
     }
 
     /// A handle for one request.
@@ -417,6 +428,10 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.n_streams.set(self.n_streams.get().saturating_sub(1));
+        let line = &self.channel.line;
+        if line.n_waiting.get() > 0 {
+            line.room.notify_one();
+        }
     }
 }
 

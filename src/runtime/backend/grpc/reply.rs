@@ -44,6 +44,41 @@ pub(super) async fn read(response: Response<RecvStream>, max_message: usize) -> 
     })
 }
 
+/// Hears each message of a streamed reply. Fails as [`read`] does, but for the number of messages.
+pub(super) async fn each(
+    response: Response<RecvStream>,
+    max_message: usize,
+    hear: &dyn Fn(Bytes),
+) -> Result<(), Failure> {
+    let (head, mut body) = response.into_parts();
+    if let Some(status) = head.headers.get(GRPC_STATUS) {
+        return failed(status.as_bytes(), &head.headers).map_or(Ok(()), Err);
+    }
+    if head.status != StatusCode::OK || !is_grpc(&head.headers) {
+        return Err(Failure::foreign_reply(head.status));
+    }
+    let mut all = BytesMut::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk.map_err(channel::failure_of)?;
+        let given_back = body.flow_control().release_capacity(chunk.len());
+        given_back.map_err(channel::failure_of)?;
+        all.extend_from_slice(&chunk);
+        while let Some(length) = expected(&all) {
+            if length > PREFIX + max_message {
+                return Err(Failure::reply_too_large());
+            }
+            if all.len() < length {
+                break;
+            }
+            hear(message(&all.split_to(length).freeze())?);
+        }
+    }
+    let trailers = body.trailers().await.map_err(channel::failure_of)?.unwrap_or_default();
+    let status = trailers.get(GRPC_STATUS);
+    let status = status.ok_or_else(|| Failure::bad_reply("the reply ended without a status"))?;
+    failed(status.as_bytes(), &trailers).map_or(Ok(()), Err)
+}
+
 fn is_grpc(headers: &HeaderMap) -> bool {
     let Some(content_type) = headers.get(CONTENT_TYPE) else {
         return false;

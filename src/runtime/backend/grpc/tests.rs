@@ -89,6 +89,7 @@ fn settings(ports: &[u16]) -> plan::Backend {
         balance: plan::Balance::RoundRobin,
         hash: None,
         health: plan::Health::default(),
+        keepalive: None,
         failover: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),

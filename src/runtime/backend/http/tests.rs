@@ -94,6 +94,7 @@ fn backend(port: u16) -> HttpBackend {
         balance: plan::Balance::default(),
         hash: None,
         health: plan::Health::default(),
+        keepalive: None,
         failover: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),

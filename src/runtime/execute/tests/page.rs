@@ -634,6 +634,7 @@ fn settings() -> plan::Backend {
         balance: plan::Balance::default(),
         hash: None,
         health: plan::Health::default(),
+        keepalive: None,
         failover: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),
