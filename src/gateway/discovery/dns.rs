@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, Record};
 
@@ -46,7 +47,10 @@ pub(super) async fn addresses(dns: &Dns, host: &str, port: u16) -> Result<Answer
 }
 
 async fn addresses_by(resolver: &TokioResolver, dns: &Dns, host: &str, port: u16) -> Result<Answer, String> {
-    let found = resolver.lookup_ip(host).await.map_err(|error| error.to_string())?;
+    let found = resolver
+        .lookup_ip(host)
+        .await
+        .map_err(|error| why(&error, "A or AAAA"))?;
     let ttl = least_ttl(found.as_lookup().answers());
     let target = |address: std::net::IpAddr| Target {
         authority: format!("{host}:{port}").into(),
@@ -65,7 +69,7 @@ async fn addresses_by(resolver: &TokioResolver, dns: &Dns, host: &str, port: u16
 /// Every address of every host that the SRV records of a name give.
 pub(super) async fn services(dns: &Dns, name: &str) -> Result<Answer, String> {
     let resolver = resolver(dns)?;
-    let found = resolver.srv_lookup(name).await.map_err(|error| error.to_string())?;
+    let found = resolver.srv_lookup(name).await.map_err(|error| why(&error, "SRV"))?;
     let mut ttl = least_ttl(found.answers());
     let mut targets = Vec::new();
     let mut trouble = None;
@@ -97,6 +101,17 @@ pub(super) async fn services(dns: &Dns, name: &str) -> Result<Answer, String> {
         None => kept_for(dns, ttl),
     };
     Ok(Answer { targets, kept_for })
+}
+
+/// Why there is no answer, in a sentence.
+fn why(error: &NetError, records: &str) -> String {
+    if error.is_nx_domain() {
+        "the name does not exist".to_owned()
+    } else if error.is_no_records_found() {
+        format!("the name has no {records} records")
+    } else {
+        error.to_string()
+    }
 }
 
 fn least_ttl(records: &[Record]) -> Duration {

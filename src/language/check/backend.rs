@@ -53,10 +53,14 @@ fn backend(
     });
     let max_message = written.max_message.as_ref().map_or(4 << 20, |it| it.value);
     let (targets, mut sources) = self::targets(targets, &gateway.discovery, diagnostics);
-    for source in &mut sources {
-        if let SourceKind::File { secure, .. } = &mut source.kind {
-            *secure = written.secure.is_some();
-        }
+    for source in sources.iter_mut().filter(|_| written.secure.is_some()) {
+        source.written = match &mut source.kind {
+            SourceKind::File { secure, .. } => {
+                *secure = true;
+                source.written.replacen("file:", "file+https:", 1).into()
+            }
+            _ => source.written.replacen("http://", "https://", 1).into(),
+        };
     }
     plan::Backend {
         name: written.name.value.clone(),
@@ -265,6 +269,7 @@ pub(super) fn url(name: &str, written: &str, timeout: Duration) -> Result<(plan:
         balance: plan::Balance::default(),
         hash: None,
         health: plan::Health::default(),
+        keepalive: None,
         failover: None,
         methods: Vec::new(),
         max_message: 1 << 20,

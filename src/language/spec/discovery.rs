@@ -223,16 +223,25 @@ impl Reader<'_> {
         let title = format!("`{written}` is not a target");
         let mut diagnostic = Diagnostic::new("bad-target", target.span, title);
         let head = target.value.split_once("://").map(|it| format!("{}://", it.0));
-        let heads = Scheme::ALL.iter().map(|it| it.1);
+        // Who names a source means one.
+        let is_source = |it: &str| it.contains('+');
+        let wanted = head.as_deref().is_some_and(is_source);
+        let heads = Scheme::ALL.iter().map(|it| it.1).filter(|it| is_source(it) == wanted);
         let near = head
             .as_deref()
             .and_then(|it| suggest::nearest(it, heads))
             .filter(|_| split.is_none());
         diagnostic = match near {
             Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+            None if target.value.starts_with("file+") => {
+                diagnostic.label("a file of targets is `file:targets.yaml`, or over TLS `file+https:targets.yaml`")
+            }
             None => diagnostic.label(format!("a target is `{form}`")),
         };
-        let is_bare = !target.value.contains("://") && target.value.parse::<http::uri::Authority>().is_ok();
+        let is_bare = split.is_none()
+            && !target.value.contains("://")
+            && !target.value.contains('+')
+            && target.value.parse::<http::uri::Authority>().is_ok();
         diagnostic.help = is_bare.then_some(format!("\"http://{written}\""));
         self.push(diagnostic);
         false

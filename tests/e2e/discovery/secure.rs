@@ -77,7 +77,7 @@ fn grpc_targets_come_and_go_without_a_failed_request() {
     list(&shops, &[0]);
     folder.write(
         "page.yaml",
-        "endpoint: GET /at\ncalls: { p: { grpc: hipstershop.ProductCatalogService/GetProduct, with: { id: \"'mug'\" } } }\nresponse: $p\n",
+        "endpoint: GET /at\ncalls: { p: { grpc: hipstershop.ProductCatalogService/GetProduct, request: { id: mug } } }\nresponse: $p\n",
     );
     let tree = std::env::current_dir()
         .expect("the repository")

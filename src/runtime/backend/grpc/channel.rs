@@ -6,15 +6,14 @@
 //! Invariant: a connection has no call before the backend has said how many streams it takes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{FutureExt, select};
+use futures::future::FutureExt;
 use h2::Reason;
 use h2::client::SendRequest;
 use http::Uri;
@@ -43,18 +42,21 @@ pub(super) struct Channels {
     turn: Cell<usize>,
 }
 
-/// Calls that wait for a connection.
+/// Calls that wait for a connection. The first of them looks for one, whenever something has changed.
 #[derive(Debug, Default)]
 struct Line {
-    /// Tells all of every end of [`State::Connecting`] and [`State::Ready`].
+    waiting: RefCell<VecDeque<Rc<Notify>>>,
+    /// Tells of every end of [`State::Connecting`] and [`State::Ready`].
     changed: Notify,
-    /// Tells the first of a stream that has ended.
-    room: Notify,
-    n_waiting: Cell<usize>,
+    /// Connections that could not be made.
+    n_failed: Cell<usize>,
 }
 
-/// A call in line.
-struct Waiting<'l>(&'l Line);
+/// A call in line. Dropped, the next one is the first.
+struct Waiting<'l> {
+    line: &'l Line,
+    turn: Rc<Notify>,
+}
 
 /// What a call finds.
 enum Found {
@@ -146,7 +148,7 @@ impl Channels {
     /// A connection with room for a stream; waits for one where none is. Fails with `Connect` where none can be had.
     pub(super) async fn link(&self) -> Result<Link, Failure> {
         // Who came before goes first.
-        if self.line.n_waiting.get() == 0
+        if self.line.is_empty()
             && let Found::Room(link) = self.look()
         {
             return Ok(link);
@@ -156,35 +158,22 @@ impl Channels {
     }
 
     async fn wait(&self) -> Result<Link, Failure> {
-        let mut in_line = self.line.n_waiting.get() > 0;
-        let _waiting = Waiting::begin(&self.line);
-        // Somebody has tried to connect since this call waits.
-        let mut tried = self.is_connecting();
+        let waiting = Waiting::begin(&self.line);
+        let n_failed = self.line.n_failed.get();
         loop {
-            // Created before looking, so that nothing that happens in between is missed.
-            let changed = pin!(self.line.changed.notified());
-            let room = pin!(self.line.room.notified());
-            if !in_line {
+            if waiting.is_first() {
                 match self.look() {
                     Found::Room(link) => return Ok(link),
-                    Found::Full => {
-                        tried = false;
-                        if !self.is_connecting() {
-                            self.open_another();
-                        }
+                    _ if self.is_connecting() => {}
+                    Found::Full => self.open_another(),
+                    // Whoever waited for a connection that could not be made fails with it.
+                    Found::Nothing if self.line.n_failed.get() != n_failed => {
+                        return Err(Failure::connect(self.reason()));
                     }
-                    Found::Nothing if self.is_connecting() => tried = true,
-                    Found::Nothing => {
-                        if let Some(error) = self.trouble().filter(|_| tried) {
-                            return Err(Failure::connect(error));
-                        }
-                        self.connect();
-                        tried = true;
-                    }
+                    Found::Nothing => self.connect(),
                 }
             }
-            in_line = false;
-            select(changed, room).await;
+            waiting.turn.notified().await;
         }
     }
 
@@ -261,11 +250,33 @@ impl Channels {
     }
 
     /// Why something could not be connected.
-    fn trouble(&self) -> Option<Arc<io::Error>> {
-        self.all.borrow().iter().find_map(|it| match &*it.state.borrow() {
+    fn reason(&self) -> Arc<io::Error> {
+        let known = self.all.borrow().iter().find_map(|it| match &*it.state.borrow() {
             State::Down { error, .. } => Some(error.clone()),
             State::Idle | State::Connecting | State::Ready { .. } => None,
-        })
+        });
+        known.unwrap_or_else(|| Arc::new(io::Error::from(io::ErrorKind::NotConnected)))
+    }
+}
+
+// === impl Line ===
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.waiting.borrow().is_empty()
+    }
+
+    /// Has the first call look again.
+    fn wake(&self) {
+        if let Some(first) = self.waiting.borrow().front() {
+            first.notify_one();
+        }
+    }
+
+    /// Says that a connection is there, or is not any more.
+    fn change(&self) {
+        self.changed.notify_waiters();
+        self.wake();
     }
 }
 
@@ -273,14 +284,26 @@ impl Channels {
 
 impl<'l> Waiting<'l> {
     fn begin(line: &'l Line) -> Self {
-        line.n_waiting.set(line.n_waiting.get() + 1);
-        Self(line)
+        let turn = Rc::<Notify>::default();
+        line.waiting.borrow_mut().push_back(turn.clone());
+        Self { line, turn }
+    }
+
+    fn is_first(&self) -> bool {
+        let waiting = self.line.waiting.borrow();
+        waiting.front().is_some_and(|it| Rc::ptr_eq(it, &self.turn))
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.n_waiting.set(self.0.n_waiting.get().saturating_sub(1));
+        if self.is_first() {
+            self.line.waiting.borrow_mut().pop_front();
+            // There may be room for more than one.
+            self.line.wake();
+        } else {
+            self.line.waiting.borrow_mut().retain(|it| !Rc::ptr_eq(it, &self.turn));
+        }
     }
 }
 
@@ -347,8 +370,11 @@ impl Channel {
                 error: Arc::new(error),
             },
         };
+        if let State::Down { .. } = next {
+            self.line.n_failed.set(self.line.n_failed.get().wrapping_add(1));
+        }
         self.state.replace(next);
-        self.line.changed.notify_waiters();
+        self.line.change();
     }
 
     /// Forgets a connection that takes no more calls; those under way go on.
@@ -356,7 +382,7 @@ impl Channel {
         let current = matches!(&*self.state.borrow(), State::Ready { id, .. } if *id == connection);
         if current {
             self.state.replace(State::Idle);
-            self.line.changed.notify_waiters();
+            self.line.change();
         }
     }
 }
@@ -428,10 +454,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.n_streams.set(self.n_streams.get().saturating_sub(1));
-        let line = &self.channel.line;
-        if line.n_waiting.get() > 0 {
-            line.room.notify_one();
-        }
+        self.channel.line.wake();
     }
 }
 

@@ -106,7 +106,10 @@ fn head() -> Response<()> {
 }
 
 fn answer(mut respond: SendResponse<Bytes>) {
-    let mut stream = respond.send_response(head(), false).unwrap();
+    // Who asked may be gone.
+    let Ok(mut stream) = respond.send_response(head(), false) else {
+        return;
+    };
     stream.send_data(frame(b"yes").unwrap(), false).unwrap();
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
@@ -358,9 +361,9 @@ fn a_call_in_line_takes_whatever_is_free_first_and_none_is_passed_over() {
         )
         .await;
         let order = order.into_inner();
-        // Of 200 in line behind 16 connections nobody is overtaken by more than a few rounds.
-        let farthest = order.iter().enumerate().map(|(at, it)| at.abs_diff(*it)).max();
-        assert!(farthest.is_some_and(|it| it <= 64), "{order:?}");
+        // They began one after the other, at most 16 at once: who is done has been overtaken by those beside it only.
+        let overtaken = order.iter().enumerate().all(|(at, it)| at.abs_diff(*it) <= 32);
+        assert!(overtaken, "{order:?}");
         assert!(seen.connections.get() <= 16);
     });
 }
@@ -541,7 +544,7 @@ fn a_target_that_is_silent_when_it_should_say_how_it_is_is_sick() {
         let (listener, port) = listener().await;
         tokio::task::spawn_local(async move {
             let (socket, _) = listener.accept().await.unwrap();
-            let mut connection = h2::server::handshake::<_, Bytes>(socket).await.unwrap();
+            let mut connection = h2::server::handshake(socket).await.unwrap();
             let mut held = Vec::new();
             while let Some(Ok((_, respond))) = connection.accept().await {
                 held.push(respond);
