@@ -114,7 +114,9 @@ fn spread(balancer: &Balancer) -> Vec<usize> {
             members[going.pop_front().unwrap()].load.end();
         }
     }
-    going.iter().for_each(|it| members[*it].load.end());
+    for at in going {
+        members[at].load.end();
+    }
     counts
 }
 
