@@ -196,8 +196,10 @@ pub struct Waiting {
 pub struct Recipe {
     /// For the whole request.
     pub timeout: Duration,
-    /// How often it may be asked for.
+    /// How often it may be asked for: counted before anybody is asked who they are.
     pub limits: Vec<LimitIndex>,
+    /// The same, by who asks: counted once that is known.
+    pub limits_by_claim: Vec<LimitIndex>,
     /// What is read from the request; their slots are the first of the frame.
     pub inputs: Inputs,
     /// `allow:`, over those inputs that do not come from the body: 403 where it is not true.

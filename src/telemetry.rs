@@ -315,13 +315,6 @@ impl Metrics {
             metrics.unstored.clone(),
         );
         registry.register("cache_tags_dropped", "Tags that were dropped", metrics.dropped.clone());
-        registry.register(
-            "rate_limited",
-            "Requests that a limit counted, admitted or refused",
-            metrics.rate_limited.clone(),
-        );
-        let gone = metrics.redis_gone.clone();
-        registry.register("redis_gone", "1 while Redis does not answer and limits are local", gone);
         registry.register("reloads", "Reloads", metrics.reloads.clone());
         let pending = metrics.reload_pending.clone();
         registry.register(
@@ -333,6 +326,7 @@ impl Metrics {
         metrics.register_of_connections(&mut registry);
         metrics.register_of_auth(&mut registry);
         metrics.register_of_backends(&mut registry);
+        metrics.register_of_limits(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -366,6 +360,16 @@ impl Metrics {
             "Keys of issuers that were fetched, or not",
             self.auth_keys.clone(),
         );
+    }
+
+    fn register_of_limits(&self, registry: &mut Registry) {
+        registry.register(
+            "rate_limited",
+            "Requests that a limit counted, admitted or refused",
+            self.rate_limited.clone(),
+        );
+        let gone = self.redis_gone.clone();
+        registry.register("redis_gone", "1 while Redis does not answer and limits are local", gone);
     }
 
     /// Those whose numbers are kept elsewhere and copied when they are read.

@@ -2,6 +2,8 @@
 //!
 //! Keys are shown as their digests, since they tell who somebody is; whoever knows a key can ask for it.
 
+use std::sync::Arc;
+
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
@@ -64,9 +66,14 @@ pub(super) async fn usage(State(pages): State<Pages>, RawQuery(query): RawQuery)
     let Some(wanted) = find("limit") else {
         return (StatusCode::BAD_REQUEST, "expected ?limit=NAME, and perhaps &key=TEXT\n").into_response();
     };
-    let snapshot = pages.shared.snapshot.load_full();
-    let limit = snapshot.plan.rate_limits.iter().find(|it| *it.id == wanted);
-    let Some((limit, quotas)) = limit.map(|it| (it, quotas(it))).filter(|it| !it.1.is_empty()) else {
+    let found = {
+        let snapshot = pages.shared.snapshot.load();
+        let limit = snapshot.plan.rate_limits.iter().find(|it| *it.id == wanted);
+        limit
+            .map(|it| (it.id.clone(), quotas(it)))
+            .filter(|it| !it.1.is_empty())
+    };
+    let Some((limit, quotas)) = found else {
         return (StatusCode::NOT_FOUND, "there is no limit of this name with a quota\n").into_response();
     };
     let now = time::since_epoch().as_secs();
@@ -77,7 +84,7 @@ pub(super) async fn usage(State(pages): State<Pages>, RawQuery(query): RawQuery)
             continue;
         };
         let (starts, ends) = period::around(length, now);
-        let (mut keys, source) = used(&pages, limit, (starts, ends)).await;
+        let (mut keys, source) = used(pages.clone(), limit.clone(), (starts, ends)).await;
         keys.retain(|it| key.as_ref().is_none_or(|wanted| it.0 == *wanted));
         keys.truncate(MOST);
         let keys: Vec<Value> = keys
@@ -93,7 +100,7 @@ pub(super) async fn usage(State(pages): State<Pages>, RawQuery(query): RawQuery)
             "keys": keys,
         }));
     }
-    of_json(&json!({ "limit": &*limit.id, "periods": periods }))
+    of_json(&json!({ "limit": &*limit, "periods": periods }))
 }
 
 /// The quotas of a limit, that of its default first.
@@ -106,17 +113,17 @@ fn quotas(limit: &RateLimit) -> Vec<Quota> {
 }
 
 /// What each key has used, most first, and where that was counted.
-async fn used(pages: &Pages, limit: &RateLimit, (starts, ends): (u64, u64)) -> (Vec<(String, u64)>, &'static str) {
+async fn used(pages: Pages, limit: Arc<str>, (starts, ends): (u64, u64)) -> (Vec<(String, u64)>, &'static str) {
     let Shared { hall, .. } = &*pages.shared;
     if let Some(shared) = &hall.redis {
-        let limit = Hashed::of(limit.id.as_bytes());
+        let limit = Hashed::of(limit.as_bytes());
         let asked = rate::shared::usages(shared, &pages.link, &hall.metrics, limit, starts).await;
         if let Some(mut all) = asked {
             all.sort_unstable_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
             return (all, "by all gateways");
         }
     }
-    let here = rate::usages(&hall.counts, &limit.id).into_iter();
+    let here = rate::usages(&hall.counts, &limit).into_iter();
     let of_period = here.filter(|it| it.1.ends == ends);
     (of_period.map(|it| (it.0.hex(), it.1.used)).collect(), "by this gateway")
 }

@@ -7,7 +7,12 @@ use crate::plan::{LimitIndex, Period, Plan, RateLimit, Recipe, Rule};
 /// The limits that a request of an endpoint counts for, in the order in which they are asked.
 pub(super) fn of<'p>(plan: &'p Plan, recipe: &Recipe) -> Vec<&'p RateLimit> {
     let at = |it: &LimitIndex| plan.rate_limits.get(it.0);
-    plan.limits.iter().chain(&recipe.limits).filter_map(at).collect()
+    plan.limits
+        .iter()
+        .chain(&recipe.limits)
+        .chain(&recipe.limits_by_claim)
+        .filter_map(at)
+        .collect()
 }
 
 /// Its name, how often, and who is counted apart.

@@ -101,8 +101,7 @@ pub fn check_reading(
     balance::check(&world, &mut plan_backends, diagnostics);
     let access = gate::access(&world, diagnostics);
     gate::named_limits(&world, diagnostics);
-    let written = &gateway.limits.rate_limit;
-    let limits = gate::limits_of(&world, written, ("gateway", "gateway"), diagnostics);
+    let limits = gate::limits_of_all(&world, diagnostics);
     let auth = auth::providers(gateway, sources, &mut plan_backends, diagnostics);
     let fragments = fragment::check_all(&mut world, compositions, diagnostics);
     let mut table = endpoint::Table::default();

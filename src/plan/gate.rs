@@ -178,6 +178,14 @@ fn is_in<T: Ord + Copy>(ranges: &[(T, T)], address: T) -> bool {
     behind.checked_sub(1).is_some_and(|at| address <= ranges[at].1)
 }
 
+impl RateLimit {
+    /// Whether who asks has to be known before it is counted.
+    pub fn is_by_claim(&self) -> bool {
+        let by = self.tiers.as_ref().map(|it| &it.by);
+        self.key.iter().chain(by).any(|it| !it.inputs.claims.is_empty())
+    }
+}
+
 impl NetworkAccess {
     /// True where some clients may not ask: what they are told is not for everybody.
     pub fn restricts(&self) -> bool {

@@ -53,13 +53,14 @@ pub async fn admit(
     limits: &[LimitIndex],
     parts: &Parts,
     around: Around<'_>,
-    said: &mut Said,
+    said: &mut Option<Box<Said>>,
 ) -> Result<(), Refusal> {
     let demands = demands(running, limits, parts, around);
     let (verdicts, store) = match shared::ask(running, &demands).await {
         Some(verdicts) => (verdicts, "redis"),
         None => (ask_here(&running.hall.counts, &demands), "local"),
     };
+    let said = said.get_or_insert_default();
     let mut refused: Option<(&Demand<'_>, u64)> = None;
     for (demand, verdict) in demands.iter().zip(&verdicts) {
         said.add(demand, verdict);

@@ -30,7 +30,15 @@ pub struct Shared {
 
 /// A connection, as soon as somebody needs it.
 #[derive(Default)]
-pub struct Link(Mutex<Option<MultiplexedConnection>>);
+pub struct Link(Mutex<Held>);
+
+/// What a link holds.
+#[derive(Default)]
+struct Held {
+    connection: Option<MultiplexedConnection>,
+    /// Counts connections up.
+    number: u64,
+}
 
 impl Shared {
     /// `None` where the address is none, which is logged.
@@ -62,16 +70,26 @@ impl Shared {
     }
 
     /// Asks it something; `None` where it is gone, or fails now.
-    pub async fn ask<T>(
+    pub async fn ask<T, F: Future<Output = Result<T, RedisError>>>(
         &self,
         link: &Link,
         metrics: &Metrics,
-        question: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
+        question: impl Fn(MultiplexedConnection) -> F,
     ) -> Option<T> {
         if !self.may_ask() {
             return None;
         }
-        let asked = async { question(link.connection(self).await?).await };
+        let asked = async {
+            let (connection, number, is_new) = link.connection(self).await?;
+            match question(connection).await {
+                // It was closed since it was last used: that says nothing of a new one.
+                Err(error) if !is_new && !is_about_the_question(&error) => {
+                    link.forget(number).await;
+                    question(link.connection(self).await?.0).await
+                }
+                answer => answer,
+            }
+        };
         let failure = match tokio::time::timeout(self.settings.timeout, asked).await {
             Ok(Ok(answer)) => {
                 if self.is_gone.swap(false, Ordering::Relaxed) {
@@ -82,13 +100,13 @@ impl Shared {
             }
             Ok(Err(error)) => {
                 if !is_about_the_question(&error) {
-                    link.drop_connection().await;
+                    link.forget(u64::MAX).await;
                 }
                 error.category().to_owned()
             }
             Err(_) => {
                 // Whoever is not heard of any more may never be again on this connection.
-                link.drop_connection().await;
+                link.forget(u64::MAX).await;
                 "no answer in time".to_owned()
             }
         };
@@ -120,10 +138,11 @@ impl Shared {
 }
 
 impl Link {
-    async fn connection(&self, shared: &Shared) -> Result<MultiplexedConnection, RedisError> {
+    /// The connection, its number, and whether nobody has used it yet.
+    async fn connection(&self, shared: &Shared) -> Result<(MultiplexedConnection, u64, bool), RedisError> {
         let mut held = self.0.lock().await;
-        if let Some(connection) = &*held {
-            return Ok(connection.clone());
+        if let Some(connection) = &held.connection {
+            return Ok((connection.clone(), held.number, false));
         }
         let timeout = Some(shared.settings.timeout);
         let config = AsyncConnectionConfig::new()
@@ -133,12 +152,17 @@ impl Link {
             .client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        *held = Some(connection.clone());
-        Ok(connection)
+        held.connection = Some(connection.clone());
+        held.number += 1;
+        Ok((connection, held.number, true))
     }
 
-    async fn drop_connection(&self) {
-        self.0.lock().await.take();
+    /// Lets the connection go, unless it is a later one than that of this number.
+    async fn forget(&self, number: u64) {
+        let mut held = self.0.lock().await;
+        if held.number <= number {
+            held.connection = None;
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod respond;
 pub mod trace;
 mod validate;
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
@@ -43,7 +44,7 @@ use super::select::Selected;
 use super::snapshot::Running;
 use super::watch::Event;
 use crate::expr::Value;
-use crate::plan::{self, Endpoint, EndpointIndex, Errors, Recipe, Who};
+use crate::plan::{self, Endpoint, EndpointIndex, Errors, LimitIndex, Recipe, Who};
 use crate::schema::path_template::Match;
 use crate::time::Deadline;
 
@@ -66,7 +67,7 @@ where
     let trace = Rc::new(Trace::of(&parts.headers));
     let remote_ip = client::address(&running.snapshot.plan.access, &parts.headers, peer.address);
     let mut line = Line::begin(&running, &parts, &trace, remote_ip);
-    let mut said = Said::default();
+    let mut said = None;
     let answered = {
         // Pinned where it stands: as an argument it would be copied.
         let answering = pin!(phases(&running, (&parts, &peer), body, &trace, &mut line, &mut said));
@@ -89,7 +90,9 @@ where
             refusal.problem(errors).into_response(parts.uri.path(), &trace)
         }
     };
-    said.write(response.headers_mut());
+    if let Some(said) = said {
+        said.write(response.headers_mut());
+    }
     respond::finish(&mut response, &parts.method, &trace);
     line.end(response.status());
     response
@@ -101,7 +104,7 @@ async fn phases<B>(
     body: B,
     trace: &Rc<Trace>,
     line: &mut Line,
-    said: &mut Said,
+    said: &mut Option<Box<Said>>,
 ) -> Result<Response, Refusal>
 where
     B: Body<Data = Bytes> + Unpin + 'static,
@@ -109,18 +112,9 @@ where
 {
     // May this client ask at all, and does it not ask too often?
     let plan = &running.snapshot.plan;
-    let known = input::Around {
-        captures: &[],
-        body: &Bytes::new(),
-        id: trace.request_id(),
-        remote_ip: line.remote_ip(),
-        claims: None,
-    };
-    gate::access(&plan.access, parts, known)?;
-    if !plan.limits.is_empty() {
-        // Boxed, as it is rare: the future of a request is copied.
-        Box::pin(rate::admit(running, &plan.limits, parts, known, said)).await?;
-    }
+    let remote_ip = line.remote_ip();
+    gate::access(&plan.access, parts, known(trace, remote_ip))?;
+    limited(running, &plan.limits, (parts, known(trace, remote_ip)), said).await?;
 
     // Which endpoint?
     let (index, endpoint, captures) = match route(plan, parts)? {
@@ -129,11 +123,8 @@ where
     };
     line.endpoint(index);
     let deadline = Deadline::after(endpoint.recipe.as_ref().map_or(USUAL, |it| it.timeout));
-    if let Ok(recipe) = &endpoint.recipe
-        && !recipe.limits.is_empty()
-    {
-        Box::pin(rate::admit(running, &recipe.limits, parts, known, said)).await?;
-    }
+    let limits = endpoint.recipe.as_ref().map_or(&[][..], |it| &it.limits);
+    limited(running, limits, (parts, known(trace, remote_ip)), said).await?;
 
     // Is there room?
     let changes = endpoint.recipe.as_ref().is_ok_and(|it| it.changes);
@@ -159,8 +150,9 @@ where
     let head = input::Around {
         captures: &captures,
         claims: identity.as_ref().map(|it| &it.claims),
-        ..known
+        ..known(trace, remote_ip)
     };
+    limited(running, &recipe.limits_by_claim, (parts, head), said).await?;
     let reading = input::Reading::head(&recipe.inputs, parts, head);
     allowed(
         running,
@@ -193,6 +185,7 @@ where
         (inputs.map_err(Refusal::BadInputs)?, None)
     };
     let hashes = input::hashes(&running.snapshot.plan.backends, parts, around);
+    drop(identity);
     let query = parts.uri.query().map(str::to_owned);
     let incoming = Incoming { captures, query, body };
     let mut asked = Asked {
@@ -320,6 +313,31 @@ impl Asked {
     }
 }
 
+/// Counts a request for limits, where there are any. Boxed, as that is rare: the future of a request is copied.
+async fn limited(
+    running: &Running,
+    limits: &[LimitIndex],
+    (parts, around): (&Parts, input::Around<'_>),
+    said: &mut Option<Box<Said>>,
+) -> Result<(), Refusal> {
+    if limits.is_empty() {
+        return Ok(());
+    }
+    Box::pin(rate::admit(running, limits, parts, around, said)).await
+}
+
+/// What is known of a request before it is known what it asks for, and who asks.
+fn known(trace: &Trace, remote_ip: IpAddr) -> input::Around<'_> {
+    static NO_BODY: Bytes = Bytes::new();
+    input::Around {
+        captures: &[],
+        body: &NO_BODY,
+        id: trace.request_id(),
+        remote_ip,
+        claims: None,
+    }
+}
+
 enum Routed<'p> {
     Endpoint(EndpointIndex, &'p Endpoint, Vec<String>),
     /// OPTIONS of a path whose endpoints take these.
@@ -399,6 +417,6 @@ mod tests {
         fn size<F>(_: fn(Rc<Running>, Asking, Rc<Peer>) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size(handle) <= 5_120, "{} bytes", size(handle));
+        assert!(size(handle) <= 5_376, "{} bytes", size(handle));
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn check(world: &World<'_>, backends: &mut [Backend], diagnostics: &m
 }
 
 fn hash_by(world: &World<'_>, written: &Expression, diagnostics: &mut Diagnostics) -> Option<OfRequest> {
-    of_request(world, written, diagnostics, |unit, scope| {
+    of_request(world, written, None, diagnostics, |unit, scope| {
         let checked = unit.expression(written, scope)?;
         let scalar = matches!(
             checked.ty.kind,

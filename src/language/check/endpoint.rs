@@ -217,7 +217,8 @@ fn recipe(
         raw_body: bound.as_ref().is_some_and(|it| it.is_raw()),
     };
     let place = format!("{} {}", method.value, path.value);
-    let limits = gate::limits_of(world, &written.rate_limit, ("endpoint", &place), diagnostics);
+    let who = (&*place, &access.who);
+    let (limits, limits_by_claim) = gate::limits_of_endpoint(world, &written.rate_limit, who, diagnostics);
     assemble(world, &outline, &setting, diagnostics, |unit, inputs| {
         let mut graph = unit.graph(ROOT, &Facts::new(), bound.as_ref());
         graph.require = unit.requires();
@@ -242,6 +243,7 @@ fn recipe(
         Recipe {
             timeout,
             limits,
+            limits_by_claim,
             allow: unit.allow(),
             inputs,
             graph,

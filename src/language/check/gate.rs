@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claims::Asked;
 use super::of_request::of_request;
 use super::world::World;
 use crate::expr::TypeKind;
@@ -11,13 +12,15 @@ use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{Span, Spanned};
 use crate::language::spec::gate::{LimitEntry, RateLimit, Rule};
 use crate::language::spec::{Condition, Expression, Name};
-use crate::plan::{self, LimitIndex, NetworkAccess, Networks, OfRequest, Origin};
+use crate::plan::{self, LimitIndex, NetworkAccess, Networks, OfRequest, Origin, ProviderIndex, Who};
 use crate::schema::suggest::did_you_mean;
 
 /// Limits while they are put together: those of `rate_limits:` first, then those written where they count.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     all: Vec<plan::RateLimit>,
+    /// Those of every request that has somebody who asks.
+    of_all: Vec<LimitIndex>,
     /// By name; `None` where something is wrong with it.
     named: Vec<(Name, Option<LimitIndex>)>,
     used: BTreeSet<usize>,
@@ -71,7 +74,7 @@ fn refusal(world: &World<'_>, written: &Condition, diagnostics: &mut Diagnostics
         }
     };
     is_known(expression, "who may ask is decided", &["request", "vars"], diagnostics)?;
-    let condition = of_request(world, expression, diagnostics, |unit, scope| {
+    let condition = of_request(world, expression, None, diagnostics, |unit, scope| {
         unit.condition(written, scope)
     })?;
     Some((condition, world.origin(expression.whole())))
@@ -105,7 +108,7 @@ pub(super) fn named_limits(world: &World<'_>, diagnostics: &mut Diagnostics) {
 }
 
 /// The limits of `rate_limit:`. `place` tells their counters from those of other places.
-pub(super) fn limits_of(
+fn limits_of(
     world: &World<'_>,
     written: &[LimitEntry],
     place: (&str, &str),
@@ -138,7 +141,50 @@ pub(super) fn limits_of(
     indexes
 }
 
+/// The limits of every request: those that are counted before it is known who asks. The others are each endpoint's.
+pub(super) fn limits_of_all(world: &World<'_>, diagnostics: &mut Diagnostics) -> Vec<LimitIndex> {
+    let all = limits_of(
+        world,
+        &world.gateway.limits.rate_limit,
+        ("gateway", "gateway"),
+        diagnostics,
+    );
+    let mut limits = world.limits.borrow_mut();
+    let (by_claim, before) = all.into_iter().partition(|it| limits.is_by_claim(*it));
+    limits.of_all = by_claim;
+    before
+}
+
+/// The limits of an endpoint: those that are counted before it is known who asks, and the others.
+pub(super) fn limits_of_endpoint(
+    world: &World<'_>,
+    written: &[LimitEntry],
+    (place, who): (&str, &Who),
+    diagnostics: &mut Diagnostics,
+) -> (Vec<LimitIndex>, Vec<LimitIndex>) {
+    let own = limits_of(world, written, ("endpoint", place), diagnostics);
+    let limits = world.limits.borrow();
+    let (mut by_claim, before): (Vec<_>, Vec<_>) = own.into_iter().partition(|it| limits.is_by_claim(*it));
+    if *who != Who::Anyone {
+        by_claim.splice(0..0, limits.of_all.iter().copied());
+    } else if let (Some(index), Some(first)) = (by_claim.first(), written.first()) {
+        let span = match first {
+            LimitEntry::Named(name) => name.span,
+            LimitEntry::Inline(it) => it.span,
+        };
+        let name = limits.all.get(index.0).map(|it| it.name.clone()).unwrap_or_default();
+        let title = format!("`{name}` counts by who asks, and this endpoint asks nobody who they are");
+        let label = "all would be counted together: a limit by `request.remote_ip`, or `auth:`";
+        diagnostics.push(Diagnostic::new("no-auth", span, title).label(label));
+    }
+    (before, by_claim)
+}
+
 impl Limits {
+    fn is_by_claim(&self, index: LimitIndex) -> bool {
+        self.all.get(index.0).is_some_and(plan::RateLimit::is_by_claim)
+    }
+
     fn add(&mut self, limit: plan::RateLimit) -> LimitIndex {
         self.all.push(limit);
         LimitIndex(self.all.len() - 1)
@@ -238,8 +284,19 @@ fn key_of(world: &World<'_>, written: &Expression, diagnostics: &mut Diagnostics
 
 /// Something that has one form as text.
 fn text_of(world: &World<'_>, written: &Expression, what: &str, diagnostics: &mut Diagnostics) -> Option<OfRequest> {
-    is_known(written, "requests are counted", &["request", "vars"], diagnostics)?;
-    of_request(world, written, diagnostics, |unit, scope| {
+    is_known(
+        written,
+        "requests are counted",
+        &["auth", "request", "vars"],
+        diagnostics,
+    )?;
+    // Whoever may ask, and nobody in particular.
+    let anybody = Who::AnyOf {
+        providers: (0..world.auth.len()).map(ProviderIndex).collect(),
+        visitors: true,
+    };
+    let asked = Asked::of(&anybody, &world.auth).filter(|_| !world.auth.is_empty());
+    of_request(world, written, asked, diagnostics, |unit, scope| {
         let checked = unit.expression(written, scope)?;
         let scalar = matches!(
             checked.ty.kind,

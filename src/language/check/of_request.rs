@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::assemble::{Setting, assemble};
+use super::claims::Asked;
 use super::outline::{Outline, ROOT};
 use super::param::Origin;
 use super::unit::{Purpose, Scope, Unit};
@@ -12,10 +13,11 @@ use crate::language::diagnostic::Diagnostics;
 use crate::language::spec::{Composition, Errors, Expression, Head, Json, Template, TemplateKind};
 use crate::plan::OfRequest;
 
-/// Checks one; `check` does it, and says what is wrong where it gives `None`.
+/// Checks one, over claims as well where `asked` says who may be asked for them; `check` does it, and says what is wrong where it gives `None`.
 pub(super) fn of_request(
     world: &World<'_>,
     written: &Expression,
+    asked: Option<Asked>,
     diagnostics: &mut Diagnostics,
     check: impl FnOnce(&mut Unit<'_, '_>, &Scope) -> Option<Checked>,
 ) -> Option<OfRequest> {
@@ -25,7 +27,7 @@ pub(super) fn of_request(
         &composition,
         Vec::new(),
         (world.sources, &vars),
-        (None, &world.auth),
+        (asked, &world.auth),
         diagnostics,
     );
     let setting = Setting {

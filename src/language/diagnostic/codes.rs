@@ -169,7 +169,7 @@ pub const CODES: &[Code] = &[
     code("not-idempotent", "this call may change something twice",
         "Only idempotent calls are retried and hedged: safe ones, HTTP PUT and DELETE, and gRPC methods with `idempotency_level`. Say `safe: true` if it changes nothing, or `retry: { unsafe: true }` if twice does no harm. What was provably not sent is repeated anyway."),
     code("not-known-yet", "this is not known when requests are counted or refused",
-        "Who may ask, and how often, is decided before params and body are read. Only `request` and `vars` are in scope."),
+        "Who may ask, and how often, is decided before params and body are read. Only `request` and `vars` are in scope, and `auth` for limits."),
     code("not-safe", "this call changes something",
         "Only safe calls are cached and merged: HTTP GET and HEAD, and gRPC methods that the backend's `safe:` names. Say `safe: true` if you know it."),
     code("not-yet", "not available in this version",

@@ -273,7 +273,7 @@ fn headers(plan: &Plan, recipe: &Recipe) -> Vec<Header> {
 }
 
 fn is_limited(plan: &Plan, recipe: &Recipe) -> bool {
-    !plan.limits.is_empty() || !recipe.limits.is_empty()
+    !(plan.limits.is_empty() && recipe.limits.is_empty() && recipe.limits_by_claim.is_empty())
 }
 
 /// Calls whose failure leaves a response degraded, by name.

@@ -47,7 +47,8 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
             }
         }
     }
-    let question = async |mut connection| call.invoke_async::<Vec<i64>>(&mut connection).await;
+    let call = &call;
+    let question = move |mut connection| async move { call.invoke_async::<Vec<i64>>(&mut connection).await };
     let reply = shared.ask(&running.link, &hall.metrics, question).await;
     let reply = reply.filter(|it| it.len() == demands.len() * 3);
     let Some(reply) = reply else {
@@ -111,8 +112,10 @@ pub async fn usages(
     limit: Hashed,
     starts: u64,
 ) -> Option<Vec<(String, u64)>> {
-    let key = quota_key(shared, limit, starts);
-    let question = async |mut connection| redis::cmd("HGETALL").arg(key).query_async(&mut connection).await;
+    let mut command = redis::cmd("HGETALL");
+    command.arg(quota_key(shared, limit, starts));
+    let command = &command;
+    let question = move |mut connection| async move { command.query_async(&mut connection).await };
     shared.ask(link, metrics, question).await
 }
 

@@ -539,6 +539,7 @@ impl Page {
         let (template, needs, _) = self.calls.result.take().unwrap();
         let recipe = Recipe {
             limits: Vec::new(),
+            limits_by_claim: Vec::new(),
             allow: None,
             private: false,
             timeout: self.timeout,
