@@ -92,7 +92,11 @@ impl Gateway {
         let hall = Hall::new(plan.settings.cache_memory, plan.settings.redis.as_ref());
         certificates::publish(&plan, None, &hall.metrics);
         let snapshot = ArcSwap::from_pointee(Snapshot::new(plan, None));
-        let shared = Arc::new(Shared { snapshot, hall });
+        let shared = Arc::new(Shared {
+            snapshot,
+            hall,
+            addresses: Arc::default(),
+        });
         let mut discovery = Discovery::default();
         discovery.follow(&shared.snapshot.load().guards, &shared);
         discovery::settled(&shared.snapshot.load().guards).await;

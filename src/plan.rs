@@ -7,6 +7,7 @@ mod auth;
 mod backend;
 mod call;
 pub mod code;
+mod edge;
 mod gate;
 mod input;
 mod mask;
@@ -36,6 +37,7 @@ pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,
     HttpCall, JsonReply, Mask, Otherwise, PathPart, ReplyCheck, Require, Start,
 };
+pub use edge::{Compression, Cors, Origins, Site, Standing};
 pub use gate::{ClientHeader, NetworkAccess, Networks, OfRequest, Period, Quota, Rate, RateLimit, Redis, Rule, Tiers};
 pub use input::{Absent, Body, BodyMember, Constraint, GivenFields, Inputs, Location, Param, RequestPart};
 pub use mask::Used;
@@ -124,9 +126,19 @@ pub struct Settings {
     pub tls: Option<tls::Server>,
     /// The networks whose connections begin with a header of the PROXY protocol, which all do then.
     pub proxy_protocol: Option<Vec<IpNet>>,
+    /// `None` where pages of other origins get nothing.
+    pub cors: Option<Cors>,
+    /// `None` where responses are sent as they are.
+    pub compression: Option<Compression>,
+    /// Headers that every response has, unless it has one of that name.
+    pub headers: Vec<Standing>,
     pub max_headers: usize,
+    pub max_header_count: usize,
+    pub max_uri: usize,
     pub max_body: usize,
     pub max_connections: usize,
+    /// Of one address; `None` is as many as there may be of all.
+    pub max_connections_per_address: Option<usize>,
     pub header_timeout: Duration,
     pub idle_timeout: Duration,
     pub max_in_flight: usize,

@@ -5,6 +5,7 @@
 pub mod auth;
 pub mod backend;
 pub mod cache;
+pub mod coding;
 pub mod execute;
 pub mod rate;
 pub mod redis;

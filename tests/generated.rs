@@ -108,6 +108,8 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`access`", Place::Access),
             ("a rate limit", Place::RateLimit),
             ("a tier", Place::Tier),
+            ("`cors`", Place::Cors),
+            ("`compression`", Place::Compression),
             ("`limits`", Place::Limits),
             ("`cache`", Place::Storage),
             ("`redis`", Place::Redis),

@@ -3,23 +3,19 @@
 //! Owns sockets and HTTP framing; what a request means is `runtime::serve`'s. Invariant: a connection that is idle, or whose
 //! request head does not arrive in time, is closed; drain lets every request that was begun end.
 
+mod activity;
+pub mod addresses;
 mod enter;
 
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::Version;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -27,11 +23,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, watch};
 
-use crate::runtime::backend::passing::BoxError;
-use crate::runtime::serve;
+use self::activity::{Activity, Answer, Seen, Verdict, Watched};
+use self::addresses::{Addresses, Place};
+use crate::plan::Settings;
+use crate::runtime::serve::{self, shape};
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
-use crate::time::Instant;
-use crate::tls::Stream;
+use crate::telemetry::ReasonLabels;
+
+/// Streams of one HTTP/2 connection at once.
+const MAX_STREAMS: u32 = 256;
+/// Streams that a client may reset before they were looked at, and that it may have us reset, before its connection is
+/// closed (CVE-2023-44487, CVE-2025-8671): those who change their minds are few, and floods are many.
+const MAX_RESETS: usize = 20;
+const MAX_LOCAL_RESETS: usize = 128;
+/// What hyper makes room for without an allocation.
+const USUAL_HEADERS: usize = 100;
+/// How long an HTTP/2 connection may be silent before it is asked for a sign of life, and how long that may take.
+const PING_AFTER: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most calls may take longer than this.
 const NEAR: Duration = Duration::from_millis(20);
@@ -43,6 +52,8 @@ pub struct Shared {
     pub snapshot: ArcSwap<Snapshot>,
     /// What outlives reloads.
     pub hall: Arc<Hall>,
+    /// Who is connected how often, where that is limited.
+    pub addresses: Arc<Addresses>,
 }
 
 /// Binds `address` so that every worker can have a listener of its own (`SO_REUSEPORT`).
@@ -154,6 +165,7 @@ impl Worker {
         let max = self.running().snapshot.plan.settings.max_connections;
         let gauge = &self.shared.hall.metrics.connections;
         if usize::try_from(gauge.get()).unwrap_or_default() >= max {
+            self.refused("connections", remote.ip());
             return;
         }
         gauge.inc();
@@ -170,6 +182,11 @@ impl Worker {
 
     async fn serve(&self, stream: TcpStream, remote: IpAddr) {
         let settings = &self.running().snapshot.plan.settings;
+        // Behind a proxy the address is not known yet.
+        let is_known = settings.proxy_protocol.is_none();
+        let Ok(mut _place) = self.place(remote, settings, is_known) else {
+            return;
+        };
         let mut stop = self.stop.clone();
         let entered = tokio::select! {
             biased;
@@ -179,6 +196,12 @@ impl Worker {
         let Some(enter::Entered { stream, peer, http2 }) = entered else {
             return;
         };
+        if !is_known {
+            let Ok(place) = self.place(peer.address, settings, true) else {
+                return;
+            };
+            _place = place;
+        }
         let activity = Arc::new(Activity::default());
         let builder = auto::Builder::new(LocalExecutor);
         let mut builder = match http2 {
@@ -191,12 +214,19 @@ impl Worker {
             .timer(TokioTimer::new())
             .max_buf_size(settings.max_headers.max(8192))
             .header_read_timeout(None);
+        if settings.max_header_count > USUAL_HEADERS {
+            builder.http1().max_headers(settings.max_header_count);
+        }
         let max_headers = u32::try_from(settings.max_headers).unwrap_or(u32::MAX);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_header_list_size(max_headers)
-            .max_concurrent_streams(256);
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_RESETS)
+            .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+            .keep_alive_interval(PING_AFTER)
+            .keep_alive_timeout(PING_TIMEOUT);
         let io = Watched {
             stream: TokioIo::new(stream),
             activity: activity.clone(),
@@ -206,17 +236,18 @@ impl Worker {
             let (running, peer) = (self.running(), peer.clone());
             self.busy.notify_one();
             async move {
-                let response = serve::handle(running, request, peer).await;
-                Ok::<_, std::convert::Infallible>(response.map(|body| Answer {
-                    body,
-                    _answering: request_guard,
-                }))
+                let response = match shape::check(&request, &running.snapshot.plan.settings) {
+                    Ok(()) => serve::handle(running, request, peer).await,
+                    Err(refusal) => serve::refuse(&running, &request.into_parts().0, &peer, refusal),
+                };
+                Ok::<_, std::convert::Infallible>(response.map(|body| Answer::new(body, request_guard)))
             }
         });
         // Where a WebSocket is handed over, the connection ends here and lives on there.
         let connection = builder.serve_connection_with_upgrades(io, service);
         let mut connection = std::pin::pin!(connection);
-        let mut stopping = false;
+        let (mut stopping, mut ending) = (false, false);
+        let mut seen = Seen::default();
         loop {
             let wake = activity.wake_at(settings.header_timeout, settings.idle_timeout);
             tokio::select! {
@@ -228,14 +259,41 @@ impl Worker {
                     connection.as_mut().graceful_shutdown();
                 }
                 () = tokio::time::sleep_until(wake) => {
+                    if activity.is_stuck(&mut seen, settings.idle_timeout) {
+                        return;
+                    }
                     match activity.verdict(settings.header_timeout, settings.idle_timeout) {
                         Verdict::Stay => {}
-                        Verdict::Idle => connection.as_mut().graceful_shutdown(),
+                        // It was told to end, and does not.
+                        Verdict::Idle if ending => return,
+                        Verdict::Idle => {
+                            ending = true;
+                            connection.as_mut().graceful_shutdown();
+                        }
                         Verdict::TooSlow => return,
                     }
                 }
             }
         }
+    }
+
+    /// A place among the connections of its address, where these are limited.
+    fn place(&self, address: IpAddr, settings: &Settings, is_known: bool) -> Result<Option<Place>, ()> {
+        let Some(max) = settings.max_connections_per_address.filter(|_| is_known) else {
+            return Ok(None);
+        };
+        let place = self.shared.addresses.enter(address, max);
+        if place.is_none() {
+            self.refused("connections_per_address", address);
+        }
+        place.map(Some).ok_or(())
+    }
+
+    fn refused(&self, reason: &'static str, remote: IpAddr) {
+        let refused = &self.shared.hall.metrics.connections_refused;
+        refused.get_or_create(&ReasonLabels { reason }).inc();
+        // Anybody can make these lines.
+        tracing::debug!(%remote, reason, "connection refused");
     }
 
     /// Waits until every connection has ended.
@@ -263,169 +321,5 @@ struct LocalExecutor;
 impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
         tokio::task::spawn_local(future);
-    }
-}
-
-// === Time limits of a connection ===
-
-/// What a connection is doing: answering so many requests, idle, or receiving a request head. One thread asks and tells; it
-/// can be sent to others because a connection may be handed on.
-#[derive(Debug)]
-struct Activity {
-    began: Instant,
-    in_flight: AtomicUsize,
-    /// Nanoseconds since it began.
-    idle_since: AtomicU64,
-    /// The same, and one more; 0 where no head is being received.
-    head_since: AtomicU64,
-    multiplexed: AtomicBool,
-}
-
-/// What is to be done with a connection.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Idle,
-    Stay,
-    TooSlow,
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        Self {
-            began: Instant::now(),
-            in_flight: AtomicUsize::new(0),
-            idle_since: AtomicU64::new(0),
-            head_since: AtomicU64::new(0),
-            multiplexed: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Activity {
-    fn begin(self: Arc<Self>, version: Version) -> Answering {
-        self.in_flight.fetch_add(1, Relaxed);
-        self.head_since.store(0, Relaxed);
-        self.multiplexed.store(version == Version::HTTP_2, Relaxed);
-        Answering(self)
-    }
-
-    fn is_answering(&self) -> bool {
-        self.in_flight.load(Relaxed) > 0
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    /// Bytes came while nothing is being answered: on HTTP/1.1, the beginning of a request head.
-    fn received(&self) {
-        if !self.is_answering() && !self.multiplexed.load(Relaxed) && self.head_since.load(Relaxed) == 0 {
-            self.head_since.store(self.now().saturating_add(1), Relaxed);
-        }
-    }
-
-    fn limit(&self, head: Duration, idle: Duration) -> (Instant, Verdict) {
-        let (since, length, verdict) = match self.head_since.load(Relaxed).checked_sub(1) {
-            Some(since) => (since, head, Verdict::TooSlow),
-            None => (self.idle_since.load(Relaxed), idle, Verdict::Idle),
-        };
-        (self.began + Duration::from_nanos(since) + length, verdict)
-    }
-
-    fn verdict(&self, head: Duration, idle: Duration) -> Verdict {
-        let (limit, verdict) = self.limit(head, idle);
-        if !self.is_answering() && Instant::now() >= limit {
-            verdict
-        } else {
-            Verdict::Stay
-        }
-    }
-
-    /// When to look again: at the limit, or soon where a request is being answered or a head may have begun meanwhile.
-    fn wake_at(&self, head: Duration, idle: Duration) -> Instant {
-        let step = head.min(idle).max(Duration::from_millis(10));
-        let (limit, _) = self.limit(head, idle);
-        let soonest = Instant::now() + step;
-        if !self.is_answering() && self.head_since.load(Relaxed) > 0 {
-            limit.max(Instant::now())
-        } else {
-            soonest
-        }
-    }
-}
-
-/// A request that is being answered.
-#[derive(Debug)]
-struct Answering(Arc<Activity>);
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
-        self.0.idle_since.store(self.0.now(), Relaxed);
-    }
-}
-
-/// The body of a response: until its end the request is being answered.
-struct Answer {
-    body: serve::body::Body,
-    _answering: Answering,
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A connection that notes when bytes arrive.
-struct Watched {
-    stream: TokioIo<Stream>,
-    activity: Arc<Activity>,
-}
-
-impl Read for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if matches!(polled, Poll::Ready(Ok(()))) {
-            self.activity.received();
-        }
-        polled
-    }
-}
-
-impl Write for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
     }
 }

@@ -7,6 +7,7 @@ mod backend;
 pub mod call;
 pub mod composition;
 mod discovery;
+mod edge;
 mod fill;
 pub mod gate;
 pub mod gateway;

@@ -22,6 +22,7 @@ pub use self::kept::{Kept, Use, lifetime};
 use self::tag::Drops;
 pub use self::tag::{Since, Tag};
 use super::backend::{Directives, Failure, Reply};
+use super::coding::Forms;
 use crate::expr::Value;
 use crate::plan::Keep;
 
@@ -55,6 +56,8 @@ pub struct Entry {
     pub headers: HeaderMap,
     /// The body, identity-coded.
     pub body: Bytes,
+    /// The body in other codings, where it may be sent in them.
+    pub forms: Option<Box<Forms>>,
 }
 
 /// A reply for all who want it.
@@ -314,7 +317,9 @@ impl Stored {
                 Self::Response(kept) => {
                     let headers = kept.what.headers.iter();
                     let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + 32);
-                    kept.what.body.len() + headers.sum::<usize>() + size_of_val(&*kept.tags)
+                    // All other forms together are seldom longer than the body.
+                    let n_bodies = if kept.what.forms.is_some() { 2 } else { 1 };
+                    kept.what.body.len() * n_bodies + headers.sum::<usize>() + size_of_val(&*kept.tags)
                 }
             }
     }

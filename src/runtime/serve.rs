@@ -6,6 +6,8 @@
 
 pub mod body;
 mod client;
+mod compress;
+mod cors;
 pub mod details;
 pub mod fresh;
 mod gate;
@@ -15,6 +17,7 @@ mod pass;
 pub mod peer;
 pub mod problem;
 pub mod respond;
+pub mod shape;
 pub mod trace;
 mod validate;
 
@@ -77,23 +80,49 @@ where
         running.hall.metrics.panics.inc();
         Err(Refusal::Bug)
     });
+    say(&running, (result, said), &parts, &trace, line)
+}
+
+/// Answers a request that is not to be looked at any further.
+pub fn refuse(running: &Rc<Running>, parts: &Parts, peer: &Peer, refusal: Refusal) -> Response {
+    let trace = Rc::new(Trace::of(&parts.headers));
+    let remote_ip = client::address(&running.snapshot.plan.access, &parts.headers, peer.address);
+    let line = Line::begin(running, parts, &trace, remote_ip);
+    say(running, (Err(refusal), None), parts, &trace, line)
+}
+
+/// What goes back: the response, or what is said of a failure, in the form in which the client wants it.
+fn say(
+    running: &Running,
+    (result, said): (Result<Response, Refusal>, Option<Box<Said>>),
+    parts: &Parts,
+    trace: &Trace,
+    mut line: Line,
+) -> Response {
     let mut response = match result {
         Ok(response) => response,
         // The only place where a failure becomes a response.
         Err(refusal) => {
             line.refused(&refusal);
             if let Some(watch) = &running.watch {
-                watch.note(&*running, 0, Event::Refused(log::reason(&refusal)));
+                watch.note(running, 0, Event::Refused(log::reason(&refusal)));
             }
             let none = Errors::default();
-            let errors = line.recipe(&running).map_or(&none, |it| &it.errors);
-            refusal.problem(errors).into_response(parts.uri.path(), &trace)
+            let errors = line.recipe(running).map_or(&none, |it| &it.errors);
+            refusal.problem(errors).into_response(parts.uri.path(), trace)
         }
     };
     if let Some(said) = said {
         said.write(response.headers_mut());
     }
-    respond::finish(&mut response, &parts.method, &trace);
+    let settings = &running.snapshot.plan.settings;
+    if let Some(compression) = settings.compression {
+        compress::compress(compression, line.recipe(running), &parts.headers, &mut response);
+    }
+    if let Some(cors) = &settings.cors {
+        cors::add(cors, &parts.headers, &mut response);
+    }
+    respond::finish(&mut response, &parts.method, trace, &settings.headers);
     line.end(response.status());
     response
 }
@@ -114,6 +143,9 @@ where
     let plan = &running.snapshot.plan;
     let remote_ip = line.remote_ip();
     gate::access(&plan.access, parts, known(trace, remote_ip))?;
+    if let Some(answer) = cors::preflight(plan, parts) {
+        return Ok(answer);
+    }
     limited(running, &plan.limits, (parts, known(trace, remote_ip)), said).await?;
 
     // Which endpoint?
@@ -346,6 +378,9 @@ enum Routed<'p> {
 
 fn route<'p>(plan: &'p plan::Plan, parts: &Parts) -> Result<Routed<'p>, Refusal> {
     match plan.routes.find(&parts.method, parts.uri.path()) {
+        Match::BadPath if parts.uri.path() == "*" && parts.method == Method::OPTIONS => {
+            Ok(Routed::Options(pass::METHODS.to_vec()))
+        }
         Match::BadPath => Err(Refusal::BadPath),
         Match::NotFound => Err(Refusal::NotFound),
         Match::OtherMethods(methods) if parts.method == Method::OPTIONS => Ok(Routed::Options(methods)),
@@ -395,6 +430,7 @@ where
     let whole = tokio::time::timeout_at(deadline.instant(), read)
         .await
         .unwrap_or(Err(Refusal::BodyIncomplete))?;
+    let whole = compress::decoded(&parts.headers, whole, max)?;
     let must_be_json = json || (matches!(wanted, plan::Body::Bound { raw: false }) && !whole.is_empty());
     if must_be_json && !input::is_json(&parts.headers) {
         return Err(Refusal::UnsupportedMediaType);

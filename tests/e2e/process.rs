@@ -73,6 +73,13 @@ impl Process {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
+    /// How many descriptors it has open, where the system says so.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn n_descriptors(&self) -> Option<usize> {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?;
+        Some(open.count())
+    }
+
     /// Waits for a line that contains `text` and has not been waited for.
     pub fn wait_for_next(&mut self, text: &str) -> String {
         loop {

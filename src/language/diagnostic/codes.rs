@@ -76,6 +76,8 @@ pub const CODES: &[Code] = &[
         "Names of params, calls and variables begin with a lower-case letter, followed by lower-case letters, digits and `_`. Other spellings on the wire go into `name:`."),
     code("bad-network", "not a network",
         "A network is an address and the length of its prefix, `10.0.0.0/8` or `2001:db8::/32`; a single address is one, too. Behind the prefix there are only zeros."),
+    code("bad-origin", "not an origin as browsers write it",
+        "An origin is a scheme and a host in lower case, and the port where it is not the usual one: `https://shop.example`, `http://localhost:3000`. It has no path and no slash at its end. `https://*.shop.example` is every host below a domain; `*` alone is every origin."),
     code("bad-path", "this cannot be the path of a call",
         "The path of an HTTP call begins with `/` and has no `?`, no `#` and no `.` or `..` segment. Query parameters go into `query:`."),
     code("bad-pattern", "not a pattern",

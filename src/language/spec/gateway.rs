@@ -48,6 +48,12 @@ pub struct Gateway {
     pub json: Json,
     /// `vars:`.
     pub vars: Vec<(Name, Spanned<Literal>)>,
+    /// `cors:`.
+    pub cors: Option<plan::Cors>,
+    /// `compression:`.
+    pub compression: Option<plan::Compression>,
+    /// `headers:`, with those that responses have where nothing is said.
+    pub headers: Vec<plan::Standing>,
     /// `limits:`.
     pub limits: Limits,
     /// `access:`.
@@ -157,10 +163,16 @@ pub enum BackendDescriptors {
 pub struct Limits {
     /// `headers:`, bytes.
     pub headers: Option<Spanned<u64>>,
+    /// `header_count:`.
+    pub header_count: Option<Spanned<u64>>,
+    /// `uri:`, bytes.
+    pub uri: Option<Spanned<u64>>,
     /// `body:`, bytes.
     pub body: Option<Spanned<u64>>,
     /// `connections:`.
     pub connections: Option<Spanned<u64>>,
+    /// `connections_per_address:`.
+    pub connections_per_address: Option<Spanned<u64>>,
     /// `header_timeout:`.
     pub header_timeout: Option<Spanned<Duration>>,
     /// `idle_timeout:`.
@@ -256,6 +268,9 @@ impl Reader<'_> {
             self.defaults(node, &mut gateway);
         }
         gateway.vars = fields.take("vars").map(|(_, node)| self.vars(node)).unwrap_or_default();
+        gateway.cors = fields.take("cors").and_then(|(_, node)| self.cors(node));
+        gateway.compression = fields.take("compression").and_then(|(_, node)| self.compression(node));
+        gateway.headers = self.standing(fields.take("headers").map(|it| it.1));
         gateway.limits = fields
             .take("limits")
             .and_then(|(_, node)| self.limits(node))
@@ -384,12 +399,17 @@ impl Reader<'_> {
             reader.integer(key, node, 1..=greatest)
         };
         let connections = count(self, &mut fields, "connections", 10_000_000);
+        let connections_per_address = count(self, &mut fields, "connections_per_address", 10_000_000);
+        let header_count = count(self, &mut fields, "header_count", 10_000);
         let in_flight = count(self, &mut fields, "in_flight", 10_000_000);
         let for_elements = count(self, &mut fields, "for_elements", 1_000_000);
         let limits = Limits {
             headers: fields.take("headers").and_then(|(_, node)| self.size("headers", node)),
+            header_count,
+            uri: fields.take("uri").and_then(|(_, node)| self.size("uri", node)),
             body: fields.take("body").and_then(|(_, node)| self.size("body", node)),
             connections,
+            connections_per_address,
             header_timeout: fields
                 .take("header_timeout")
                 .and_then(|(_, node)| self.duration("header_timeout", node, Zero::Refuse)),

@@ -10,10 +10,10 @@ use Form::{
 };
 use Place::{
     Access, Admin, AllOf, ApiKey, Backend, BackendTls, Balance, Basic, Body, Breaker, Budget, CallCache, CallCompose,
-    CallFor, CallGrpc, CallHttp, CallRetry, CallValue, Certificate, ClientCertificate, Consul, Cookie, Defaults,
-    Deprecated, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway,
-    Health, Hedge, Introspection, Json, Jwt, Keepalive, Kubernetes, Limit, Limits, Log, Param, Provider, ProxyProtocol,
-    RateLimit, Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tier, Tls,
+    CallFor, CallGrpc, CallHttp, CallRetry, CallValue, Certificate, ClientCertificate, Compression, Consul, Cookie,
+    Cors, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Forward,
+    Fragment, Gateway, Health, Hedge, Introspection, Json, Jwt, Keepalive, Kubernetes, Limit, Limits, Log, Param,
+    Provider, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tier, Tls,
 };
 
 /// A map with keys of its own.
@@ -61,8 +61,12 @@ pub enum Place {
     Consul,
     /// `client_certificate:` of a provider.
     ClientCertificate,
+    /// `compression:` of weft.yaml.
+    Compression,
     /// An entry of `cookies:`.
     Cookie,
+    /// `cors:` of weft.yaml.
+    Cors,
     /// `defaults:` of weft.yaml.
     Defaults,
     /// `deprecated:`.
@@ -253,7 +257,9 @@ impl Place {
             Certificate => "an entry of `certificates`",
             Consul => "`consul`",
             ClientCertificate => "`client_certificate`",
+            Compression => "`compression`",
             Cookie => "a cookie",
+            Cors => "`cors`",
             Defaults => "`defaults`",
             Deprecated => "`deprecated`",
             Discovery => "`discovery`",
@@ -460,10 +466,20 @@ pub const KEYS: &[Key] = &[
     key("shutdown", &[Gateway], Object(Shutdown), "How the gateway ends."),
     key("auth", &[Gateway], Map(&Object(Provider)), "Those who say who a client is, by name. With it, endpoints are closed."),
     later("auth", &[Backend], ANY, "Credentials for a backend."),
-    later("cors", &[Gateway], ANY, "Requests from other origins."),
     key("access", &[Gateway], Object(Access), "Which networks may ask, and how a client's address is known."),
     key("rate_limits", &[Gateway], Map(&LIMIT), "Limits by name; one counts for all endpoints that name it."),
-    later("compression", &[Gateway], ANY, "Compressed responses."),
+    key("cors", &[Gateway], Object(Cors), "Which pages of other origins may ask, and read answers."),
+    key("origins", &[Cors], List(&Text), "Their origins: `https://shop.example`, `https://*.shop.example`, or `*` for all."),
+    key("methods", &[Cors], List(&Text), "Of a path's methods those that they may use; all."),
+    key("headers", &[Cors], List(&Text), "Headers that they may send; [content-type]."),
+    key("expose_headers", &[Cors], List(&Text), "Headers of answers that they may read."),
+    key("credentials", &[Cors], Bool, "Whether they may ask with cookies and client certificates; false."),
+    key("private_network", &[Cors], Bool, "Whether pages of public networks may ask where this one is private; false."),
+    key("max_age", &[Cors], Duration, "How long they may remember what they may do; 10m."),
+    key("compression", &[Gateway], Object(Compression), "Responses are sent in zstd, br or gzip, where clients take that."),
+    key("min", &[Compression], Size, "Shorter bodies are sent as they are; 1KiB."),
+    key("private", &[Compression], Bool, "Also what is for one client alone, whose length may betray a secret; false."),
+    key("headers", &[Gateway], Map(&Either(&[Text, Null])), "Headers of every response that has none of that name; null takes one out."),
     key("tls", &[Gateway, Admin], Object(Tls), "Certificates of the listener; without it connections are not secured."),
     key("certificates", &[Tls], List(&Object(Certificate)), "Certificates, chosen by the name that a client asks for; the first is for all others."),
     key("cert", &[Certificate, BackendTls], Text, "A PEM file: the certificate, then those that lead to its root."),
@@ -567,8 +583,11 @@ pub const KEYS: &[Key] = &[
     key("schema", &[Backend], Text, "An OpenAPI file that types the results of its calls."),
     key("json", &[Defaults], Object(Json), "How protobuf values are written as JSON."),
     key("headers", &[Limits], Size, "The largest head of a request; 32KiB."),
+    key("header_count", &[Limits], Integer(1, 10_000), "Headers of a request; 100."),
+    key("uri", &[Limits], Size, "The longest path with its query; 8KiB."),
     key("body", &[Limits], Size, "The largest body of a request; 1MiB."),
     key("connections", &[Limits], Integer(1, 10_000_000), "Connections of clients at once; 10000."),
+    key("connections_per_address", &[Limits], Integer(1, 10_000_000), "Connections of one address, or of one /64 of IPv6, at once; as many as of all."),
     key("header_timeout", &[Limits], Duration, "How long a head may take; 10s."),
     key("idle_timeout", &[Limits], Duration, "How long a connection may be idle; 75s."),
     key("in_flight", &[Limits], Integer(1, 10_000_000), "Requests at once; 4096. The last tenth is for those that may change something."),

@@ -18,7 +18,13 @@ fn keep(seconds: u64) -> Keep {
 fn kept(body: Bytes, keep: Keep, tags: &[&str], since: Since) -> Arc<Kept<Entry>> {
     let (status, headers) = (StatusCode::OK, HeaderMap::new());
     let tags = tags.iter().map(|it| Tag::of(it)).collect();
-    Arc::new(Kept::new(Entry { status, headers, body }, keep, tags, since))
+    let entry = Entry {
+        status,
+        headers,
+        body,
+        forms: None,
+    };
+    Arc::new(Kept::new(entry, keep, tags, since))
 }
 
 fn lead(cache: &Cache, key: Key, keep: Keep) -> Leader<Arc<Kept<Entry>>> {

@@ -6,9 +6,10 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use super::body::Body;
+use super::compress;
 use super::log::{self, Line, Report};
 use super::problem::Refusal;
 use super::validate;
@@ -213,10 +214,16 @@ fn land(
         .headers_mut()
         .insert(header::CACHE_CONTROL, cache_control(is_private(asked, recipe), keep));
     response.headers_mut().insert(header::ETAG, validate::etag(&body));
+    let compression = asked.running.snapshot.plan.settings.compression;
+    let has_forms = compression.is_some_and(|it| compress::may_be_coded(it, Some(recipe), &response));
+    if has_forms {
+        compress::mark(response.headers_mut());
+    }
     let entry = Entry {
         status: response.status(),
         headers: response.headers().clone(),
         body,
+        forms: has_forms.then(Box::default),
     };
     let kept = Arc::new(Kept::new(entry, keep, tags.own, leader.since()));
     let is_stored = asked.running.hall.cache.store(leader.key(), &kept);
@@ -270,8 +277,8 @@ fn stood_in(status: StatusCode) -> String {
     format!("weft; fwd=stale; fwd-status={}; detail=stale-if-error", status.as_u16())
 }
 
-fn of_entry(kept: &Kept<Entry>, with_age: bool, status: &str) -> Response {
-    let mut response = Response::new(Bytes::clone(&kept.what.body).into());
+fn of_entry(kept: &Stored, with_age: bool, status: &str) -> Response {
+    let mut response = Response::new(Body::Kept(kept.clone()));
     *response.status_mut() = kept.what.status;
     *response.headers_mut() = kept.what.headers.clone();
     if with_age {

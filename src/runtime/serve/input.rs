@@ -324,16 +324,32 @@ fn text_value(text: &str) -> Value {
 
 // === The body ===
 
-/// Whether a body of this content type may be read as JSON: `application/json`, `…+json`, or none said.
+/// Whether a body of this content type may be read as JSON: `application/json`, `…+json`, or none said; in UTF-8, which is
+/// all that JSON is sent in (RFC 8259 §8.1).
 pub fn is_json(headers: &HeaderMap) -> bool {
-    let Some(content_type) = headers.get(header::CONTENT_TYPE) else {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).into_iter();
+    let Some(content_type) = lines.next() else {
         return true;
     };
+    if lines.next().is_some() {
+        return false;
+    }
     let Ok(text) = content_type.to_str() else {
         return false;
     };
     let media = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media == "application/json" || media.ends_with("+json") || media.is_empty()
+    let is_json = media == "application/json" || media.ends_with("+json") || media.is_empty();
+    is_json && text.split(';').skip(1).all(is_utf8)
+}
+
+/// Whether a parameter of a content type is another one than a charset, or one in which JSON may be.
+fn is_utf8(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or_default();
+    let value = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset")
+        || ["utf-8", "utf8", "us-ascii"]
+            .iter()
+            .any(|it| value.eq_ignore_ascii_case(it))
 }
 
 fn bad(name: impl Into<String>, reason: impl Into<String>) -> BindError {

@@ -166,7 +166,7 @@ fn said(status: StatusCode, headers: http::HeaderMap, body: Body) -> Response {
 }
 
 /// What may be handed over: CONNECT is about this connection, and TRACE would show what the gateway adds.
-const METHODS: [Method; 7] = [
+pub(super) const METHODS: [Method; 7] = [
     Method::DELETE,
     Method::GET,
     Method::HEAD,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
@@ -21,6 +21,10 @@ use crate::runtime::execute::Failed;
 /// Why a request gets no response of its endpoint's own.
 #[derive(Debug)]
 pub enum Refusal {
+    /// A body that is not in the coding that it says: 400.
+    BadCoding(&'static str),
+    /// A head that may be read in several ways: 400, and the end of the connection.
+    BadHead(&'static str),
     /// Malformed params or body: 400 with every one of them.
     BadInputs(Vec<BindError>),
     /// A malformed path: 400.
@@ -52,8 +56,14 @@ pub enum Refusal {
     NotFound,
     /// Too many requests at once: 503.
     Overloaded,
+    /// More headers than so many: 431.
+    TooManyHeaders(usize),
+    /// A coding that we do not know: 415.
+    UnknownCoding,
     /// 415.
     UnsupportedMediaType,
+    /// A path and query longer than so many bytes: 414.
+    UriTooLong(usize),
     /// A backend has not yet said what it serves: 503.
     Waiting,
 }
@@ -74,6 +84,11 @@ impl Refusal {
     /// The one table from what went wrong to what is said. `errors` are those of the endpoint, as far as one was found.
     pub fn problem(&self, errors: &Errors) -> Problem {
         match self {
+            Self::BadCoding(name) => Problem::new(StatusCode::BAD_REQUEST, "bad-coding", "The body is malformed")
+                .saying(format!("It is not in the coding that Content-Encoding names, {name}.")),
+            Self::BadHead(why) => Problem::new(StatusCode::BAD_REQUEST, "bad-head", "The request is malformed")
+                .saying(format!("{why}."))
+                .with(header::CONNECTION, "close"),
             Self::BadInputs(inputs) => {
                 let mut problem = Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The request is not valid");
                 problem.detail = Some(sentence(inputs));
@@ -87,10 +102,8 @@ impl Refusal {
                 "The body did not arrive in time",
             ),
             Self::BodyTooLarge(max) => {
-                let mut problem =
-                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large");
-                problem.detail = Some(format!("At most {max} bytes are accepted."));
-                problem
+                let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large");
+                problem.saying(format!("At most {max} bytes are accepted."))
             }
             Self::Bug => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::Denied(_) => Problem::new(StatusCode::FORBIDDEN, "access-denied", "Access is denied"),
@@ -123,32 +136,33 @@ impl Refusal {
             }
             Self::NotFound => Problem::new(StatusCode::NOT_FOUND, "not-found", "Nothing is served at this path"),
             Self::Overloaded => {
-                let mut problem = Problem::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "overloaded",
-                    "Too many requests at once",
-                );
-                problem
-                    .headers
-                    .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                problem
+                let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once");
+                Problem::new(status, "overloaded", title).with(header::RETRY_AFTER, "1")
             }
+            Self::TooManyHeaders(max) => {
+                let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                let problem = Problem::new(status, "head-too-large", "There are too many headers");
+                problem.saying(format!("At most {max} are accepted."))
+            }
+            Self::UnknownCoding => {
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                let problem = Problem::new(status, "unknown-coding", "The coding of the body is not known");
+                problem.with(header::ACCEPT_ENCODING, "zstd, br, gzip, identity")
+            }
+            Self::UriTooLong(max) => Problem::new(StatusCode::URI_TOO_LONG, "uri-too-long", "The path is too long")
+                .saying(format!("At most {max} bytes are accepted, the query included.")),
             Self::UnsupportedMediaType => {
                 let mut problem = Problem::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "unsupported-media-type",
                     "The body must be JSON",
                 );
-                problem.detail = Some("Send it as application/json.".to_owned());
+                problem.detail = Some("Send it as application/json, in UTF-8.".to_owned());
                 problem
             }
             Self::Waiting => {
                 let title = "A backend has not said yet what it serves";
-                let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "waiting", title);
-                problem
-                    .headers
-                    .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-                problem
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "waiting", title).with(header::RETRY_AFTER, "5")
             }
         }
     }
@@ -156,6 +170,8 @@ impl Refusal {
     /// The kind of failure, for metrics and the log.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::BadCoding(_) => "bad_coding",
+            Self::BadHead(_) => "bad_head",
             Self::BadInputs(_) => "bad_input",
             Self::BadPath => "bad_path",
             Self::BodyIncomplete => "body_incomplete",
@@ -173,7 +189,10 @@ impl Refusal {
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::NotFound => "not_found",
             Self::Overloaded => "overloaded",
+            Self::TooManyHeaders(_) => "too_many_headers",
+            Self::UnknownCoding => "unknown_coding",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::UriTooLong(_) => "uri_too_long",
             Self::Waiting => "waiting",
         }
     }
@@ -391,6 +410,18 @@ impl Problem {
             headers: HeaderMap::new(),
             extensions: Map::new(),
         }
+    }
+
+    fn saying(self, detail: String) -> Self {
+        Self {
+            detail: Some(detail),
+            ..self
+        }
+    }
+
+    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.insert(name, HeaderValue::from_static(value));
+        self
     }
 
     /// JSON pointers are `pointer`s, params are `parameter`s.

@@ -1,14 +1,15 @@
 //! Say it: outcomes as responses, and the headers that every response carries.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::header::Entry;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::Response;
 use super::body::Body;
 use super::problem::allow;
 use super::trace::{REQUEST_ID, Trace};
 use crate::codec::json;
-use crate::plan::Recipe;
+use crate::plan::{Recipe, Standing};
 use crate::runtime::backend::code;
 use crate::runtime::execute::{Answer, Degraded, Failed, Outcome};
 
@@ -103,6 +104,20 @@ fn add_vary(response: &mut Response, recipe: &Recipe) {
     }
 }
 
+/// Adds a name to `Vary`, unless it stands there. What was said on several lines is said on one.
+pub fn vary_by(headers: &mut HeaderMap, name: &'static str) {
+    let lines = headers.get_all(header::VARY).into_iter();
+    let mut names: Vec<&str> = lines.filter_map(|it| it.to_str().ok()).collect();
+    let mut listed = names.iter().flat_map(|it| it.split(',')).map(str::trim);
+    if listed.any(|it| it == "*" || it.eq_ignore_ascii_case(name)) {
+        return;
+    }
+    names.push(name);
+    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
+        headers.insert(header::VARY, value);
+    }
+}
+
 /// The answer to OPTIONS of a path: 204 with `Allow`.
 pub fn options(methods: &[Method]) -> Response {
     let mut response = Response::new(Body::default());
@@ -112,12 +127,17 @@ pub fn options(methods: &[Method]) -> Response {
 }
 
 /// What every response carries; a response to HEAD keeps its length and loses its body.
-pub fn finish(response: &mut Response, method: &Method, trace: &Trace) {
+pub fn finish(response: &mut Response, method: &Method, trace: &Trace, standing: &[Standing]) {
+    for (name, value) in standing {
+        if let Entry::Vacant(place) = response.headers_mut().entry(name) {
+            place.insert(value.clone());
+        }
+    }
     if let Ok(id) = HeaderValue::from_str(trace.request_id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     if method == Method::HEAD {
-        let length = response.body().whole().map(|it| it.len());
+        let length = response.body().n_bytes();
         if let Some(length) = length
             && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         {
