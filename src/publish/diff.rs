@@ -7,7 +7,7 @@ mod types;
 
 use std::collections::BTreeMap;
 
-use super::api::{Api, Content, Endpoint, Facets, Location, Param, PathPart, Response};
+use super::api::{Api, Content, Endpoint, Facets, Location, Param, PathPart, Response, Success};
 
 use self::types::{Comparison, Side};
 
@@ -266,9 +266,17 @@ fn compare_content(apis: (&Api, &Api), side: Side, (old, new): (&Content, &Conte
 
 // === what is answered ===
 
+/// Whether one status is the other, or the range that it lies in: `2XX` covers `200`.
+fn covers(one: &Success, other: &Success) -> bool {
+    let range = one.status.strip_suffix("XX");
+    one.status == other.status || range.is_some_and(|it| other.status.starts_with(it))
+}
+
 fn compare_responses(apis: (&Api, &Api), old: &Response, new: &Response, found: &mut Found) {
-    for status in &old.statuses {
-        if !new.statuses.iter().any(|it| it.status == status.status) {
+    // What passes through fails as its backend does, and everything else with a problem.
+    let of = |it: &Success| !it.status.starts_with(['4', '5']);
+    for status in old.statuses.iter().filter(|it| of(it)) {
+        if !new.statuses.iter().any(|it| covers(it, status) || covers(status, it)) {
             found.breaking(
                 &format!("status {}", status.status),
                 "status-gone",
@@ -276,8 +284,8 @@ fn compare_responses(apis: (&Api, &Api), old: &Response, new: &Response, found: 
             );
         }
     }
-    for status in &new.statuses {
-        if !old.statuses.iter().any(|it| it.status == status.status) {
+    for status in new.statuses.iter().filter(|it| of(it)) {
+        if !old.statuses.iter().any(|it| covers(it, status)) {
             let place = format!("status {}", status.status);
             let what = if status.has_body {
                 "may be answered now"

@@ -108,11 +108,13 @@ fn method_comment(graph: &Graph) -> Option<String> {
 
 fn response(plan: &Plan, recipe: &Recipe, types: &mut Types) -> Response {
     if recipe.proxy.is_some() {
+        let success = |status: &str| Success {
+            status: status.to_owned(),
+            has_body: true,
+        };
         return Response {
-            statuses: vec![Success {
-                status: "2XX".to_owned(),
-                has_body: true,
-            }],
+            // Failures of the backend pass as they are.
+            statuses: ["2XX", "3XX", "4XX", "5XX"].map(success).into(),
             content: Content::Raw,
             headers: headers(plan, recipe),
             degradable: Vec::new(),
@@ -300,6 +302,10 @@ fn add_degradable(plan: &Plan, graph: &Graph, found: &mut Vec<String>) {
 // === how it fails ===
 
 fn problems(plan: &Plan, recipe: &Recipe, has_params: bool, body: Option<&super::RequestBody>) -> Vec<Problem> {
+    if recipe.proxy.is_some() {
+        // Whose a status is nobody can tell from the outside.
+        return Vec::new();
+    }
     let mut all: BTreeMap<u16, Vec<String>> = BTreeMap::new();
     let mut add = |status: u16, description: &str| {
         let known = all.entry(status).or_default();

@@ -136,6 +136,7 @@ fn responses(api: &Api, endpoint: &Endpoint, problems: &Problems) -> Value {
             ("201", _) => "Created.",
             (_, false) => "Nothing to say.",
             (status, true) if status.starts_with('3') => "Look elsewhere.",
+            (status, true) if status.starts_with(['4', '5']) => "What the backend answers, or a problem.",
             _ => "OK.",
         };
         let mut response = json!({ "description": description });
@@ -150,6 +151,10 @@ fn responses(api: &Api, endpoint: &Endpoint, problems: &Problems) -> Value {
                 response.pointer_mut("/content/application~1json/schema"),
             ) {
                 *schema = chosen(schema);
+            }
+            if success.status.starts_with(['4', '5']) {
+                let problem = json!({ "schema": { "$ref": format!("#/components/schemas/{}", api::PROBLEM) } });
+                response["content"]["application/problem+json"] = problem;
             }
         }
         responses.insert(success.status.clone(), response);
