@@ -188,6 +188,8 @@ pub fn explain(plan: &Plan, index: EndpointIndex) -> Result<Explanation<'_>, Arc
             if schedule.is_bound() {
                 key.push("what the request binds to the call".to_owned());
             }
+            let split = recipe.splits.iter().filter_map(|it| plan.backends.get(it.0));
+            key.extend(split.map(|it| format!("the part of {} that answers", it.name)));
             key
         }
         None => Vec::new(),

@@ -15,6 +15,7 @@ mod mention;
 mod proxy;
 mod response;
 mod template;
+mod traffic;
 mod walk;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub use response::{
     CallCache, Cookie, EndpointCache, ErrorMatch, ErrorRule, Errors, Keep, Response, ResponseBody, Status,
 };
 pub use template::{Conversion, Item, Member, Spread, Template, TextPart};
+pub use traffic::{Copied, Mirror, Portion, Split};
 pub use walk::Listed;
 
 /// Everything that is served.
@@ -238,4 +240,6 @@ pub struct Recipe {
     pub deprecated: Vec<(HeaderName, HeaderValue)>,
     /// `proxy:`: the request is handed over in place of a response of its own, once every `require` held.
     pub proxy: Option<Proxy>,
+    /// The backends with `split:` that it calls: what it answers depends on whom they stand for.
+    pub splits: Vec<BackendIndex>,
 }

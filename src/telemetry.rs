@@ -52,6 +52,9 @@ pub struct Metrics {
     pub refused: Family<RefusedLabels, Counter>,
     pub moves: Family<BackendLabels, Counter>,
     pub failovers: Family<BackendLabels, Counter>,
+    pub split: Family<SplitLabels, Counter>,
+    pub mirrored: Family<MirrorLabels, Counter>,
+    pub differences: Family<DifferenceLabels, Counter>,
     pub target_fit: Family<TargetLabels, Gauge>,
     pub target_active: Family<TargetLabels, Gauge>,
     pub resolutions: Family<SourceLabels, Counter>,
@@ -59,6 +62,31 @@ pub struct Metrics {
     pub places: Family<PlaceLabels, Gauge>,
     pub breaker_state: Family<MethodLabels, Gauge>,
     pub breaker_opened: Family<MethodLabels, Counter>,
+}
+
+/// Labels of `weft_split_requests_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct SplitLabels {
+    pub backend: Arc<str>,
+    pub to: Arc<str>,
+}
+
+/// Labels of `weft_mirror_calls_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct MirrorLabels {
+    pub backend: Arc<str>,
+    pub result: &'static str,
+}
+
+/// Labels of `weft_mirror_differences_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct DifferenceLabels {
+    pub backend: Arc<str>,
+    pub method: Arc<str>,
+    pub path: Arc<str>,
 }
 
 /// Labels of `weft_requests_total`.
@@ -267,6 +295,9 @@ impl Metrics {
             refused: Family::default(),
             moves: Family::default(),
             failovers: Family::default(),
+            split: Family::default(),
+            mirrored: Family::default(),
+            differences: Family::default(),
             target_fit: Family::default(),
             target_active: Family::default(),
             resolutions: Family::default(),
@@ -392,6 +423,21 @@ impl Metrics {
             "Calls that another backend was asked in place of one without fit targets",
             self.failovers.clone(),
         );
+        registry.register(
+            "split_requests",
+            "Requests by the part of a split backend that they went to",
+            self.split.clone(),
+        );
+        registry.register(
+            "mirror_calls",
+            "Copies of calls by what came of them: same, different, failed, left_out (no place), unread (no real answer)",
+            self.mirrored.clone(),
+        );
+        registry.register(
+            "mirror_differences",
+            "Copies of calls that were answered otherwise, by the path of the difference",
+            self.differences.clone(),
+        );
         registry.register("target_fit", "1 while a target is in service", self.target_fit.clone());
         registry.register(
             "target_active",
@@ -419,6 +465,15 @@ impl Metrics {
             "How often a breaker opened",
             self.breaker_opened.clone(),
         );
+    }
+
+    /// A request goes to a part of a backend that is split.
+    pub fn went(&self, backend: &Arc<str>, to: &Arc<str>) {
+        let labels = SplitLabels {
+            backend: backend.clone(),
+            to: to.clone(),
+        };
+        self.split.get_or_create(&labels).inc();
     }
 
     /// Counts an answer that was made again.

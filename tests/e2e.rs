@@ -25,4 +25,5 @@ mod e2e {
     mod secure_backends;
     mod serve;
     mod tls;
+    mod traffic;
 }

@@ -104,6 +104,8 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`health`", Place::Health),
             ("`eject`", Place::Eject),
             ("`keepalive`", Place::Keepalive),
+            ("an entry of `split`", Place::Split),
+            ("`mirror`", Place::Mirror),
             ("`defaults`", Place::Defaults),
             ("`access`", Place::Access),
             ("a rate limit", Place::RateLimit),

@@ -74,6 +74,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let mut addresses = HashMap::new();
         let mut servers = Vec::new();
         for (at, backend) in gateway.backends.iter().enumerate() {
+            if !backend.split.is_empty() {
+                // It is others, and those have mocks.
+                continue;
+            }
             let name = &*backend.name.value;
             let listener = listen(backend, arguments.port, at).await?;
             let address = listener.local_addr()?;

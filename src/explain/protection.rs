@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Node, shown};
-use crate::plan::{Backend, Balance, Codes, HedgeAfter, Plan, Policy, Protocol, code};
+use crate::plan::{Backend, BackendIndex, Balance, Codes, HedgeAfter, Plan, Policy, Portion, Protocol, code};
 
 /// Whom the calls of an endpoint ask, each once, in the order of the calls.
 pub(super) fn asked<'p>(plan: &'p Plan, nodes: &[Node]) -> Vec<&'p Backend> {
@@ -14,6 +14,8 @@ pub(super) fn asked<'p>(plan: &'p Plan, nodes: &[Node]) -> Vec<&'p Backend> {
                 && !found.iter().any(|it| it.name == backend.name)
             {
                 found.push(backend);
+                let parts = backend.split.iter().flat_map(|it| &it.portions);
+                found.extend(parts.filter_map(|it| plan.backends.get(it.to.0)));
             }
             visit(plan, &node.inner, found);
         }
@@ -38,6 +40,19 @@ pub(super) fn attempts(policy: &Policy) -> Vec<String> {
 
 /// How a backend is asked and protected, in words.
 pub(super) fn facts(plan: &Plan, backend: &Backend) -> Vec<String> {
+    let name = |it: BackendIndex| plan.backends.get(it.0).map_or("", |it| &*it.name);
+    if let Some(split) = &backend.split {
+        let portion = |it: &Portion| {
+            let when = if it.when.is_some() {
+                ", and where its condition holds"
+            } else {
+                ""
+            };
+            format!("{} (weight {}{when})", name(it.to), it.weight)
+        };
+        let portions = split.portions.iter().map(portion).collect::<Vec<_>>().join(", ");
+        return vec![protocol(backend).to_owned(), format!("split between {portions}")];
+    }
     let protection = &backend.protection;
     let mut facts = vec![
         protocol(backend).to_owned(),
@@ -63,8 +78,11 @@ pub(super) fn facts(plan: &Plan, backend: &Backend) -> Vec<String> {
             it.concurrency, it.queue
         ));
     }
-    if let Some(name) = failover(plan, backend) {
-        facts.push(format!("failover to {name}"));
+    if let Some(other) = backend.failover {
+        facts.push(format!("failover to {}", name(other)));
+    }
+    if let Some(mirror) = &backend.mirror {
+        facts.push(format!("{}% copied to {}", mirror.share, name(mirror.to)));
     }
     facts
 }
@@ -85,6 +103,7 @@ pub(super) fn attempts_json(policy: &Policy) -> (Value, Value) {
 /// As [`facts`], for programs.
 pub(super) fn json(plan: &Plan, backend: &Backend) -> Value {
     let protection = &backend.protection;
+    let name = |it: BackendIndex| plan.backends.get(it.0).map(|it| &*it.name);
     json!({
         "name": &*backend.name,
         "protocol": protocol(backend),
@@ -101,13 +120,12 @@ pub(super) fn json(plan: &Plan, backend: &Backend) -> Value {
             json!({ "concurrency": it.concurrency, "queue": it.queue, "adaptive": it.adaptive })
         }),
         "retry_budget_percent": protection.budget.percent,
-        "failover": failover(plan, backend),
+        "failover": backend.failover.and_then(name),
+        "split": backend.split.as_ref().map(|it| it.portions.iter().map(|it| {
+            json!({ "to": name(it.to), "weight": it.weight, "conditional": it.when.is_some() })
+        }).collect::<Vec<_>>()),
+        "mirror": backend.mirror.as_ref().map(|it| json!({ "to": name(it.to), "share_percent": it.share })),
     })
-}
-
-fn failover<'p>(plan: &'p Plan, backend: &Backend) -> Option<&'p str> {
-    let other = plan.backends.get(backend.failover?.0)?;
-    Some(&other.name)
 }
 
 fn names(codes: Codes) -> Vec<&'static str> {

@@ -49,6 +49,7 @@ mod settings;
 mod spread;
 mod template;
 mod tls;
+mod traffic;
 mod unit;
 mod walk;
 mod world;
@@ -95,6 +96,7 @@ pub fn check_reading(
     sources: &SourceMap,
     diagnostics: &mut Diagnostics,
 ) -> (Option<Plan>, Vec<PathBuf>) {
+    let backends = &traffic::schemas(gateway, backends);
     let settings = settings::check(gateway, diagnostics);
     let mut plan_backends = backend::check(gateway, backends, diagnostics);
     let mut world = world::World::new(gateway, backends, sources, diagnostics);
@@ -103,6 +105,7 @@ pub fn check_reading(
     gate::named_limits(&world, diagnostics);
     let limits = gate::limits_of_all(&world, diagnostics);
     let auth = auth::providers(gateway, sources, &mut plan_backends, diagnostics);
+    traffic::check(&world, &mut plan_backends, diagnostics);
     let fragments = fragment::check_all(&mut world, compositions, diagnostics);
     let mut table = endpoint::Table::default();
     for composition in compositions {
@@ -124,6 +127,7 @@ pub fn check_reading(
         limits,
     };
     protection::number_methods(&mut plan);
+    traffic::finish(&world, &mut plan, diagnostics);
     let files = world.library.into_inner().into_files();
     ((!diagnostics.has_errors()).then_some(plan), files)
 }

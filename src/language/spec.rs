@@ -21,6 +21,7 @@ mod reader;
 pub mod scalar;
 pub mod template;
 pub mod tls;
+mod traffic;
 mod value;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::codec;
 pub use discovery::{Consul, Discovery, Dns, Kubernetes, Scheme, Target};
 pub use gateway::{Admin, Backend, BackendDescriptors, Expose, Gateway, Limits, LogAccess, LogFormat};
 pub use reader::Outside;
+pub use traffic::{Mirror, SplitPart};
 pub use value::{Condition, Expression, Literal, Member, Template, TemplateKind, TextPart, TextTemplate};
 
 /// Reads a file as YAML; its mistakes go into `diagnostics`. `None` where it cannot be read at all.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use tonic::Code;
 
-use super::{BackendIndex, MethodIndex, OfRequest};
+use super::{BackendIndex, MethodIndex, Mirror, OfRequest, Split};
 use crate::schema::Schema;
 use crate::tls;
 
@@ -44,6 +44,10 @@ pub struct Backend {
     pub keepalive: Option<Keepalive>,
     /// Who is asked in its place where none of its targets is fit.
     pub failover: Option<BackendIndex>,
+    /// `split:`: it has no targets, and each request goes to one of others.
+    pub split: Option<Arc<Split>>,
+    /// `mirror:`.
+    pub mirror: Option<Arc<Mirror>>,
     /// How it is kept from trouble, and trouble from us.
     pub protection: Protection,
     /// What is called there, by [`MethodIndex`]: `shop.v1.Catalog/GetProduct`, `GET /v2/products/{}`.
@@ -298,6 +302,8 @@ pub struct Policy {
     pub retry: Option<Retry>,
     /// `None` where the call may change something twice, or nobody wants it hedged.
     pub hedge: Option<Hedge>,
+    /// It changes nothing.
+    pub safe: bool,
 }
 
 /// `retry:`.
@@ -331,6 +337,15 @@ pub enum HedgeAfter {
     Time(Duration),
 }
 
+impl Backend {
+    /// Who else gets its calls: in its place, in part, or as well.
+    pub fn others(&self) -> impl Iterator<Item = BackendIndex> + '_ {
+        let parts = self.split.iter().flat_map(|it| &it.portions).map(|it| it.to);
+        let mirror = self.mirror.iter().map(|it| it.to);
+        self.failover.into_iter().chain(parts).chain(mirror)
+    }
+}
+
 impl Default for Budget {
     fn default() -> Self {
         Self {
@@ -347,6 +362,7 @@ impl Default for Policy {
             method: MethodIndex(0),
             retry: None,
             hedge: None,
+            safe: false,
         }
     }
 }

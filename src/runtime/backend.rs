@@ -12,6 +12,7 @@ pub mod grpc;
 pub mod guard;
 mod health;
 pub mod http;
+pub mod mirror;
 pub mod passing;
 mod pushback;
 pub mod target;
@@ -27,7 +28,7 @@ use ::http::{HeaderMap, Method};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
-pub use self::attempt::{Dice, Ended, Guarded, Lease, Maker, Unanswered};
+pub use self::attempt::{Dice, Ended, Guarded, Lease, Maker, Others, Unanswered};
 pub use self::balance::Readiness;
 pub use self::failure::{Facts, Failure, FailureKind, Fault, Pushback, Retry};
 pub use self::guard::{Guard, Guards};
@@ -228,19 +229,19 @@ impl Backends {
         dice: &Dice,
         make: impl Fn(&plan::Backend) -> Maker,
     ) -> Self {
-        Self::assemble(backends, guards, |backend, guard, failover| {
-            Rc::new(Guarded::new(guard, make(backend), dice.clone(), failover))
+        Self::assemble(backends, guards, |backend, guard, others| {
+            Rc::new(Guarded::new(guard, make(backend), dice.clone(), others))
         })
     }
 
     /// One worker's ways to the backends of a plan. Connects nothing yet. Takes over from `previous` the connections of each
     /// whose settings are the same.
     pub fn build(backends: &[plan::Backend], guards: &Guards, previous: Option<&Self>) -> Self {
-        Self::assemble(backends, guards, |wanted, guard, failover| {
+        Self::assemble(backends, guards, |wanted, guard, others| {
             let known = previous.and_then(|it| it.pools.iter().find(|it| it.serves(wanted)));
             Rc::new(match known {
-                Some(known) => known.backend.renewed(guard, failover),
-                None => Guarded::new(guard, maker(wanted.clone()), Dice::random(), failover),
+                Some(known) => known.backend.renewed(guard, others),
+                None => Guarded::new(guard, maker(wanted.clone()), Dice::random(), others),
             })
         })
     }
@@ -248,20 +249,25 @@ impl Backends {
     fn assemble(
         backends: &[plan::Backend],
         guards: &Guards,
-        make: impl Fn(&plan::Backend, Arc<Guard>, Option<Rc<Guarded>>) -> Rc<Guarded>,
+        make: impl Fn(&plan::Backend, Arc<Guard>, Others) -> Rc<Guarded>,
     ) -> Self {
         let mut made: Vec<Option<Rc<Guarded>>> = vec![None; backends.len()];
-        // Who stands in is made before those that it stands in for; the checker lets no circle through.
+        let is_made = |made: &[Option<Rc<Guarded>>], it: BackendIndex| made.get(it.0).is_some_and(Option::is_some);
+        // Who gets calls of others is made before those; the checker lets no circle through.
         while let Some(at) = (0..backends.len()).find(|at| {
-            let failover = backends.get(*at).and_then(|it| it.failover);
-            made.get(*at).is_some_and(Option::is_none)
-                && failover.is_none_or(|it| made.get(it.0).is_some_and(Option::is_some))
+            let others = backends.get(*at).into_iter().flat_map(plan::Backend::others);
+            !is_made(&made, BackendIndex(*at)) && others.into_iter().all(|it| is_made(&made, it))
         }) {
             let (Some(backend), Some(guard)) = (backends.get(at), guards.get(BackendIndex(at))) else {
                 break;
             };
-            let failover = backend.failover.and_then(|it| made.get(it.0)?.clone());
-            let one = make(backend, guard.clone(), failover);
+            let known = |it: BackendIndex| made.get(it.0)?.clone();
+            let mirror = |it: &Arc<plan::Mirror>| Some(Rc::new(mirror::Mirror::new(it.clone(), known(it.to)?)));
+            let others = Others {
+                failover: backend.failover.and_then(known),
+                mirror: backend.mirror.as_ref().and_then(mirror),
+            };
+            let one = make(backend, guard.clone(), others);
             health::watch(&one, backend.protocol);
             if let Some(place) = made.get_mut(at) {
                 *place = Some(one);

@@ -129,6 +129,19 @@ impl Key {
         writer.finish()
     }
 
+    /// The same of what was made with these parts of split backends; where there are none, it is the same key.
+    #[must_use]
+    pub fn among<'n>(self, parts: impl IntoIterator<Item = &'n str>) -> Self {
+        let mut parts = parts.into_iter().peekable();
+        if parts.peek().is_none() {
+            return self;
+        }
+        let mut writer = KeyWriter::new("among");
+        writer.part(&self.0);
+        parts.for_each(|it| writer.part(it.as_bytes()));
+        writer.finish()
+    }
+
     /// The key of a fragment's result: its fingerprint, and all that it sees (semantics.md 5.1).
     pub(super) fn of_result<'v>(fingerprint: &[u8; 32], inputs: impl IntoIterator<Item = &'v Value>) -> Self {
         let mut writer = KeyWriter::new("result");

@@ -46,11 +46,17 @@ pub struct Context<'a> {
     pub running: &'a Rc<Running>,
     /// What targets are chosen by, by [`crate::plan::BackendIndex`]; empty where no backend goes by that.
     pub hashes: &'a [Option<u64>],
+    /// Whom backends that are split stand for.
+    pub chosen: &'a Chosen,
     /// Sent with every call: `traceparent` and `tracestate` of this request.
     pub trace: &'a [(HeaderName, HeaderValue)],
     /// Takes note of what happens, where somebody wants to see it.
     pub watch: Option<&'a Watch>,
 }
+
+/// Whom backends that are split stand for in one request, which is the same for all of its calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen(Vec<(BackendIndex, BackendIndex)>);
 
 /// The parts of the HTTP request that [`crate::codec::HttpBinding`] reads; empty for recipes without a bound call.
 #[derive(Clone, Debug, Default)]
@@ -257,6 +263,25 @@ fn degraded(mut all: Vec<(Vec<usize>, Degraded)>) -> Vec<Degraded> {
             first
         })
         .collect()
+}
+
+// === impl Chosen ===
+
+impl Chosen {
+    /// Has `to` stand for `from`.
+    pub fn add(&mut self, from: BackendIndex, to: BackendIndex) {
+        self.0.push((from, to));
+    }
+
+    /// Whom a call of a backend goes to.
+    pub fn of(&self, backend: BackendIndex) -> BackendIndex {
+        self.0.iter().find(|it| it.0 == backend).map_or(backend, |it| it.1)
+    }
+
+    /// Whom the backends stand for, in the order of the plan.
+    pub fn iter(&self) -> impl Iterator<Item = BackendIndex> {
+        self.0.iter().map(|it| it.1)
+    }
 }
 
 // === impl Context ===

@@ -18,6 +18,7 @@ pub mod peer;
 pub mod problem;
 pub mod respond;
 pub mod shape;
+mod split;
 pub mod trace;
 mod validate;
 
@@ -41,7 +42,7 @@ use self::problem::Refusal;
 use self::trace::Trace;
 use super::auth::{self, Audited, Denied, Identity, audit};
 use super::backend::passing::BoxError;
-use super::execute::{Incoming, Outcome, Tags};
+use super::execute::{Chosen, Incoming, Outcome, Tags};
 use super::rate::{self, Said};
 use super::select::Selected;
 use super::snapshot::Running;
@@ -217,6 +218,7 @@ where
         (inputs.map_err(Refusal::BadInputs)?, None)
     };
     let hashes = input::hashes(&running.snapshot.plan.backends, parts, around);
+    let chosen = split::choose(running, recipe, parts, around);
     drop(identity);
     let query = parts.uri.query().map(str::to_owned);
     let incoming = Incoming { captures, query, body };
@@ -226,6 +228,7 @@ where
         inputs,
         selected,
         hashes,
+        chosen,
         incoming,
         deadline,
         trace: trace.clone(),
@@ -313,6 +316,8 @@ pub struct Asked {
     pub deadline: Deadline,
     /// What targets are chosen by.
     pub hashes: Vec<Option<u64>>,
+    /// Whom backends that are split stand for.
+    pub chosen: Chosen,
     /// Passed on to the backends.
     pub trace: Rc<Trace>,
 }
@@ -334,6 +339,7 @@ impl Asked {
         let context = super::execute::Context {
             running: &self.running,
             hashes: &self.hashes,
+            chosen: &self.chosen,
             trace: &self.trace.headers,
             watch: self.running.watch.as_deref(),
         };

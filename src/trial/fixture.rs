@@ -136,6 +136,8 @@ pub enum Step {
         /// Codes of the mistakes that keep the old ones serving; empty where the reload works.
         refused: Vec<String>,
     },
+    /// What the metrics say, each as Prometheus reads it: `weft_retries_total{backend="shop"}`. What was never counted is 0.
+    Metrics(Vec<(String, f64)>),
     /// Requests at once.
     Together(Vec<Exchange>),
 }
@@ -345,6 +347,12 @@ fn parse_step(node: &Node, folder: &Path) -> Read<Step> {
     if let Some(node) = find("advance") {
         return Ok(Step::Advance(duration(node)?));
     }
+    if let Some(node) = find("metrics") {
+        let each = map(node)?
+            .iter()
+            .map(|(key, node)| Ok((key.value.to_string(), number(node)?)));
+        return each.collect::<Read<_>>().map(Step::Metrics);
+    }
     if let Some(node) = find("together") {
         return list(node)?
             .iter()
@@ -446,7 +454,7 @@ fn parse_exchange(node: &Node, folder: &Path) -> Read<Exchange> {
     if exchange.method.is_empty() {
         return Err((
             node.span,
-            "expected `request:`, `advance:`, `reload:` or `together:`".to_owned(),
+            "expected `request:`, `advance:`, `metrics:`, `reload:` or `together:`".to_owned(),
         ));
     }
     if exchange.expect.is_none() && exchange.leaves.is_none() {

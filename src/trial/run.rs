@@ -194,6 +194,18 @@ impl Trial {
         })
     }
 
+    fn metrics(&mut self, wanted: &[(String, f64)]) {
+        guard::publish(&self.running.snapshot.guards, &self.hall.metrics);
+        let text = self.hall.metrics.text();
+        for (name, wanted) in wanted {
+            let found = text.lines().find_map(|it| it.strip_prefix(&**name)?.strip_prefix(' '));
+            let found = found.unwrap_or("0");
+            if found.parse().ok() != Some(*wanted) {
+                self.failures.push(format!("{name} is {found}, not {wanted}"));
+            }
+        }
+    }
+
     pub(super) async fn play(&mut self) {
         let steps = std::mem::take(&mut self.fixture.steps);
         for step in &steps {
@@ -202,6 +214,7 @@ impl Trial {
                 // What goes on beside the requests has its timers, too: they fire on the way.
                 Step::Advance(time) => tokio::time::sleep(*time).await,
                 Step::Exchange(exchange) => self.exchange(std::slice::from_ref(&**exchange)).await,
+                Step::Metrics(wanted) => self.metrics(wanted),
                 Step::Reload { compositions, refused } => self.reload(compositions, refused),
                 Step::Together(exchanges) => self.exchange(exchanges).await,
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::authority::{Authority, Terminator};
 use super::process::{Folder, Process, listening, weft};
 
 /// As large as the body that passes through.
@@ -79,7 +80,7 @@ fn answer(stream: &TcpStream, sent: &AtomicU64) -> Option<()> {
     Some(())
 }
 
-fn head(reader: &mut impl BufRead) -> Option<String> {
+pub fn head(reader: &mut impl BufRead) -> Option<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).ok()? == 0 {
@@ -89,13 +90,13 @@ fn head(reader: &mut impl BufRead) -> Option<String> {
     Some(head)
 }
 
-fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+pub fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
     let mut pairs = head.lines().filter_map(|it| it.split_once(':'));
     pairs.find(|it| it.0.eq_ignore_ascii_case(name)).map(|it| it.1.trim())
 }
 
 /// Reads a body to its end, and gives its length.
-fn read_body(reader: &mut impl BufRead, head: &str) -> Option<u64> {
+pub fn read_body(reader: &mut impl BufRead, head: &str) -> Option<u64> {
     if let Some(length) = header(head, "content-length") {
         let length = length.parse().ok()?;
         return std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok();
@@ -115,7 +116,14 @@ fn read_body(reader: &mut impl BufRead, head: &str) -> Option<u64> {
 }
 
 fn gateway(name: &str, backend: SocketAddr) -> (Folder, Process, SocketAddr) {
+    gateway_with(name, &format!("http: [\"http://{backend}\"]"), &[])
+}
+
+fn gateway_with(name: &str, backend: &str, files: &[(&str, &str)]) -> (Folder, Process, SocketAddr) {
     let folder = Folder::new(name);
+    for (name, text) in files {
+        folder.write(name, text);
+    }
     folder.write(
         "compositions/old.yaml",
         "endpoint: ANY /old/{path=**}\nproxy: old:/${path}\n",
@@ -124,7 +132,7 @@ fn gateway(name: &str, backend: SocketAddr) -> (Folder, Process, SocketAddr) {
         "weft.yaml",
         &format!(
             "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\nworkers: 1\ncompositions: [compositions/]\n\
-             limits: {{ body: 1KiB }}\nshutdown: {{ drain: 10s }}\nbackends:\n  old: {{ http: [\"http://{backend}\"], timeout: 5s }}\n"
+             limits: {{ body: 1KiB }}\nshutdown: {{ drain: 10s }}\nbackends:\n  old: {{ {backend}, timeout: 5s }}\n"
         ),
     );
     let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
@@ -132,7 +140,7 @@ fn gateway(name: &str, backend: SocketAddr) -> (Folder, Process, SocketAddr) {
     (folder, process, address)
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a connection");
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))
@@ -287,4 +295,99 @@ fn a_websocket_is_bytes_both_ways_and_drain_waits_for_it() {
     echoed(b"still here");
     drop((client, reader));
     assert_eq!(process.end().0, 0);
+}
+
+/// An HTTP/2 client that asks once, with prior knowledge: status, body and trailers.
+fn over_http2(
+    address: SocketAddr,
+    request: http::Request<http_body_util::Full<bytes::Bytes>>,
+) -> (http::StatusCode, Vec<u8>, Option<http::HeaderMap>) {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let asking = async {
+        let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .expect("HTTP/2");
+        tokio::spawn(connection);
+        let answer = sender.send_request(request).await.expect("an answer");
+        let status = answer.status();
+        let body = http_body_util::BodyExt::collect(answer.into_body())
+            .await
+            .expect("a body");
+        let trailers = body.trailers().cloned();
+        (status, body.to_bytes().to_vec(), trailers)
+    };
+    let limited = async { tokio::time::timeout(Duration::from_secs(30), asking).await };
+    runtime.block_on(limited).expect("in time")
+}
+
+#[test]
+fn an_http2_client_gets_what_an_http1_backend_answers() {
+    let (backend, _) = backend();
+    let (_folder, _process, address) = gateway("proxy-h2", backend);
+    let request = |method: &str, path: &str, body: Vec<u8>| {
+        http::Request::builder()
+            .method(method)
+            .uri(format!("http://weft.example/old{path}"))
+            .header("te", "trailers")
+            .body(http_body_util::Full::from(body))
+            .expect("a request")
+    };
+    // More than the first windows of a stream and of a connection hold.
+    let (status, body, _) = over_http2(address, request("POST", "/count", vec![b'x'; 5 << 20]));
+    assert_eq!((status.as_u16(), &*body), (200, (5 << 20).to_string().as_bytes()));
+    let (status, body, trailers) = over_http2(address, request("GET", "/trailers", Vec::new()));
+    assert_eq!((status.as_u16(), &*body), (200, b"abc".as_slice()));
+    assert_eq!(trailers.expect("trailers")["x-sum"], "7");
+    let (status, body, _) = over_http2(address, request("GET", "/big", Vec::new()));
+    assert_eq!((status.as_u16(), body.len() as u64), (200, BIG));
+}
+
+#[test]
+fn a_backend_behind_tls_gets_the_bytes_and_the_sockets() {
+    let (backend, _) = backend();
+    let authority = Authority::new("root");
+    let pair = authority.issue(&["old.internal"]);
+    let secure = Terminator::start(authority.server(&pair, &[b"http/1.1"], false), backend);
+    let (_folder, _process, address) = gateway_with(
+        "proxy-tls",
+        &format!(
+            "http: [\"https://{}\"], tls: {{ ca: ca.pem, server_name: old.internal }}",
+            secure.address
+        ),
+        &[("ca.pem", &authority.pem())],
+    );
+    let mut client = connect(address);
+    let piece = vec![b'x'; 3 << 20];
+    write!(
+        client,
+        "POST /old/count HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        piece.len()
+    )
+    .expect("sent");
+    client.write_all(&piece).expect("sent");
+    let mut reader = BufReader::new(client.try_clone().expect("a clone"));
+    let answered = head(&mut reader).expect("a head");
+    let mut text = vec![0; piece.len().to_string().len()];
+    reader.read_exact(&mut text).expect("a body");
+    assert_eq!(String::from_utf8_lossy(&text), piece.len().to_string(), "{answered}");
+
+    client
+        .write_all(
+            b"GET /old/socket HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+              sec-websocket-key: k\r\nsec-websocket-version: 13\r\n\r\n",
+        )
+        .expect("sent");
+    let answered = head(&mut reader).expect("a head");
+    assert!(answered.starts_with("HTTP/1.1 101"), "{answered}");
+    client.write_all(b"hello").expect("sent");
+    let mut back = [0; 5];
+    reader.read_exact(&mut back).expect("an echo");
+    assert_eq!(&back, b"hello");
+    assert!(!secure.seen.lock().expect("no panic").is_empty());
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -14,12 +14,13 @@ use super::invent::Inventor;
 use super::text;
 use crate::codec::query;
 use crate::expr::Type;
-use crate::plan::{Accept, CallKind, HttpCall, PathPart, Plan};
+use crate::plan::{Accept, BackendIndex, CallKind, HttpCall, PathPart, Plan};
 
 /// A call that compositions make.
 #[derive(Debug)]
 struct Route {
-    method: String,
+    /// `None` is any method.
+    method: Option<String>,
     /// `None` is any segment.
     segments: Vec<Option<String>>,
     /// The last segment stands for any number of them.
@@ -52,14 +53,19 @@ impl Server {
     /// Answers every call that the plan makes to this backend.
     pub(super) fn serve(&self, plan: &Plan) {
         let mut routes = Vec::new();
-        for recipe in plan.endpoints.iter().filter_map(|it| it.recipe.as_ref().ok()) {
+        let served = plan
+            .endpoints
+            .iter()
+            .filter_map(|it| Some((it, it.recipe.as_ref().ok()?)));
+        for (endpoint, recipe) in served {
             for listed in plan.calls_of(recipe) {
                 let CallKind::Http(http) = &listed.call.kind else {
                     continue;
                 };
-                let backend = plan.backends.get(http.backend.0);
-                if backend.is_some_and(|it| it.name == self.backend) {
-                    routes.push(route(http));
+                if gets(plan, http.backend, &self.backend) {
+                    // What passes through keeps its method.
+                    let own = recipe.proxy.is_some().then_some(endpoint.method.as_ref());
+                    routes.push(route(http, own.unwrap_or(Some(&http.method))));
                 }
             }
         }
@@ -76,7 +82,13 @@ impl Server {
     }
 }
 
-fn route(http: &HttpCall) -> Route {
+/// Whether calls of a backend go to the one with this name: it is that, or hands calls on to it.
+fn gets(plan: &Plan, backend: BackendIndex, name: &str) -> bool {
+    let backend = plan.backends.get(backend.0);
+    backend.is_some_and(|it| *it.name == *name || it.others().any(|it| gets(plan, it, name)))
+}
+
+fn route(http: &HttpCall, method: Option<&Method>) -> Route {
     // Letters that no path holds stand for what is known only when a request runs.
     let text: String = http
         .path
@@ -89,7 +101,7 @@ fn route(http: &HttpCall) -> Route {
         .collect();
     let segments = text.split('/').skip(1);
     Route {
-        method: http.method.to_string(),
+        method: method.map(Method::to_string),
         open: text.contains('\u{2}'),
         segments: segments
             .map(|it| (!it.contains(['\u{1}', '\u{2}'])).then(|| it.to_owned()))
@@ -107,7 +119,7 @@ impl Route {
         } else {
             path.len() == self.segments.len()
         };
-        self.method == method
+        self.method.as_deref().is_none_or(|it| it == method)
             && length
             && self
                 .segments
@@ -144,11 +156,11 @@ impl Route {
     }
 
     /// Files that may answer: for exactly this path, then for the route, with `_` for its variables.
-    fn files(&self, backend: &str, path: &[&str]) -> Vec<PathBuf> {
+    fn files(&self, backend: &str, method: &str, path: &[&str]) -> Vec<PathBuf> {
         let file = |segments: &mut dyn Iterator<Item = &str>| {
             let mut file = PathBuf::from(backend);
             file.extend(segments.filter(|it| !matches!(*it, "" | "." | "..")));
-            file.join(&self.method)
+            file.join(method)
         };
         vec![
             file(&mut path.iter().copied()),
@@ -171,7 +183,7 @@ async fn answer(State(server): State<Server>, request: axum::extract::Request) -
     if let (Value::Object(asked), Ok(Value::Object(sent))) = (&mut asked, serde_json::from_slice(&body)) {
         asked.extend(sent);
     }
-    let files = route.files(&server.backend, &segments);
+    let files = route.files(&server.backend, parts.method.as_str(), &segments);
     let invent = || match &route.ty {
         Some(ty) => Inventor::new(&method, &asked).json(ty),
         None => json!({}),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::BackendSchema;
 use super::field_mask;
 use super::fragment::FragmentState;
 use super::graph::{check_cycles, starts};
@@ -196,7 +197,8 @@ fn http_target<'s>(
         .gateway
         .backends
         .get(at)
-        .is_some_and(|it| it.http.is_empty() && !it.grpc.is_empty())
+        .is_some_and(|it| it.http.is_empty() && !(it.grpc.is_empty() && it.split.is_empty()))
+        && !matches!(world.schemas.get(at), Some(BackendSchema::None))
     {
         let title = format!("backend `{}` speaks gRPC", backend.value);
         diagnostics.push(Diagnostic::new("wrong-backend", backend.span, title).label("call it with `grpc:`"));

@@ -80,6 +80,8 @@ fn backend(
             timeout: it.timeout.as_ref().map_or(PONG_TIMEOUT, |it| it.value),
         }),
         failover: None,
+        split: None,
+        mirror: None,
         methods: Vec::new(),
         max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
         schema: match schema {
@@ -271,6 +273,8 @@ pub(super) fn url(name: &str, written: &str, timeout: Duration) -> Result<(plan:
         health: plan::Health::default(),
         keepalive: None,
         failover: None,
+        split: None,
+        mirror: None,
         methods: Vec::new(),
         max_message: 1 << 20,
         schema: None,

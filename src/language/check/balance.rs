@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::claims::Asked;
 use super::of_request::of_request;
 use super::world::World;
 use crate::expr::TypeKind;
@@ -13,12 +14,20 @@ use crate::plan::{Backend, OfRequest};
 pub(super) fn check(world: &World<'_>, backends: &mut [Backend], diagnostics: &mut Diagnostics) {
     for (backend, written) in backends.iter_mut().zip(&world.gateway.backends) {
         let hash = written.hash.as_ref();
-        backend.hash = hash.and_then(|it| hash_by(world, it, diagnostics)).map(Arc::new);
+        backend.hash = hash
+            .and_then(|it| scalar(world, it, "targets", diagnostics))
+            .map(Arc::new);
     }
 }
 
-fn hash_by(world: &World<'_>, written: &Expression, diagnostics: &mut Diagnostics) -> Option<OfRequest> {
-    of_request(world, written, None, diagnostics, |unit, scope| {
+/// What requests may be told apart by, to choose between `what`.
+pub(super) fn scalar(
+    world: &World<'_>,
+    written: &Expression,
+    what: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<OfRequest> {
+    of_request(world, written, Asked::any(&world.auth), diagnostics, |unit, scope| {
         let checked = unit.expression(written, scope)?;
         let scalar = matches!(
             checked.ty.kind,
@@ -26,7 +35,7 @@ fn hash_by(world: &World<'_>, written: &Expression, diagnostics: &mut Diagnostic
         );
         if !scalar {
             let title = format!(
-                "targets are chosen by a string, an integer, a bool or bytes, not by `{}`",
+                "{what} are chosen by a string, an integer, a bool or bytes, not by `{}`",
                 checked.ty
             );
             unit.push(Diagnostic::new("wrong-type", written.whole(), title));

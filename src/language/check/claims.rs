@@ -117,6 +117,15 @@ impl Asked {
         })
     }
 
+    /// What `auth` is where any of these may ask, or nobody is asked.
+    pub(super) fn any(known: &[Known]) -> Option<Self> {
+        (!known.is_empty()).then(|| Self {
+            providers: known.to_vec(),
+            visitors: true,
+            all: false,
+        })
+    }
+
     /// The claim that a path behind `auth` names.
     pub(super) fn claim(&self, path: &[&str]) -> ClaimPath {
         let (consumed, known) = self.known(path);

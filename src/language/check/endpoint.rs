@@ -47,7 +47,14 @@ impl Table {
 
     fn add(&mut self, endpoint: Endpoint, span: Span, diagnostics: &mut Diagnostics) {
         let index = EndpointIndex(self.endpoints.len());
-        if let Err(first) = self.routes.insert(endpoint.method.clone(), &endpoint.template, index) {
+        let (method, template) = (endpoint.method.clone(), &endpoint.template);
+        // What passes through is not ours to tell apart: a legacy site has `/docs` and `/docs/`.
+        let added = if endpoint.recipe.as_ref().is_ok_and(|it| it.proxy.is_some()) {
+            self.routes.insert_with_slash(method, template, index)
+        } else {
+            self.routes.insert(method, template, index)
+        };
+        if let Err(first) = added {
             let title = format!("`{}` has the same shape as another endpoint", endpoint.name);
             let mut wrong = Diagnostic::new("same-endpoint", span, title)
                 .label(format!("both would answer `{}`", endpoint.template.example()));
@@ -257,6 +264,7 @@ fn recipe(
             errors: error_rule::errors(&written.errors, &world.gateway.errors, unit.diagnostics),
             deprecated: deprecated(written.deprecated.as_ref(), unit.diagnostics),
             proxy: proxy.map(|(proxy, _)| proxy),
+            splits: Vec::new(),
         }
     })
 }

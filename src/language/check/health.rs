@@ -91,6 +91,12 @@ pub(super) fn check_failover(gateway: &spec::Gateway, backends: &mut [plan::Back
             diagnostics.push(wrong("unknown-backend", title, label));
             continue;
         };
+        if gateway.backends.get(other).is_some_and(|it| !it.split.is_empty()) {
+            let title = format!("`{}` has no targets of its own", name.value);
+            let label = "it is split: name one of its parts".to_owned();
+            diagnostics.push(wrong("wrong-backend", title, label));
+            continue;
+        }
         let protocol = |at: usize| backends.get(at).map(|it| it.protocol);
         if protocol(other) != protocol(at) {
             let title = format!("`{}` speaks another protocol", name.value);

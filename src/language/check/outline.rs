@@ -99,6 +99,11 @@ impl ParamNode<'_> {
     }
 }
 
+/// Headers that say who asks, whoever looks (semantics.md 5.5).
+pub(super) fn is_credential(name: &str) -> bool {
+    matches!(name, "authorization" | "cookie" | "proxy-authorization")
+}
+
 /// One composition, taken apart.
 #[derive(Debug)]
 pub(super) struct Outline<'s> {
@@ -178,8 +183,7 @@ impl<'s> Outline<'s> {
 
     /// Whether a header, in lower case, says who asks (semantics.md 5.5).
     pub(super) fn is_identity_header(&self, name: &str) -> bool {
-        matches!(name, "authorization" | "cookie" | "proxy-authorization")
-            || self.credentials.iter().any(|it| **it == *name)
+        is_credential(name) || self.credentials.iter().any(|it| **it == *name)
     }
 
     /// Whether a param says who asks.

@@ -188,6 +188,7 @@ pub(super) fn policy(
         method: MethodIndex(0),
         retry,
         hedge: hedge.map(hedge_of),
+        safe: safety.safe,
     }
 }
 
@@ -265,22 +266,19 @@ fn check_hedge(hedge: &Hedge, timeout: Duration, diagnostics: &mut Diagnostics) 
 /// Numbers what is called at each backend, so that the runtime looks nothing up by name.
 pub(super) fn number_methods(plan: &mut Plan) {
     number_calls(plan);
-    // Who stands in may be asked the same. Once for each backend, since one may stand in for one that stands in.
+    // Who gets calls of another is asked the same. Once for each backend, since they may be handed on from there.
     for _ in 0..plan.backends.len() {
         for at in 0..plan.backends.len() {
-            let Some((methods, other)) = plan
-                .backends
-                .get(at)
-                .and_then(|it| Some((it.methods.clone(), it.failover?)))
-            else {
-                continue;
-            };
-            let Some(other) = plan.backends.get_mut(other.0) else {
-                continue;
-            };
-            for method in methods {
-                if !other.methods.contains(&method) {
-                    other.methods.push(method);
+            let Some(backend) = plan.backends.get(at) else { continue };
+            let (methods, others) = (backend.methods.clone(), backend.others().collect::<Vec<_>>());
+            for other in others {
+                let Some(other) = plan.backends.get_mut(other.0) else {
+                    continue;
+                };
+                for method in &methods {
+                    if !other.methods.contains(method) {
+                        other.methods.push(method.clone());
+                    }
                 }
             }
         }

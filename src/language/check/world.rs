@@ -196,6 +196,13 @@ impl<'s> World<'s> {
                 _ => {}
             }
         }
+        let stands_behind = |at: BackendIndex| {
+            let backend = self.gateway.backends.get(at.0);
+            backend.is_some_and(|it| super::traffic::stands_behind(self.gateway, &it.name.value))
+        };
+        if known.iter().any(|it| !stands_behind(it.0)) {
+            known.retain(|it| !stands_behind(it.0));
+        }
         match known.as_slice() {
             [] => match waiting {
                 Some(backend) => Err(Unserved::Waiting(backend)),

@@ -23,7 +23,9 @@ impl Reader<'_> {
 
     fn backend_of(&mut self, name: &Name, node: &Node) -> Option<Backend> {
         let mut fields = self.fields(&name.value, node, Place::Backend)?;
+        let is_split = self.is_split(&fields);
         match (fields.key("grpc"), fields.key("http")) {
+            _ if is_split => {}
             (Some(grpc), Some(http)) => {
                 let title = format!("the backend `{}` speaks two protocols", name.value);
                 let diagnostic = Diagnostic::new("conflicting-keys", http.span, title);
@@ -40,7 +42,7 @@ impl Reader<'_> {
             }
             _ => {}
         }
-        let grpc_only = if fields.has("grpc") {
+        let grpc_only = if fields.has("grpc") || is_split {
             &[][..]
         } else {
             &["descriptors", "services", "safe", "max_message", "keepalive"][..]
@@ -98,6 +100,11 @@ impl Reader<'_> {
             failover: fields
                 .take("failover")
                 .and_then(|(_, node)| self.text("failover", node)),
+            split: self.split(&mut fields),
+            sticky: fields
+                .take("sticky")
+                .and_then(|(_, node)| self.expression_only("sticky", node, "an expression")),
+            mirror: fields.take("mirror").and_then(|(_, node)| self.mirror(node)),
             headers: fields
                 .take("headers")
                 .map(|(_, node)| self.backend_headers(node))

@@ -12,6 +12,7 @@ use super::keys::Place;
 use super::protection::{Breaker, Health, Hedge, Keepalive, Limit, Retry, Switch};
 use super::reader::{Fields, Reader, Zero};
 use super::tls::{BackendTls, Tls};
+use super::traffic::{Mirror, SplitPart};
 use super::{Errors, Expression, Json, Literal, Name, scalar};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Document, FileIndex, Node, NodeKind, Span, Spanned};
@@ -139,6 +140,12 @@ pub struct Backend {
     pub keepalive: Option<Keepalive>,
     /// `failover:`, the name of another backend.
     pub failover: Option<Name>,
+    /// `split:`, in written order; empty where it has targets of its own.
+    pub split: Vec<SplitPart>,
+    /// `sticky:`.
+    pub sticky: Option<Expression>,
+    /// `mirror:`.
+    pub mirror: Option<Mirror>,
     /// `headers:`, name and value (expanded).
     pub headers: Vec<(Name, Spanned<Arc<str>>)>,
     /// `schema:`.

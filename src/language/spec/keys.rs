@@ -12,8 +12,9 @@ use Place::{
     Access, Admin, AllOf, ApiKey, Backend, BackendTls, Balance, Basic, Body, Breaker, Budget, CallCache, CallCompose,
     CallFor, CallGrpc, CallHttp, CallRetry, CallValue, Certificate, ClientCertificate, Compression, Consul, Cookie,
     Cors, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Forward,
-    Fragment, Gateway, Health, Hedge, Introspection, Json, Jwt, Keepalive, Kubernetes, Limit, Limits, Log, Param,
-    Provider, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Storage, Target, Telemetry, Tier, Tls,
+    Fragment, Gateway, Health, Hedge, Introspection, Json, Jwt, Keepalive, Kubernetes, Limit, Limits, Log, Mirror,
+    Param, Provider, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Split, Storage, Target,
+    Telemetry, Tier, Tls,
 };
 
 /// A map with keys of its own.
@@ -113,6 +114,8 @@ pub enum Place {
     Limits,
     /// `telemetry: { log: {…} }`.
     Log,
+    /// `mirror:` of a backend.
+    Mirror,
     /// An entry of `params:`.
     Param,
     /// `proxy_protocol:` of weft.yaml.
@@ -131,6 +134,8 @@ pub enum Place {
     Shutdown,
     /// `slow:` of a breaker.
     Slow,
+    /// An entry of `split:`.
+    Split,
     /// `cache:` of weft.yaml.
     Storage,
     /// An entry of `grpc:` or `http:` of a backend.
@@ -283,6 +288,7 @@ impl Place {
             Limit => "`limit`",
             Limits => "`limits`",
             Log => "`log`",
+            Mirror => "`mirror`",
             Param => "a param",
             ProxyProtocol => "`proxy_protocol`",
             RateLimit => "a rate limit",
@@ -292,6 +298,7 @@ impl Place {
             Retry => "the `retry` of a backend",
             Shutdown => "`shutdown`",
             Slow => "`slow`",
+            Split => "an entry of `split`",
             Storage => "`cache`",
             Target => "a target",
             Telemetry => "`telemetry`",
@@ -580,6 +587,16 @@ pub const KEYS: &[Key] = &[
     key("eject", &[Health], Either(&[OneOf(&["false"]), Object(Eject)]), "When a target is out of service for a while; `false` is never."),
     key("failures", &[Eject], Integer(1, 1_000), "So many calls in a row failed; 5."),
     key("for", &[Eject], Duration, "How long it is out the first time; 10s. Each time soon after it is longer by as much."),
+    key("split", &[Backend], List(&Object(Split)), "In place of targets: other backends, one of them for each request."),
+    key("sticky", &[Backend], Expression, "Requests of which it gives the same go to the same part of the `split`."),
+    key("to", &[Split, Mirror], Name, "Another backend."),
+    key("weight", &[Split], Integer(0, 1_000_000), "Its share of the requests for which no `when` holds."),
+    key("when", &[Split], Condition, "It gets the requests for which this holds; the first such part does."),
+    key("mirror", &[Backend], Object(Mirror), "Another backend that is asked the same, to compare its answers."),
+    key("share", &[Mirror], Percent, "This part of the calls; 100%."),
+    key("concurrency", &[Mirror], Integer(1, 10_000), "Copies at once, over all workers; 16. Others are left out."),
+    key("ignore", &[Mirror], List(&Text), "Paths that may differ: `product.updated_at`, `items[].score`."),
+    key("unsafe", &[Mirror], Bool, "Calls that may change something are copied, too."),
     key("schema", &[Backend], Text, "An OpenAPI file that types the results of its calls."),
     key("json", &[Defaults], Object(Json), "How protobuf values are written as JSON."),
     key("headers", &[Limits], Size, "The largest head of a request; 32KiB."),

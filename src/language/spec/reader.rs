@@ -97,6 +97,11 @@ impl<'n> Fields<'n> {
         Some(self.members.remove(at).1)
     }
 
+    /// The keys that are still there.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'n Spanned<Arc<str>>> + '_ {
+        self.members.iter().map(|it| it.0)
+    }
+
     /// Whether a key is still there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(key, _)| &*key.value == name)

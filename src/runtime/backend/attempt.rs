@@ -17,6 +17,7 @@ use futures::future::{Either, FutureExt, select, select_all};
 
 use super::balance::{Member, Readiness, Tried, Using};
 use super::guard::{Guard, count};
+use super::mirror::Mirror;
 use super::{Attempt, Backend, Failure, Pushback, Reply, Request, Retry};
 use crate::plan::{HedgeAfter, Policy, Target};
 use crate::time::Instant;
@@ -31,7 +32,16 @@ pub struct Guarded {
     ways: RefCell<Rc<Ways>>,
     dice: Dice,
     turn: Cell<usize>,
-    failover: Option<Rc<Self>>,
+    others: Others,
+}
+
+/// Who gets calls of a backend besides itself.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// In its place, where none of its targets is fit.
+    pub failover: Option<Rc<Guarded>>,
+    /// As well.
+    pub mirror: Option<Rc<Mirror>>,
 }
 
 /// Makes one worker's way to a target.
@@ -62,20 +72,20 @@ enum Jitter {
 
 impl Guarded {
     /// A way through a guard. Makes nothing yet.
-    pub fn new(guard: Arc<Guard>, make: Maker, dice: Dice, failover: Option<Rc<Self>>) -> Self {
+    pub fn new(guard: Arc<Guard>, make: Maker, dice: Dice, others: Others) -> Self {
         Self {
             guard,
             make,
             ways: RefCell::default(),
             dice,
             turn: Cell::new(0),
-            failover,
+            others,
         }
     }
 
     /// The same way, with what has changed around it: connections stay.
     #[must_use]
-    pub fn renewed(&self, guard: Arc<Guard>, failover: Option<Rc<Self>>) -> Self {
+    pub fn renewed(&self, guard: Arc<Guard>, others: Others) -> Self {
         Self {
             guard,
             make: self.make.clone(),
@@ -86,13 +96,23 @@ impl Guarded {
             })),
             dice: self.dice.clone(),
             turn: self.turn.clone(),
-            failover,
+            others,
         }
     }
 
     /// What all workers know of the backend.
     pub fn guard(&self) -> &Arc<Guard> {
         &self.guard
+    }
+
+    /// A number below `end` by chance; 0 where that is 0.
+    pub fn draw(&self, end: u64) -> u64 {
+        self.dice.below(end)
+    }
+
+    /// True so often, from 0 to 1.
+    pub fn chance(&self, part: f64) -> bool {
+        self.dice.chance(part)
     }
 
     /// The ways to the targets at the moment. Ways to targets that stay are kept; those of others end with their calls.
@@ -152,8 +172,24 @@ impl Guarded {
     /// Makes one call, in as many attempts as its policy allows; at the backend that stands in where no target is fit.
     ///
     /// Cancel safety: dropping the future cancels the attempts under way.
-    pub async fn call(&self, request: &Request, attempt: Attempt, policy: Policy) -> Result<Reply, Failure> {
-        if let Some(failover) = &self.failover
+    pub fn call<'c>(
+        &'c self,
+        request: &'c Request,
+        attempt: Attempt,
+        policy: Policy,
+    ) -> impl Future<Output = Result<Reply, Failure>> + 'c {
+        let mirror = self.others.mirror.as_ref();
+        let copy = mirror.and_then(|it| it.begin(self, request, &attempt, policy));
+        let asking = self.ask(request, attempt, policy);
+        match copy {
+            None => Either::Left(asking),
+            // What is rare is boxed, so that every call's future stays small.
+            Some(copy) => Either::Right(asking.inspect(|it| copy.tell(it)).boxed_local()),
+        }
+    }
+
+    async fn ask(&self, request: &Request, attempt: Attempt, policy: Policy) -> Result<Reply, Failure> {
+        if let Some(failover) = &self.others.failover
             && self.guard.balancer.is_lost(Instant::now())
         {
             count(&self.guard.counts.failovers);
@@ -190,7 +226,7 @@ impl Guarded {
     }
 
     /// The policy of a call where another backend gets it.
-    fn policy_at(&self, other: &Self, policy: Policy) -> Policy {
+    pub fn policy_at(&self, other: &Self, policy: Policy) -> Policy {
         let name = self.guard.method(policy.method).map(|it| &*it.name);
         let method = name.and_then(|it| other.guard.method_named(it));
         Policy {

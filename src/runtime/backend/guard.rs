@@ -23,6 +23,7 @@ pub use self::report::{describe, publish};
 pub use self::window::Window;
 use super::balance::Balancer;
 use super::feed::Feed;
+use super::mirror::Mirrored;
 use super::{Failure, Reply};
 use crate::plan::{self, BackendIndex, MethodIndex, Target};
 use crate::time::{Deadline, Instant};
@@ -50,6 +51,8 @@ pub struct Guard {
     pub methods: Vec<Arc<Method>>,
     /// What happened.
     pub counts: Arc<Counts>,
+    /// What became of copies of its calls; `None` where it has no mirror.
+    pub mirrored: Option<Arc<Mirrored>>,
 }
 
 /// What all workers know of one method.
@@ -169,6 +172,10 @@ impl Guard {
             },
             methods: methods.collect(),
             counts: known.map(|it| it.counts.clone()).unwrap_or_default(),
+            mirrored: backend.mirror.as_ref().map(|_| {
+                let mirrored = known.and_then(|it| it.mirrored.clone());
+                mirrored.unwrap_or_default()
+            }),
         };
         // Where somebody has yet to say for the first time where it is, what is known stays until then.
         if guard.feeds.iter().all(|it| it.heard().asked) {

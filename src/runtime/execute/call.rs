@@ -165,6 +165,7 @@ async fn call_grpc(
     let wanted = exchange::Wanted {
         call,
         backend: grpc.backend,
+        method: call.policy.method,
         request,
         deadline,
     };
@@ -254,6 +255,7 @@ async fn call_http(
     let wanted = exchange::Wanted {
         call,
         backend: http.backend,
+        method: call.policy.method,
         request,
         deadline,
     };

@@ -65,7 +65,10 @@ impl Making<'_> {
     /// From the cache, from somebody who is making it, or made.
     async fn kept(&self, fragment: FragmentIndex, inputs: Vec<Value>, kept: &CallCache) -> Result<Value, Box<Failed>> {
         let cache = self.scope.run.context.cache();
-        let key = Key::of_result(&self.fragment.fingerprint, &inputs);
+        let backends = &self.scope.run.context.plan().backends;
+        let parts = self.scope.run.context.chosen.iter();
+        let parts = parts.filter_map(|it| Some(&*backends.get(it.0)?.name));
+        let key = Key::of_result(&self.fragment.fingerprint, &inputs).among(parts);
         loop {
             let (leader, stand_in) = match cache.result(key, kept.keep) {
                 Lookup::Fresh(result) => return Ok(self.heed(result)),
@@ -136,12 +139,13 @@ impl Making<'_> {
         let tags = self.tags(kept)?;
         let context = self.scope.run.context;
         let (running, trace, deadline) = (context.running.clone(), context.trace.to_vec(), self.deadline);
-        let hashes = context.hashes.to_vec();
+        let (hashes, chosen) = (context.hashes.to_vec(), context.chosen.clone());
         let (keep, ignores_backend) = (kept.keep, kept.ignores_backend);
         context.detached().adopt(async move {
             let context = Context {
                 running: &running,
                 hashes: &hashes,
+                chosen: &chosen,
                 trace: &trace,
                 watch: None,
             };

@@ -20,7 +20,7 @@ use super::detach::Detached;
 use super::each::Sharing;
 use super::scope::Scope;
 use super::{CallReport, ReplySource, Run, render};
-use crate::plan::{BackendIndex, Call, CallCache};
+use crate::plan::{BackendIndex, Call, CallCache, MethodIndex, Policy};
 use crate::runtime::backend::{Attempt, Directives, Failure, Guarded, Reply, Request, Sent, code};
 use crate::runtime::cache::{Fetched, Kept, Key, KeyWriter, Landing, Leader, Lookup, lifetime};
 use crate::runtime::watch::Event;
@@ -34,6 +34,8 @@ pub(super) const MAX_CALLS: usize = 2_000;
 pub(super) struct Wanted<'c> {
     pub(super) call: &'c Call,
     pub(super) backend: BackendIndex,
+    /// That of the call, as the backend numbers it.
+    pub(super) method: MethodIndex,
     pub(super) request: Request,
     pub(super) deadline: Deadline,
 }
@@ -41,7 +43,7 @@ pub(super) struct Wanted<'c> {
 type Answer = Result<(Reply, ReplySource), Failure>;
 
 /// Brings a request to its backend and its reply back.
-pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<(Reply, ReplySource), Failure> {
+pub(super) async fn run(scope: &Scope<'_>, mut wanted: Wanted<'_>) -> Result<(Reply, ReplySource), Failure> {
     if scope.is_over() {
         // The scope is about to be dropped, and this future with it.
         std::future::pending::<()>().await;
@@ -50,8 +52,16 @@ pub(super) async fn run(scope: &Scope<'_>, wanted: Wanted<'_>) -> Result<(Reply,
     if now >= wanted.deadline.instant() {
         return Err(Failure::deadline());
     }
-    let backend = scope.run.context.backends().get(wanted.backend);
-    let backend = backend.ok_or_else(|| Failure::bug("a backend that does not exist"))?;
+    let backends = scope.run.context.backends();
+    let missing = || Failure::bug("a backend that does not exist");
+    let asked = backends.get(wanted.backend).ok_or_else(missing)?;
+    let to = scope.run.context.chosen.of(wanted.backend);
+    let mut backend = asked;
+    if to != wanted.backend {
+        backend = backends.get(to).ok_or_else(missing)?;
+        wanted.method = asked.policy_at(backend, wanted.call.policy).method;
+        wanted.backend = to;
+    }
     let deadline = wanted.deadline;
     let report = Report::begin(scope, &wanted, now);
     // The usual way is the short one: the others are boxed, and all are pinned where they stand, so that little is copied.
@@ -86,7 +96,9 @@ async fn plain(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) -> 
     count(scope.run)?;
     let attempt = Attempt::new(wanted.deadline).hashed(hash(scope, &wanted));
     let request = traced(wanted.request, scope.run.context.trace);
-    let reply = backend.call(&request, attempt, wanted.call.policy).await?;
+    let reply = backend
+        .call(&request, attempt, policy_of(wanted.call, wanted.method))
+        .await?;
     Ok((reply, ReplySource::Backend))
 }
 
@@ -100,7 +112,7 @@ async fn shared(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
     fits(scope, backend, &wanted)?;
     count(scope.run)?;
     let (backend, in_flight, deadline) = (backend.clone(), sharing.in_flight.clone(), wanted.deadline);
-    let (policy, hash) = (wanted.call.policy, hash(scope, &wanted));
+    let (policy, hash) = (policy_of(wanted.call, wanted.method), hash(scope, &wanted));
     let request = traced(wanted.request, scope.run.context.trace);
     // It keeps its own time, since the first who wants it may be dropped while others wait.
     let made = async move {
@@ -189,7 +201,7 @@ fn fetch(
     let attempt = Attempt::new(own).hashed(hash(scope, &wanted));
     let request = traced(wanted.request, scope.run.context.trace);
     let (backend, cache) = (backend.clone(), scope.run.context.cache().clone());
-    let (policy, keep, ignores_backend) = (wanted.call.policy, kept.keep, kept.ignores_backend);
+    let (policy, keep, ignores_backend) = (policy_of(wanted.call, wanted.method), kept.keep, kept.ignores_backend);
     let (sender, receiver) = oneshot::channel();
     scope.run.context.detached().adopt(async move {
         let exchange = backend.call(&request, attempt, policy);
@@ -244,7 +256,7 @@ async fn unsafely(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) 
     let attempt = Attempt::new(own).hashed(hash(scope, &wanted));
     let sent = attempt.sent.clone();
     let request = traced(wanted.request, scope.run.context.trace);
-    let (backend, policy) = (backend.clone(), wanted.call.policy);
+    let (backend, policy) = (backend.clone(), policy_of(wanted.call, wanted.method));
     let going = Going {
         call: Some(async move { backend.call(&request, attempt, policy).await }.boxed_local()),
         name: wanted.call.name.clone(),
@@ -255,6 +267,11 @@ async fn unsafely(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) 
     Ok((going.await?, ReplySource::Backend))
 }
 
+/// How a call is made at the backend that it goes to, which has a number of its own for the method.
+fn policy_of(call: &Call, method: MethodIndex) -> Policy {
+    Policy { method, ..call.policy }
+}
+
 /// Fails with `NotBegun` where the page can do without the call, and half of its replies come later than the page has time.
 fn fits(scope: &Scope<'_>, backend: &Guarded, wanted: &Wanted<'_>) -> Result<(), Failure> {
     let call = wanted.call;
@@ -263,7 +280,7 @@ fn fits(scope: &Scope<'_>, backend: &Guarded, wanted: &Wanted<'_>) -> Result<(),
     }
     let left = scope.deadline.left();
     let spared = call.timeout.is_none_or(|it| left < it);
-    if spared && backend.guard().is_usually_longer(call.policy.method, left) {
+    if spared && backend.guard().is_usually_longer(wanted.method, left) {
         return Err(Failure::not_begun());
     }
     Ok(())
@@ -310,7 +327,7 @@ fn traced(mut request: Request, trace: &[(HeaderName, HeaderValue)]) -> Request 
 
 /// What the last good reply to a request is kept under.
 pub(super) fn last_key(scope: &Scope<'_>, backend: BackendIndex, request: &Request) -> Key {
-    key("last", scope, backend, request)
+    key("last", scope, scope.run.context.chosen.of(backend), request)
 }
 
 /// All that is sent, and to whom: equal keys are equal requests (semantics.md 5.1).

@@ -245,7 +245,10 @@ fn key(asked: &Asked) -> Result<Key, Refusal> {
     let bound = execute::bound_requests(recipe, &asked.incoming).map_err(failed)?;
     let inputs = cache.key.iter().filter_map(|slot| asked.inputs.get(slot.0 as usize));
     let selection = asked.selected.as_ref().map(|it| it.canonical.as_str());
-    Ok(Key::of_response(&cache.fingerprint, inputs, &bound, selection))
+    // What one part of a split answers is never given for another's.
+    let backends = &asked.running.snapshot.plan.backends;
+    let parts = asked.chosen.iter().filter_map(|it| Some(&*backends.get(it.0)?.name));
+    Ok(Key::of_response(&cache.fingerprint, inputs, &bound, selection).among(parts))
 }
 
 fn failed(failure: Failure) -> Refusal {

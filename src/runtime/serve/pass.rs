@@ -21,12 +21,13 @@ use super::body::Body;
 use super::log::{Line, Report};
 use super::problem::Refusal;
 use super::trace::Trace;
-use super::{Response, input};
+use super::{Response, input, respond, split};
 use crate::auth::Claims;
+use crate::expr::Value;
 use crate::plan::{CallKind, EndpointIndex, Proxy, Recipe};
 use crate::runtime::backend::passing::{BoxError, Upload};
 use crate::runtime::backend::{Ended, Failure, Lease, Patience, Stream, Unanswered};
-use crate::runtime::execute::{Failed, Incoming, handed_path};
+use crate::runtime::execute::{Chosen, Failed, Incoming, handed_path};
 use crate::runtime::snapshot::{InFlight, Running};
 use crate::time::{Deadline, Instant};
 
@@ -56,7 +57,7 @@ where
     B::Error: Into<BoxError>,
 {
     let Asked { running, parts, .. } = asked;
-    let (index, recipe) = asked.recipe;
+    let (_, recipe) = asked.recipe;
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::MethodNotAllowed(METHODS.to_vec()));
     }
@@ -69,6 +70,7 @@ where
     };
     let inputs = input::read(&recipe.inputs, parts, around).map_err(Refusal::BadInputs)?;
     let hashes = input::hashes(&running.snapshot.plan.backends, parts, around);
+    let chosen = split::choose(running, recipe, parts, around);
     let failed = |failure: Failure| Refusal::Failed(Failed::of_endpoint(failure));
     let call = recipe.graph.calls.get(asked.proxy.call.0);
     let Some((call, CallKind::Http(http))) = call.map(|it| (it, &it.kind)) else {
@@ -79,18 +81,7 @@ where
         target.extend(["?", query]);
     }
     if !recipe.graph.require.is_empty() {
-        let requires = super::Asked {
-            running: running.clone(),
-            index,
-            inputs: Vec::new(),
-            selected: None,
-            hashes: Vec::new(),
-            incoming: Incoming::default(),
-            deadline,
-            trace: asked.trace.clone(),
-        };
-        let outcome = requires.run(recipe, inputs).await;
-        outcome.answer.map_err(|it| Refusal::Failed(Box::new(it)))?;
+        require(&asked, inputs, deadline).await?;
     }
 
     let upgrade = heads::upgrade(parts);
@@ -112,10 +103,13 @@ where
     };
     *request.headers_mut() = heads::of_request(&from, &asked.proxy.request, &asked.trace.headers);
 
-    let backend = running.backends.get(http.backend).ok_or(Refusal::Bug)?.clone();
-    let hash = hashes.get(http.backend.0).copied().flatten();
+    let to = chosen.of(http.backend);
+    let asked_for = running.backends.get(http.backend).ok_or(Refusal::Bug)?;
+    let backend = running.backends.get(to).ok_or(Refusal::Bug)?.clone();
+    let policy = asked_for.policy_at(&backend, call.policy);
+    let hash = hashes.get(to.0).copied().flatten();
     let (started, name) = (Instant::now(), backend.guard().name.clone());
-    let passed = backend.pass(request, hash, call.policy, patience.clone()).await;
+    let passed = backend.pass(request, hash, policy, patience.clone()).await;
     let code = match &passed {
         Ok(_) => tonic::Code::Ok,
         Err(Unanswered::Failed(failure)) => failure.code,
@@ -155,7 +149,25 @@ where
     let body = Body::Pieces(Box::pin(heads::Trailed::new(answering, secrets)));
     let mut headers = heads::of_answer(&head.headers, &asked.proxy.response, false);
     headers.extend(recipe.deprecated.iter().cloned());
+    respond::add_vary(&mut headers, recipe);
     Ok(said(head.status, headers, body))
+}
+
+/// Whether every `require` holds.
+async fn require(asked: &Asked<'_>, inputs: Vec<Value>, deadline: Deadline) -> Result<(), Refusal> {
+    let requires = super::Asked {
+        running: asked.running.clone(),
+        index: asked.recipe.0,
+        inputs: Vec::new(),
+        selected: None,
+        hashes: Vec::new(),
+        chosen: Chosen::default(),
+        incoming: Incoming::default(),
+        deadline,
+        trace: asked.trace.clone(),
+    };
+    let outcome = requires.run(asked.recipe.1, inputs).await;
+    outcome.answer.map(drop).map_err(|it| Refusal::Failed(Box::new(it)))
 }
 
 fn said(status: StatusCode, headers: http::HeaderMap, body: Body) -> Response {

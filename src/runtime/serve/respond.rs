@@ -27,7 +27,7 @@ pub fn response(outcome: Outcome, recipe: &Recipe) -> Result<Response, Box<Faile
             .headers_mut()
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    add_vary(&mut response, recipe);
+    add_vary(response.headers_mut(), recipe);
     for (name, value) in &recipe.deprecated {
         response.headers_mut().append(name.clone(), value.clone());
     }
@@ -94,13 +94,14 @@ fn with_member(body: &Body, member: &str, degraded: &[Degraded]) -> Option<Bytes
     Some(out.into())
 }
 
-fn add_vary(response: &mut Response, recipe: &Recipe) {
+/// Says which headers decide what is answered, beside those that are said already.
+pub(super) fn add_vary(headers: &mut HeaderMap, recipe: &Recipe) {
     if recipe.vary.is_empty() {
         return;
     }
     let names: Vec<&str> = recipe.vary.iter().map(header::HeaderName::as_str).collect();
     if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
-        response.headers_mut().insert(header::VARY, value);
+        headers.append(header::VARY, value);
     }
 }
 

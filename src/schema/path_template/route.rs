@@ -57,6 +57,8 @@ pub enum Match<'t, T> {
 struct Route<T> {
     method: Option<Method>,
     captures: Box<[Capture]>,
+    /// Whether a path may end in a slash.
+    slash: bool,
     value: T,
 }
 
@@ -92,6 +94,16 @@ impl<T> Default for RouteTable<T> {
 impl<T> RouteTable<T> {
     /// Adds a route; `None` takes every method. `Err` holds the route that has the same shape and method already.
     pub fn insert(&mut self, method: Option<Method>, template: &PathTemplate, route: T) -> Result<(), &T> {
+        self.add(method, template, route, false)
+    }
+
+    /// As [`Self::insert`]; where the template ends in `**`, paths with a slash at their end are taken, too: `/old/a/` by
+    /// `/old/**`.
+    pub fn insert_with_slash(&mut self, method: Option<Method>, template: &PathTemplate, route: T) -> Result<(), &T> {
+        self.add(method, template, route, true)
+    }
+
+    fn add(&mut self, method: Option<Method>, template: &PathTemplate, route: T, slash: bool) -> Result<(), &T> {
         let mut node = self.trie(template.verb());
         let mut is_rest = false;
         for segment in &template.segments {
@@ -115,6 +127,7 @@ impl<T> RouteTable<T> {
         self.routes.push(Route {
             method,
             captures: Capture::all_of(template),
+            slash,
             value: route,
         });
         Ok(())
@@ -158,11 +171,12 @@ impl<T> RouteTable<T> {
 
     /// Finds the route of a request. `path` is the raw path of the request line, without the query. HEAD finds GET.
     pub fn find(&self, method: &Method, path: &str) -> Match<'_, T> {
-        match check(path) {
+        let slash = match check(path) {
             Shape::Bad => return Match::BadPath,
             Shape::EmptySegment => return Match::NotFound,
-            Shape::Good => {}
-        }
+            Shape::Good => false,
+            Shape::Slash => true,
+        };
         // Behind the first slash; the root has no segments.
         let whole = Some(&path[1..]).filter(|it| !it.is_empty());
         let with_verb = match self.split_verb(path) {
@@ -172,7 +186,7 @@ impl<T> RouteTable<T> {
         };
         let tries = || with_verb.into_iter().chain([(ROOT, whole)]);
         for (trie, path) in tries() {
-            if let Some(route) = self.search(trie, path, &mut |ends| self.choose(ends, method)) {
+            if let Some(route) = self.search(trie, path, &mut |ends| self.choose(ends, method, slash)) {
                 let route = &self.routes[route];
                 return Match::Route(&route.value, route.captures.iter().map(|it| it.of(path)).collect());
             }
@@ -180,7 +194,8 @@ impl<T> RouteTable<T> {
         let mut methods: Vec<Method> = Vec::new();
         for (trie, path) in tries() {
             self.search(trie, path, &mut |ends| {
-                methods.extend(ends.iter().filter_map(|it| self.routes[*it].method.clone()));
+                let routes = ends.iter().map(|it| &self.routes[*it]);
+                methods.extend(routes.filter(|it| it.takes(slash)).filter_map(|it| it.method.clone()));
                 None
             });
         }
@@ -235,7 +250,7 @@ impl<T> RouteTable<T> {
             {
                 return Some(found);
             }
-            if let Some(child) = node.one
+            if let Some(child) = node.one.filter(|_| !segment.is_empty())
                 && let Some(found) = self.search(child, rest, wanted)
             {
                 return Some(found);
@@ -247,11 +262,12 @@ impl<T> RouteTable<T> {
     }
 
     /// Of the routes of one shape, the one that has a method.
-    fn choose(&self, ends: &[RouteIndex], method: &Method) -> Option<RouteIndex> {
+    fn choose(&self, ends: &[RouteIndex], method: &Method, slash: bool) -> Option<RouteIndex> {
         let find = |method: Option<&Method>| {
-            ends.iter()
-                .copied()
-                .find(|it| self.routes[*it].method.as_ref() == method)
+            ends.iter().copied().find(|it| {
+                let route = &self.routes[*it];
+                route.takes(slash) && route.method.as_ref() == method
+            })
         };
         let get = || {
             if method == Method::HEAD {
@@ -261,6 +277,13 @@ impl<T> RouteTable<T> {
             }
         };
         find(Some(method)).or_else(get).or_else(|| find(None))
+    }
+}
+
+impl<T> Route<T> {
+    /// Whether it takes a path that ends in a slash, or one that does not.
+    fn takes(&self, slash: bool) -> bool {
+        self.slash || !slash
     }
 }
 
@@ -276,6 +299,8 @@ enum Shape {
     Bad,
     EmptySegment,
     Good,
+    /// Good, but for a slash at the end.
+    Slash,
 }
 
 /// Judges a path before anything is looked up, so that a malformed one is malformed everywhere.
@@ -288,7 +313,10 @@ fn check(path: &str) -> Shape {
     while let Some(path) = rest {
         let (segment, behind) = first_segment(path);
         if segment.is_empty() {
-            shape = Shape::EmptySegment;
+            shape = match (&shape, behind) {
+                (Shape::Good, None) => Shape::Slash,
+                _ => Shape::EmptySegment,
+            };
         } else if !is_well_formed(segment) {
             return Shape::Bad;
         }

@@ -267,6 +267,39 @@ fn other_methods_are_listed_once_and_in_order() {
 }
 
 #[test]
+fn a_slash_at_the_end_is_taken_by_those_that_want_it() {
+    let mut table = table(&[("GET", "/a/{x}"), ("GET", "/b/{x=**}"), ("GET", "/a/{x}:verb")]);
+    for (method, text) in [
+        ("GET", "/a/{x=**}"),
+        ("PUT", "/c/{x=**}"),
+        ("GET", "/d/{x}"),
+        ("GET", "/{x=**}:verb"),
+    ] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        assert!(table.insert_with_slash(Some(method), &template(text), text).is_ok());
+    }
+    for (path, wanted) in [
+        ("/a/x", Match::Route(&"/a/{x}", vec!["x".into()])),
+        ("/a/x/", Match::Route(&"/a/{x=**}", vec!["x/".into()])),
+        ("/a/x/y%2Fz/", Match::Route(&"/a/{x=**}", vec!["x/y%2Fz/".into()])),
+        ("/a/", Match::Route(&"/a/{x=**}", vec![String::new()])),
+        ("/a", Match::Route(&"/a/{x=**}", vec![String::new()])),
+        ("/a/x:verb/", Match::Route(&"/a/{x=**}", vec!["x:verb/".into()])),
+        ("/b/x", Match::Route(&"/b/{x=**}", vec!["x".into()])),
+        ("/b/x/", Match::NotFound),
+        ("/c/x/", Match::OtherMethods(vec![Method::PUT])),
+        ("/d/x/", Match::NotFound),
+        ("/a//", Match::NotFound),
+        ("/a//x/", Match::NotFound),
+        ("//", Match::NotFound),
+        ("/a/../", Match::BadPath),
+        ("/a/%2e%2e/", Match::BadPath),
+    ] {
+        assert_eq!(table.find(&Method::GET, path), wanted, "{path}");
+    }
+}
+
+#[test]
 fn the_same_shape_twice_is_refused_with_the_earlier_one() {
     for (a, b, same) in [
         ("/a/{x}", "/a/{y=*}", true),

@@ -57,7 +57,7 @@ impl Guarded {
         policy: Policy,
         patience: Rc<Patience>,
     ) -> Result<(Response<Stream>, Lease), Unanswered> {
-        if let Some(failover) = &self.failover
+        if let Some(failover) = &self.others.failover
             && self.guard.balancer.is_lost(Instant::now())
         {
             count(&self.guard.counts.failovers);

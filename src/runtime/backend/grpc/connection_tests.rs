@@ -53,6 +53,8 @@ fn settings(port: u16) -> plan::Backend {
         health: plan::Health::default(),
         keepalive: None,
         failover: None,
+        split: None,
+        mirror: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),
     }

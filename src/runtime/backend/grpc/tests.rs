@@ -91,6 +91,8 @@ fn settings(ports: &[u16]) -> plan::Backend {
         health: plan::Health::default(),
         keepalive: None,
         failover: None,
+        split: None,
+        mirror: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),
     }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use super::{Breaker, Guard, Guards, Method, State};
+use crate::runtime::backend::mirror::Mirrored;
 use crate::telemetry::{
-    BackendLabels, HedgeLabels, MethodLabels, Metrics, PlaceLabels, RefusedLabels, SourceLabels, TargetLabels,
-    WhichSourceLabels,
+    BackendLabels, DifferenceLabels, HedgeLabels, MethodLabels, Metrics, MirrorLabels, PlaceLabels, RefusedLabels,
+    SourceLabels, TargetLabels, WhichSourceLabels,
 };
 use crate::time::Instant;
 
@@ -100,6 +101,9 @@ fn publish_one(guard: &Guard, metrics: &Metrics) {
             metrics.places.get_or_create(&labels).set(i64::from(n));
         }
     }
+    if let Some(mirrored) = &guard.mirrored {
+        publish_mirrored(guard, mirrored, metrics);
+    }
     for (method, breaker) in breakers(guard) {
         let labels = MethodLabels {
             backend: guard.name.clone(),
@@ -168,6 +172,7 @@ pub fn describe(guards: &Guards) -> Value {
         });
         json!({
             "name": *guard.name,
+            "mirror": guard.mirrored.as_deref().map(mirror),
             "targets": targets.collect::<Vec<_>>(),
             "sources": sources.collect::<Vec<_>>(),
             "moves": of(&counts.moves),
@@ -192,4 +197,53 @@ fn breakers(guard: &Guard) -> impl Iterator<Item = (&Method, &Breaker)> {
         .methods
         .iter()
         .filter_map(|it| Some((&**it, it.breaker.as_ref()?)))
+}
+
+fn publish_mirrored(guard: &Guard, mirrored: &Mirrored, metrics: &Metrics) {
+    for (result, n) in [
+        ("same", &mirrored.same),
+        ("different", &mirrored.different),
+        ("failed", &mirrored.failed),
+        ("left_out", &mirrored.left_out),
+        ("unread", &mirrored.unread),
+    ] {
+        let labels = MirrorLabels {
+            backend: guard.name.clone(),
+            result,
+        };
+        let n = n.load(Ordering::Relaxed);
+        metrics
+            .mirrored
+            .get_or_create(&labels)
+            .inner()
+            .store(n, Ordering::Relaxed);
+    }
+    for (method, path, n) in mirrored.differences() {
+        let labels = DifferenceLabels {
+            backend: guard.name.clone(),
+            method,
+            path,
+        };
+        metrics
+            .differences
+            .get_or_create(&labels)
+            .inner()
+            .store(n, Ordering::Relaxed);
+    }
+}
+
+fn mirror(mirrored: &Mirrored) -> Value {
+    let of = |it: &AtomicU64| it.load(Ordering::Relaxed);
+    let differences = mirrored.differences();
+    let differences = differences
+        .iter()
+        .map(|(method, path, n)| json!({ "method": **method, "path": **path, "calls": n }));
+    json!({
+        "same": of(&mirrored.same),
+        "different": of(&mirrored.different),
+        "failed": of(&mirrored.failed),
+        "left_out": of(&mirrored.left_out),
+        "unread": of(&mirrored.unread),
+        "differences": differences.collect::<Vec<_>>(),
+    })
 }

@@ -96,6 +96,8 @@ fn backend(port: u16) -> HttpBackend {
         health: plan::Health::default(),
         keepalive: None,
         failover: None,
+        split: None,
+        mirror: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),
     };

@@ -564,6 +564,7 @@ impl Page {
             errors: Errors::default(),
             deprecated: Vec::new(),
             proxy: None,
+            splits: Vec::new(),
         };
         let plan = plan(std::mem::take(&mut self.fragments));
         let settings = [settings()];
@@ -584,6 +585,7 @@ impl Page {
         let context = Context {
             running: &running,
             hashes: &[],
+            chosen: &Chosen::default(),
             trace: &[],
             watch: None,
         };
@@ -637,6 +639,8 @@ fn settings() -> plan::Backend {
         health: plan::Health::default(),
         keepalive: None,
         failover: None,
+        split: None,
+        mirror: None,
         protection: plan::Protection::default(),
         methods: Vec::new(),
         schema: None,
