@@ -2,6 +2,7 @@
 //!
 //! Every command exits with 0 when all is well, 1 when it found mistakes, 2 when it could not run.
 
+pub mod audit;
 pub mod call;
 pub mod check;
 pub mod completions;
@@ -53,6 +54,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show what is open, public, unlimited or weak, and which backend is told what of clients
+    Audit(audit::Arguments),
     /// Answer one request in this process, by the real backends; --trace shows what the calls did
     Call(call::Arguments),
     /// Check everything that `serve` would refuse, and show the warnings
@@ -149,6 +152,7 @@ pub fn run() -> ExitCode {
     };
     COLOR.get_or_init(|| arguments.color);
     let result = match arguments.command {
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
