@@ -21,7 +21,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::LocalOptions;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
+use tokio::time::Sleep;
 
 use self::activity::{Activity, Answer, Seen, Verdict, Watched};
 use self::addresses::{Addresses, Place};
@@ -42,7 +43,7 @@ const USUAL_HEADERS: usize = 100;
 const PING_AFTER: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Most calls may take longer than this.
+/// Most calls may take longer than this, and few batches of requests do.
 const NEAR: Duration = Duration::from_millis(20);
 
 /// What all workers read.
@@ -85,7 +86,6 @@ pub fn work(
     let runtime = runtime.enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let worker = Worker::new(shared.clone(), stop);
-        tokio::task::spawn_local(worker.clone().keep_timer_near());
         let accepting = listeners.into_iter().map(|it| worker.clone().accept(it));
         let ended = futures::future::join_all(accepting).await;
         worker.drained().await;
@@ -99,8 +99,8 @@ struct Worker {
     running: RefCell<Rc<Running>>,
     stop: watch::Receiver<bool>,
     open: watch::Sender<usize>,
-    /// Requests have come since the last look.
-    busy: Notify,
+    /// Runs out soon after the last request.
+    near: RefCell<Pin<Box<Sleep>>>,
 }
 
 impl Worker {
@@ -111,7 +111,7 @@ impl Worker {
             running: RefCell::new(running),
             stop,
             open: watch::Sender::new(0),
-            busy: Notify::new(),
+            near: RefCell::new(Box::pin(tokio::time::sleep(NEAR))),
         })
     }
 
@@ -133,12 +133,9 @@ impl Worker {
     /// Has a timer run out soon, as long as requests come.
     ///
     /// A timer that is earlier than all others is told to tokio's driver by a system call, and without this one nearly every
-    /// call's deadline would be the earliest.
-    async fn keep_timer_near(self: Rc<Self>) {
-        loop {
-            self.busy.notified().await;
-            tokio::time::sleep(NEAR).await;
-        }
+    /// call's deadline would be the earliest. Putting it off before it has run out costs no system call.
+    fn keep_timer_near(&self) {
+        self.near.borrow_mut().as_mut().reset(Instant::now() + NEAR);
     }
 
     async fn accept(self: Rc<Self>, listener: std::net::TcpListener) -> io::Result<()> {
@@ -234,7 +231,7 @@ impl Worker {
         let service = service_fn(|request: http::Request<Incoming>| {
             let request_guard = activity.clone().begin(request.version());
             let (running, peer) = (self.running(), peer.clone());
-            self.busy.notify_one();
+            self.keep_timer_near();
             async move {
                 let response = match shape::check(&request, &running.snapshot.plan.settings) {
                     Ok(()) => serve::handle(running, request, peer).await,
