@@ -54,10 +54,19 @@ pub fn audit(plan: &Plan) -> Vec<Finding> {
 
 fn listeners(plan: &Plan, into: &mut Vec<Finding>) {
     let settings = &plan.settings;
-    let reachable: Vec<&str> = settings.listen.iter().map(|it| &**it).filter(|it| !is_local(it)).collect();
+    let reachable: Vec<&str> = settings
+        .listen
+        .iter()
+        .map(|it| &**it)
+        .filter(|it| !is_local(it))
+        .collect();
     if settings.tls.is_none() && !reachable.is_empty() {
         // Whoever can read what passes by can ask as the client who showed a credential.
-        let severity = if plan.auth.is_empty() { Severity::Low } else { Severity::Medium };
+        let severity = if plan.auth.is_empty() {
+            Severity::Low
+        } else {
+            Severity::Medium
+        };
         into.push(Finding {
             severity,
             code: "plain-listener",
@@ -129,10 +138,14 @@ fn clients(plan: &Plan, into: &mut Vec<Finding>) {
     if plan.limits.is_empty() {
         group(plan, into, |endpoint, recipe| {
             recipe.limits.is_empty().then_some((
-                if open(endpoint) && changes(recipe) { Severity::Medium } else { Severity::Low },
+                if open(endpoint) && changes(recipe) {
+                    Severity::Medium
+                } else {
+                    Severity::Low
+                },
                 "unlimited",
                 "may be asked for any number of times",
-                Some("write `rate_limit:` there, or `limits: { rate: … }` in weft.yaml for everything"),
+                Some("write `rate_limit:` there, or `limits: { rate_limit: … }` in weft.yaml for everything"),
             ))
         });
     }
@@ -169,7 +182,10 @@ fn providers(plan: &Plan, into: &mut Vec<Finding>) {
                     say(
                         Severity::High,
                         "keys-over-plain-http",
-                        format!("`{name}` trusts keys that come from {} unprotected", fetch.from.target.host),
+                        format!(
+                            "`{name}` trusts keys that come from {} unprotected",
+                            fetch.from.target.host
+                        ),
                         "write the address with `https://`",
                     );
                 }
@@ -194,6 +210,8 @@ fn backends(plan: &Plan, into: &mut Vec<Finding>) {
     let open: Vec<String> = plan
         .backends
         .iter()
+        // Those whom providers ask have findings of their own.
+        .filter(|it| !it.name.starts_with("auth."))
         .filter(|it| it.tls.is_none() && it.targets.iter().any(|it| !is_local_host(&it.host)))
         .map(|it| format!("`{}`", it.name))
         .collect();
@@ -222,7 +240,9 @@ fn answers(plan: &Plan, into: &mut Vec<Finding>) {
     group(plan, into, |_, recipe| {
         let proxy = recipe.proxy.as_ref()?;
         let secret = proxy.request.names.iter().any(|it| {
-            *it == http::header::AUTHORIZATION || *it == http::header::COOKIE || *it == http::header::PROXY_AUTHORIZATION
+            *it == http::header::AUTHORIZATION
+                || *it == http::header::COOKIE
+                || *it == http::header::PROXY_AUTHORIZATION
         });
         secret.then_some((
             Severity::Medium,
