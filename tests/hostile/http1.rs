@@ -223,6 +223,7 @@ fn nothing_is_smuggled_behind_two_lengths() {
 #[test]
 fn slow_clients_are_not_waited_for() {
     let gateway = Gateway::start("slow");
+    gateway.answers("the start");
     let before = gateway.holds();
     std::thread::scope(|scope| {
         // A head that comes byte by byte.
