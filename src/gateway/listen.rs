@@ -10,6 +10,7 @@ mod enter;
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::plan::Settings;
 use crate::runtime::serve::{self, shape};
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::telemetry::ReasonLabels;
+use crate::time::Instant;
 
 /// Streams of one HTTP/2 connection at once.
 const MAX_STREAMS: u32 = 256;
