@@ -2,7 +2,8 @@
 //!
 //! `/livez` says that the process runs, `/readyz` whether it should get requests and what keeps it from serving the files on
 //! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are, and POST to `/cache/invalidate` drops what is
-//! kept with the tags of its body: `{"tags": ["product:1"]}`. `/limits` says what is limited, and how much is used up. POST to
+//! kept with the tags of its body: `{"tags": ["product:1"]}`. `/descriptors` says what is known of backends with
+//! reflection and which compositions are on older ones, `/limits` what is limited, and how much is used up. POST to
 //! `/auth/revoke` refuses tokens and subjects from now on, until the process ends:
 //! `{"provider": "customer", "jti": ["…"], "sub": ["…"]}`.
 
@@ -20,10 +21,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
+use serde_json::json;
 
 use self::connections::Connections;
 use crate::auth::revoked::Revoked;
 use crate::gateway::listen::Shared;
+use crate::gateway::load::{Held, Reflecting};
 use crate::gateway::{Gateway, Status};
 use crate::runtime::backend::guard;
 use crate::runtime::cache::Tag;
@@ -53,6 +56,7 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
         .route("/backends", get(backends))
         .route("/limits", get(limits::limits))
         .route("/limits/usage", get(limits::usage))
+        .route("/descriptors", get(descriptors))
         .route("/cache/invalidate", post(invalidate))
         .route("/auth/revoke", post(revoke))
         .with_state(pages);
@@ -88,6 +92,11 @@ fn describe(status: &Status, word: &str) -> String {
         text.push_str(reason);
         text.push('\n');
     }
+    for it in &status.held {
+        text.push_str("on the descriptors before: ");
+        text.push_str(&it.name);
+        text.push('\n');
+    }
     if !status.refused.is_empty() {
         text.push_str("the files on disk are refused; the snapshot before them goes on serving:\n");
         for mistake in &status.refused {
@@ -108,6 +117,17 @@ async fn backends(State(pages): State<Pages>) -> Response {
     let all = guard::describe(&pages.shared.snapshot.load().guards);
     let text = format!("{all:#}\n");
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+async fn descriptors(State(pages): State<Pages>) -> Response {
+    let status = pages.status.load();
+    let backend = |it: &Reflecting| json!({ "name": *it.backend, "version": it.version, "silent": it.silent });
+    let held = |it: &Held| json!({ "composition": *it.name, "why": it.why });
+    let all = json!({
+        "backends": status.reflecting.iter().map(backend).collect::<Vec<_>>(),
+        "held": status.held.iter().map(held).collect::<Vec<_>>(),
+    });
+    ([(header::CONTENT_TYPE, "application/json")], format!("{all:#}\n")).into_response()
 }
 
 /// 204, or 400 with a sentence.
@@ -197,14 +217,19 @@ mod tests {
             generation: 2,
             refused: vec!["a.yaml:1:2: error[unknown-key]: unknown key `tiemout`".to_owned()],
             waiting: vec!["shop: connection refused".to_owned()],
+            held: vec![Held {
+                name: "GET /p/{id}".into(),
+                why: vec!["b.yaml:3:4: error[unknown-field]: no field `name`".to_owned()],
+            }],
             n_ready: 3,
             n_waiting: 1,
-            draining: false,
+            ..Status::default()
         };
         assert_eq!(
             describe(&status, "ready"),
             "ready: generation 2, 4 endpoints, 1 waiting\n\
              waiting for backend shop: connection refused\n\
+             on the descriptors before: GET /p/{id}\n\
              the files on disk are refused; the snapshot before them goes on serving:\n\
              a.yaml:1:2: error[unknown-key]: unknown key `tiemout`\n"
         );

@@ -6,12 +6,16 @@
 mod certificates;
 pub mod discovery;
 pub mod files;
+mod kept;
 pub mod listen;
 pub mod load;
+mod reflected;
+mod schedule;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,10 +24,12 @@ use tokio::sync::watch;
 
 use self::discovery::Discovery;
 use self::listen::Shared;
-use self::load::{Loaded, Loader, Refused};
+use self::load::{Held, Loaded, Loader, Reflecting, Refused};
+use self::schedule::{Found, Schedule};
 use crate::plan::Plan;
 use crate::runtime::snapshot::{Hall, Snapshot};
-use crate::telemetry::ReloadLabels;
+use crate::telemetry::{DescriptorLabels, Metrics, ReloadLabels};
+use crate::time::Instant;
 
 /// A running gateway.
 #[derive(Debug)]
@@ -35,6 +41,7 @@ pub struct Gateway {
     stop: watch::Sender<bool>,
     addresses: Vec<SocketAddr>,
     discovery: Discovery,
+    schedule: Schedule,
 }
 
 /// How the gateway is, for `/readyz`.
@@ -46,6 +53,10 @@ pub struct Status {
     pub refused: Vec<String>,
     /// Backends that have not said yet what they serve, each with the reason.
     pub waiting: Vec<String>,
+    /// Compositions that the newest descriptors break, and that are on those before.
+    pub held: Vec<Held>,
+    /// The backends with reflection.
+    pub reflecting: Vec<Reflecting>,
     /// Endpoints that can be answered.
     pub n_ready: usize,
     /// Endpoints that wait for a backend.
@@ -81,8 +92,14 @@ pub enum StartError {
 impl Gateway {
     /// Builds the first snapshot and starts the workers. `listen` stands in place of the gateway file's where it is given.
     /// Waits a moment for those who say where backends are.
-    pub async fn start(loader: Loader, loaded: Loaded, listen: Option<&[String]>) -> Result<Self, StartError> {
-        let status = Status::of(&loaded, 0);
+    pub async fn start(mut loader: Loader, loaded: Loaded, listen: Option<&[String]>) -> Result<Self, StartError> {
+        let status = Status::of(&loaded, &loader, 0);
+        tell(&loaded, &[]);
+        if loaded.held.is_empty() {
+            loader.settle();
+        }
+        let mut schedule = Schedule::default();
+        follow(&mut schedule, &loader);
         let plan = loaded.plan;
         let wanted = listen.unwrap_or(&plan.settings.listen).to_vec();
         let n_workers = plan
@@ -91,6 +108,7 @@ impl Gateway {
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
         let hall = Hall::new(plan.settings.cache_memory, plan.settings.redis.as_ref());
         certificates::publish(&plan, None, &hall.metrics);
+        publish(&status, &hall.metrics);
         let snapshot = ArcSwap::from_pointee(Snapshot::new(plan, None));
         let shared = Arc::new(Shared {
             snapshot,
@@ -120,6 +138,7 @@ impl Gateway {
             stop,
             addresses,
             discovery,
+            schedule,
         })
     }
 
@@ -143,16 +162,18 @@ impl Gateway {
         self.loader.read()
     }
 
-    /// True while a backend has not said yet what it serves.
-    pub fn is_waiting(&self) -> bool {
-        !self.status.load().waiting.is_empty()
+    /// Whether there is a backend that can be asked what it serves.
+    pub fn is_reflecting(&self) -> bool {
+        !self.status.load().reflecting.is_empty()
     }
 
     /// Loads the files again and swaps, or keeps what serves and says why.
     pub async fn reload(&mut self) -> Result<(), Refused> {
         let result = self.loader.load().await;
+        follow(&mut self.schedule, &self.loader);
         let label = |result| ReloadLabels { result };
-        let metrics = &self.shared.hall.metrics;
+        let shared = self.shared.clone();
+        let metrics = &shared.hall.metrics;
         match result {
             Ok(loaded) => {
                 self.warn_of_what_needs_a_restart(&loaded.plan);
@@ -165,11 +186,7 @@ impl Gateway {
             }
             Err(refused) => {
                 let lines = refused.lines();
-                let status = Status {
-                    refused: lines.clone(),
-                    ..(**self.status.load()).clone()
-                };
-                self.status.store(Arc::new(status));
+                self.change_status(|it| it.refused.clone_from(&lines));
                 metrics.reloads.get_or_create(&label("refused")).inc();
                 metrics.reload_pending.set(1.0);
                 for mistake in &lines {
@@ -183,7 +200,12 @@ impl Gateway {
     /// Lets the workers serve what was loaded; gives its generation.
     async fn swap(&mut self, loaded: Loaded) -> u64 {
         let generation = self.shared.snapshot.load().generation + 1;
-        let status = Status::of(&loaded, generation);
+        tell(&loaded, &self.status.load().held);
+        if loaded.held.is_empty() {
+            self.loader.settle();
+        }
+        let status = Status::of(&loaded, &self.loader, generation);
+        publish(&status, &self.shared.hall.metrics);
         let before = self.shared.snapshot.load_full();
         certificates::publish(&loaded.plan, Some(&before.plan), &self.shared.hall.metrics);
         let snapshot = Arc::new(Snapshot::new(loaded.plan, Some(&before)));
@@ -196,29 +218,77 @@ impl Gateway {
         generation
     }
 
-    /// Asks again those backends that have not said what they serve; swaps where one has answered.
-    pub async fn ask_waiting(&mut self) {
-        let before = self.status.load().waiting.len();
-        if let Ok(loaded) = self.loader.load().await
-            && loaded.waiting.len() < before
-        {
-            let generation = self.swap(loaded).await;
-            tracing::info!(generation, "a backend said what it serves");
+    /// Asks backends again what they serve, where it is time or something puts it in doubt, and swaps in what is new.
+    pub async fn refresh(&mut self) {
+        let doubts = |name: &str| {
+            let snapshot = self.shared.snapshot.load();
+            let guard = snapshot.guards.iter().find(|it| *it.name == *name);
+            guard.map_or(0, |it| it.counts.doubts.load(Ordering::Relaxed))
+        };
+        let due = self.schedule.due(Instant::now(), doubts);
+        if due.is_empty() {
+            return;
         }
+        let doubts: Vec<u64> = due.iter().map(|it| doubts(it)).collect();
+        let before = self.loader.reflecting();
+        let answers = self.loader.ask(&due).await;
+        let now = Instant::now();
+        for ((name, found), doubts) in answers.iter().zip(doubts) {
+            self.schedule.asked(name, *found, Some(doubts), now);
+            let labels = DescriptorLabels {
+                backend: name.clone(),
+                result: match found {
+                    Found::New => "new",
+                    Found::Nothing => "same",
+                    Found::Silence => "silent",
+                },
+            };
+            self.shared.hall.metrics.descriptors.get_or_create(&labels).inc();
+        }
+        let after = self.loader.reflecting();
+        for it in after.iter().filter(|it| !before.contains(it)) {
+            let (backend, version) = (&*it.backend, it.version.as_deref());
+            if let Some(reason) = &it.silent {
+                tracing::warn!(backend, reason, "a backend does not say what it serves");
+            } else {
+                tracing::info!(backend, version, "a backend said what it serves");
+            }
+        }
+        self.change_status(|it| it.reflecting = after);
+        for note in self.loader.notes() {
+            tracing::warn!("{note}");
+        }
+        if answers.iter().all(|it| it.1 != Found::New) {
+            return;
+        }
+        match self.loader.load_known().await {
+            Ok(loaded) => {
+                self.warn_of_what_needs_a_restart(&loaded.plan);
+                let generation = self.swap(loaded).await;
+                tracing::info!(generation, "new descriptors serve");
+            }
+            Err(refused) => {
+                for mistake in refused.lines() {
+                    tracing::error!(mistake, "new descriptors are refused with the files on disk");
+                }
+            }
+        }
+    }
+
+    fn change_status(&self, change: impl FnOnce(&mut Status)) {
+        let mut status = (**self.status.load()).clone();
+        change(&mut status);
+        self.status.store(Arc::new(status));
     }
 
     /// Takes no more connections, lets every request that was begun end, within `drain`.
     pub async fn drain(self) {
         let drain = self.shared.snapshot.load().plan.settings.drain;
-        let status = Status {
-            draining: true,
-            ..(**self.status.load()).clone()
-        };
-        self.status.store(Arc::new(status));
+        self.change_status(|it| it.draining = true);
         self.stop.send_replace(true);
-        let deadline = crate::time::Instant::now() + drain;
+        let deadline = Instant::now() + drain;
         while self.workers.iter().any(|it| !it.is_finished()) {
-            if crate::time::Instant::now() >= deadline {
+            if Instant::now() >= deadline {
                 tracing::warn!("requests were still running when the drain time was up");
                 return;
             }
@@ -254,17 +324,68 @@ impl Gateway {
 }
 
 impl Status {
-    fn of(loaded: &Loaded, generation: u64) -> Self {
+    fn of(loaded: &Loaded, loader: &Loader, generation: u64) -> Self {
         let n_ready = loaded.plan.endpoints.iter().filter(|it| it.recipe.is_ok()).count();
         Self {
             generation,
             refused: Vec::new(),
             waiting: loaded.waiting.clone(),
+            held: loaded.held.clone(),
+            reflecting: loader.reflecting(),
             n_ready,
             n_waiting: loaded.plan.endpoints.len() - n_ready,
             draining: false,
         }
     }
+}
+
+/// Has backends asked again when it is time, by what the loader read and heard last.
+fn follow(schedule: &mut Schedule, loader: &Loader) {
+    let reflecting = loader.reflecting();
+    let found = |name: &str| match reflecting.iter().find(|it| *it.backend == *name) {
+        Some(it) if it.silent.is_none() && it.version.is_some() => Found::Nothing,
+        _ => Found::Silence,
+    };
+    let all = loader.refreshed_after().map(|(name, after)| {
+        let found = found(&name);
+        (name, after, found)
+    });
+    schedule.follow(all, Instant::now());
+}
+
+/// Says what there is to say of what was loaded, and was not said before.
+fn tell(loaded: &Loaded, held: &[Held]) {
+    for note in &loaded.notes {
+        tracing::warn!("{note}");
+    }
+    for backend in &loaded.silent {
+        tracing::warn!(
+            backend,
+            "what a backend said last counts, since it does not say what it serves"
+        );
+    }
+    for it in loaded.held.iter().filter(|it| !held.contains(it)) {
+        let (composition, why) = (&*it.name, it.why.join("; "));
+        tracing::warn!(
+            composition,
+            why,
+            "new descriptors break a composition, which stays on those before"
+        );
+    }
+    for it in held
+        .iter()
+        .filter(|it| !loaded.held.iter().any(|now| now.name == it.name))
+    {
+        tracing::info!(
+            composition = &*it.name,
+            "a composition is on the newest descriptors again"
+        );
+    }
+}
+
+/// Puts into the metrics what is not counted as it happens.
+fn publish(status: &Status, metrics: &Metrics) {
+    metrics.held.set(i64::try_from(status.held.len()).unwrap_or(i64::MAX));
 }
 
 /// Resolves and binds every address once for each worker.

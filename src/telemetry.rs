@@ -40,6 +40,8 @@ pub struct Metrics {
     pub redis_gone: Gauge,
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_pending: Gauge<f64, AtomicU64>,
+    pub descriptors: Family<DescriptorLabels, Counter>,
+    pub held: Gauge,
     pub panics: Counter,
     pub handshakes: Family<HandshakeLabels, Counter>,
     pub connections_refused: Family<ReasonLabels, Counter>,
@@ -235,6 +237,14 @@ pub struct ReloadLabels {
     pub result: &'static str,
 }
 
+/// Labels of `weft_descriptor_questions_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct DescriptorLabels {
+    pub backend: Arc<str>,
+    pub result: &'static str,
+}
+
 /// Labels of `weft_tls_handshakes_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[expect(missing_docs, reason = "the names are the labels")]
@@ -283,6 +293,8 @@ impl Metrics {
             redis_gone: Gauge::default(),
             reloads: Family::default(),
             reload_pending: Gauge::default(),
+            descriptors: Family::default(),
+            held: Gauge::default(),
             panics: Counter::default(),
             handshakes: Family::default(),
             connections_refused: Family::default(),
@@ -352,6 +364,16 @@ impl Metrics {
             "reload_refused",
             "1 while the files on disk are refused and an older snapshot serves",
             pending,
+        );
+        registry.register(
+            "descriptor_questions",
+            "How often backends with reflection were asked again what they serve, and what came of it",
+            metrics.descriptors.clone(),
+        );
+        registry.register(
+            "compositions_held",
+            "Compositions that the newest descriptors break, and that are on those before",
+            metrics.held.clone(),
         );
         registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
         metrics.register_of_connections(&mut registry);

@@ -16,6 +16,7 @@ mod e2e {
     pub mod process;
 
     mod demo;
+    mod descriptors;
     mod discovery;
     mod foreign;
     mod limits;

@@ -9,8 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Ending, Format, loader, show};
 use crate::gateway::Gateway;
 use crate::gateway::files::Files;
-use crate::gateway::load::{Loaded, Loader};
+use crate::gateway::load::{Loaded, Loader, Purpose};
 use crate::{admin, telemetry};
+
+/// How often it is looked whether a backend is to be asked again what it serves.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Arguments of `weft serve`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +30,7 @@ pub struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut loader = loader(&arguments.config)?;
+        let mut loader = loader(&arguments.config)?.with_purpose(Purpose::Serve);
         let loaded = match loader.load().await {
             Ok(loaded) => loaded,
             Err(refused) => {
@@ -66,7 +69,6 @@ pub(super) async fn until_signalled(mut gateway: Gateway) -> anyhow::Result<Endi
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut pause = Duration::from_secs(1);
     let mut files = Files::new();
     loop {
         files.follow(&gateway.read());
@@ -78,10 +80,7 @@ pub(super) async fn until_signalled(mut gateway: Gateway) -> anyhow::Result<Endi
                 // The log, the metrics and /readyz have said it.
                 drop(gateway.reload().await);
             }
-            () = tokio::time::sleep(pause), if gateway.is_waiting() => {
-                gateway.ask_waiting().await;
-                pause = (pause * 2).min(Duration::from_secs(15));
-            }
+            () = tokio::time::sleep(TICK), if gateway.is_reflecting() => gateway.refresh().await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

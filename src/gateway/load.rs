@@ -2,29 +2,31 @@
 //!
 //! The only reader of the environment. Invariant: all mistakes of all files are reported at once.
 
+pub(super) mod named;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
-use hyper_util::rt::TokioIo;
-
-use super::discovery;
+use self::named::{below, from_paths, share_out, start_of};
+pub use self::named::{read_compositions, read_credentials};
+use super::kept::hexadecimal;
+use super::reflected::Known;
+use super::schedule::Found;
 use crate::language::check::{self, BackendSchema};
 use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity, render};
-use crate::language::source::{FileIndex, SourceMap, Span};
+use crate::language::source::SourceMap;
+use crate::language::spec::protection::Switch;
 use crate::language::spec::{self, BackendDescriptors, Outside};
-use crate::plan::{Plan, Source, SourceKind, Target};
-use crate::runtime::backend::target;
-use crate::schema::descriptor::FileDescriptorSet;
-use crate::schema::{Schema, build, load as descriptors, reflection};
-use crate::tls;
+use crate::plan::Plan;
 
-/// How long a backend may take to say what it serves.
-const REFLECTION_TIMEOUT: Duration = Duration::from_secs(3);
+/// After how long a backend with reflection is asked again, where it does not say.
+const REFRESH: Duration = Duration::from_mins(5);
+
+/// The state directory, where the gateway file names none.
+const STATE: &str = ".weft";
 
 /// The value of an environment variable.
 type Environment = Box<dyn Fn(&str) -> Option<String> + Send>;
@@ -37,11 +39,34 @@ pub struct Loader {
     environment: Environment,
     /// Where backends are, by name, in place of what the gateway file says.
     elsewhere: HashMap<String, std::net::SocketAddr>,
-    /// What backends with reflection said last, by target.
-    known: HashMap<String, Arc<Schema>>,
+    /// What backends with reflection said.
+    known: Known,
+    /// Those backends, as they were read last.
+    reflecting: Vec<spec::Backend>,
+    purpose: Purpose,
     /// The files and directories that were read last, whether all was well or not.
     read: RefCell<Vec<PathBuf>>,
     replaced: Option<Replaced>,
+}
+
+/// What is loaded for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To look at it. The state directory is left alone.
+    #[default]
+    Look,
+    /// To say what is wrong. What backends say is kept.
+    Check,
+    /// To serve. What backends say is kept, and what is known stands in where they are silent, or where what they say now
+    /// breaks a composition.
+    Serve,
+}
+
+/// Whom to ask what it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    Everybody,
+    Nobody,
 }
 
 /// Descriptors that stand in for what a gateway file says.
@@ -64,6 +89,32 @@ pub struct Loaded {
     pub sources: SourceMap,
     /// Backends that have not said yet what they serve, each with the reason.
     pub waiting: Vec<String>,
+    /// Backends that did not say what they serve now, so that what they said last counts; each with the reason.
+    pub silent: Vec<String>,
+    /// Compositions that the newest descriptors break, and that are on those before.
+    pub held: Vec<Held>,
+    /// What else to tell: state that could not be read or written.
+    pub notes: Vec<String>,
+}
+
+/// A composition on the descriptors before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Which.
+    pub name: Arc<str>,
+    /// What is wrong with it by the newest, one line for each mistake.
+    pub why: Vec<String>,
+}
+
+/// A backend with reflection, as far as it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reflecting {
+    /// Its name.
+    pub backend: Arc<str>,
+    /// The fingerprint of its newest descriptors, in hex; `None` where nothing is known.
+    pub version: Option<String>,
+    /// Why the last question was not answered.
+    pub silent: Option<String>,
 }
 
 /// What backends serve.
@@ -89,17 +140,15 @@ pub struct Refused {
 impl Refused {
     /// One line for each mistake.
     pub fn lines(&self) -> Vec<String> {
-        let errors: Vec<_> = self
-            .diagnostics
-            .iter()
-            .filter(|it| it.severity == Severity::Error)
-            .cloned()
-            .collect();
-        render::concise(&errors, &self.sources)
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        lines(&self.diagnostics, &self.sources)
     }
+}
+
+fn lines(diagnostics: &[Diagnostic], sources: &SourceMap) -> Vec<String> {
+    let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
+    let errors: Vec<_> = errors.cloned().collect();
+    let shown = render::concise(&errors, sources);
+    shown.lines().map(str::to_owned).collect()
 }
 
 impl std::fmt::Debug for Loader {
@@ -118,10 +167,18 @@ impl Loader {
             text: None,
             environment: Box::new(|name| std::env::var(name).ok()),
             elsewhere: HashMap::new(),
-            known: HashMap::new(),
+            known: Known::default(),
+            reflecting: Vec::new(),
+            purpose: Purpose::Look,
             read: RefCell::default(),
             replaced: None,
         }
+    }
+
+    /// The same for another purpose.
+    #[must_use]
+    pub fn with_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
     }
 
     /// The same with other descriptors.
@@ -173,12 +230,13 @@ impl Loader {
         let mut sources = SourceMap::default();
         let mut diagnostics = Diagnostics::default();
         if let Some((gateway, folder)) = self.read_gateway(&mut sources, &mut diagnostics) {
-            let (schemas, waiting) = self.schemas(&gateway, &folder, &mut diagnostics).await;
+            self.reflect(&gateway, &folder, Asking::Everybody).await;
+            let schemas = self.schemas(&gateway, &folder, &mut diagnostics);
             if !diagnostics.has_errors() {
                 return Ok(Described {
                     gateway,
                     schemas,
-                    waiting,
+                    waiting: self.waiting(),
                 });
             }
         }
@@ -188,28 +246,94 @@ impl Loader {
         })
     }
 
-    /// Reads and checks everything.
+    /// Reads and checks everything. Backends with reflection are asked what they serve.
     pub async fn load(&mut self) -> Result<Loaded, Refused> {
+        self.load_asking(Asking::Everybody).await
+    }
+
+    /// The same by what backends with reflection said last.
+    pub async fn load_known(&mut self) -> Result<Loaded, Refused> {
+        self.load_asking(Asking::Nobody).await
+    }
+
+    async fn load_asking(&mut self, asking: Asking) -> Result<Loaded, Refused> {
         let mut sources = SourceMap::default();
         let mut diagnostics = Diagnostics::default();
-        let result = self.load_into(&mut sources, &mut diagnostics).await;
+        let result = self.load_into(asking, &mut sources, &mut diagnostics).await;
         let diagnostics = diagnostics.into_sorted();
-        match result {
-            Some((plan, waiting)) if diagnostics.iter().all(|it| it.severity == Severity::Warning) => Ok(Loaded {
-                plan,
-                warnings: diagnostics,
-                sources,
-                waiting,
-            }),
-            _ => Err(Refused { diagnostics, sources }),
-        }
+        let Some((plan, held)) = result.filter(|_| diagnostics.iter().all(|it| it.severity == Severity::Warning))
+        else {
+            return Err(Refused { diagnostics, sources });
+        };
+        let held = held.into_iter().map(|it| Held {
+            name: it.name,
+            why: lines(&it.why, &sources),
+        });
+        let held = held.collect();
+        let known = self.reflecting().into_iter().filter(|it| it.version.is_some());
+        let silent = known.filter_map(|it| Some(format!("{}: {}", it.backend, it.silent?)));
+        Ok(Loaded {
+            plan,
+            warnings: diagnostics,
+            sources,
+            waiting: self.waiting(),
+            silent: silent.collect(),
+            held,
+            notes: self.known.notes(),
+        })
+    }
+
+    /// Asks some backends with reflection what they serve, and says of whom something new is known.
+    pub(super) async fn ask(&mut self, names: &[Arc<str>]) -> Vec<(Arc<str>, Found)> {
+        let wanted: Vec<_> = self
+            .reflecting
+            .iter()
+            .filter(|it| names.contains(&it.name.value))
+            .collect();
+        self.known.ask(&wanted).await
+    }
+
+    /// What was loaded last serves, and nothing of it is on older descriptors.
+    pub(super) fn settle(&mut self) {
+        self.known.settle();
+    }
+
+    /// What nobody was told yet.
+    pub(super) fn notes(&mut self) -> Vec<String> {
+        self.known.notes()
+    }
+
+    /// The backends with reflection, in the order of the file.
+    pub fn reflecting(&self) -> Vec<Reflecting> {
+        let one = |it: &spec::Backend| {
+            let name = &it.name.value;
+            Reflecting {
+                backend: name.clone(),
+                version: self.known.last(name).map(|it| hexadecimal(it.fingerprint())),
+                silent: self.known.silent(name).map(str::to_owned),
+            }
+        };
+        self.reflecting.iter().map(one).collect()
+    }
+
+    /// After how long each of them is asked again, whatever happens; `None` is never.
+    pub(super) fn refreshed_after(&self) -> impl Iterator<Item = (Arc<str>, Option<Duration>)> {
+        self.reflecting.iter().map(|it| {
+            let after = match &it.descriptors {
+                Some(BackendDescriptors::Reflection(Some(Switch::Off))) => None,
+                Some(BackendDescriptors::Reflection(Some(Switch::On(after)))) => Some(*after),
+                _ => Some(REFRESH),
+            };
+            (it.name.value.clone(), after)
+        })
     }
 
     async fn load_into(
         &mut self,
+        asking: Asking,
         sources: &mut SourceMap,
         diagnostics: &mut Diagnostics,
-    ) -> Option<(Plan, Vec<String>)> {
+    ) -> Option<(Plan, Vec<check::Held>)> {
         let (mut gateway, folder) = self.read_gateway(sources, diagnostics)?;
         let compositions = read_compositions(&gateway, &folder, sources, diagnostics);
         let wanted = self.replaced.as_ref().and_then(|it| it.backend.as_deref());
@@ -219,17 +343,80 @@ impl Loader {
             let diagnostic = Diagnostic::new("unknown-backend", span, format!("there is no backend `{wanted}`"));
             diagnostics.push(diagnostic.label(format!("there are {}", names.join(", "))));
         }
-        let (schemas, waiting) = self.schemas(&gateway, &folder, diagnostics).await;
+        self.reflect(&gateway, &folder, asking).await;
+        let schemas = self.schemas(&gateway, &folder, diagnostics);
         if matches!(&self.replaced, Some(it) if it.backend.is_none()) {
             share_out(&mut gateway.backends, &schemas);
         }
-        let (plan, files) = check::check_reading(&gateway, &compositions, &schemas, sources, diagnostics);
+        let before = self.before(&gateway, &schemas);
+        let schemas = (schemas.as_slice(), before.as_deref());
+        let (checked, files) = check::check_holding(&gateway, &compositions, schemas, sources, diagnostics);
         self.read.borrow_mut().extend(files);
-        let mut plan = plan?;
+        let (mut plan, held) = checked?;
         for backend in &mut plan.backends {
             below(&folder, &mut backend.sources);
         }
-        Some((plan, waiting))
+        Some((plan, held))
+    }
+
+    /// Backends that have not said yet what they serve, each with the reason.
+    fn waiting(&self) -> Vec<String> {
+        let unknown = self.reflecting().into_iter().filter(|it| it.version.is_none());
+        unknown
+            .map(|it| {
+                let reason = it.silent.as_deref().unwrap_or("nothing is kept of what it serves");
+                format!("{}: {reason}", it.backend)
+            })
+            .collect()
+    }
+
+    /// Finds out what the backends with reflection serve.
+    async fn reflect(&mut self, gateway: &spec::Gateway, folder: &Path, asking: Asking) {
+        let reflecting = gateway.backends.iter().filter(|it| {
+            let replaced = self.replaced.as_ref();
+            let is_replaced =
+                replaced.is_some_and(|by| by.backend.as_deref().is_none_or(|name| *it.name.value == *name));
+            matches!(it.descriptors, Some(BackendDescriptors::Reflection(_))) && !it.grpc.is_empty() && !is_replaced
+        });
+        self.reflecting = reflecting.cloned().collect();
+        if self.purpose != Purpose::Look {
+            let state = match &gateway.state {
+                Some(Switch::Off) => None,
+                Some(Switch::On(path)) => Some(folder.join(&*path.value)),
+                None => Some(folder.join(STATE)),
+            };
+            self.known.keep_in(state.as_deref(), &self.reflecting);
+        }
+        self.known.find_by(&gateway.discovery, folder);
+        if asking == Asking::Everybody {
+            let everybody: Vec<_> = self.reflecting.iter().collect();
+            self.known.ask(&everybody).await;
+        }
+    }
+
+    fn schema_of(&self, backend: &str) -> BackendSchema {
+        if let Some(schema) = self.known.last(backend) {
+            return BackendSchema::Known(schema.clone());
+        }
+        let silent = self.known.silent(backend);
+        BackendSchema::Missing(silent.unwrap_or("nobody has asked it").to_owned())
+    }
+
+    /// The types before, in the order of the file, where those of a backend may break something.
+    fn before(&self, gateway: &spec::Gateway, schemas: &[BackendSchema]) -> Option<Vec<BackendSchema>> {
+        let sound = |it: &spec::Backend| {
+            self.known
+                .sound(&it.name.value)
+                .filter(|_| self.purpose == Purpose::Serve)
+        };
+        let any = self.reflecting.iter().any(|it| sound(it).is_some());
+        let each = gateway.backends.iter().zip(schemas).map(|(backend, newest)| {
+            let reflects = self.reflecting.iter().find(|it| it.name.value == backend.name.value);
+            reflects
+                .and_then(sound)
+                .map_or_else(|| newest.clone(), |it| BackendSchema::Known(it.clone()))
+        });
+        any.then(|| each.collect())
     }
 
     /// The gateway file and the folder that it lies in.
@@ -285,16 +472,10 @@ impl Loader {
     }
 
     /// The types of each backend, in the order of the file.
-    async fn schemas(
-        &mut self,
-        gateway: &spec::Gateway,
-        folder: &Path,
-        diagnostics: &mut Diagnostics,
-    ) -> (Vec<BackendSchema>, Vec<String>) {
+    fn schemas(&self, gateway: &spec::Gateway, folder: &Path, diagnostics: &mut Diagnostics) -> Vec<BackendSchema> {
         let mut shared: Option<BackendSchema> = None;
         let mut stand_in: Option<BackendSchema> = None;
         let mut schemas = Vec::new();
-        let mut waiting = Vec::new();
         for backend in &gateway.backends {
             let of_backend = |it: &&Replaced| it.backend.as_deref().is_none_or(|name| *backend.name.value == *name);
             let replaced = self.replaced.as_ref().filter(of_backend).map(|it| spec::Name {
@@ -311,15 +492,7 @@ impl Loader {
                     .get_or_insert_with(|| from_paths(&[path], folder, diagnostics))
                     .clone(),
                 Some(BackendDescriptors::Paths(paths)) => from_paths(paths, folder, diagnostics),
-                Some(BackendDescriptors::Reflection(_)) => {
-                    match self.reflect(backend, &gateway.discovery, folder).await {
-                        Ok(schema) => BackendSchema::Known(schema),
-                        Err(reason) => {
-                            waiting.push(format!("{}: {reason}", backend.name.value));
-                            BackendSchema::Missing(reason)
-                        }
-                    }
-                }
+                Some(BackendDescriptors::Reflection(_)) => self.schema_of(&backend.name.value),
                 None => {
                     let schema = shared.get_or_insert_with(|| from_paths(&gateway.descriptors, folder, diagnostics));
                     schema.clone()
@@ -327,229 +500,6 @@ impl Loader {
             };
             schemas.push(schema);
         }
-        (schemas, waiting)
-    }
-
-    /// Asks a backend what it serves; what it said last stands in where it does not answer.
-    async fn reflect(
-        &mut self,
-        backend: &spec::Backend,
-        discovery: &spec::Discovery,
-        folder: &Path,
-    ) -> Result<Arc<Schema>, String> {
-        let mut reason = "it has no address".to_owned();
-        let tls = check::client(backend);
-        // What is wrong with them is said when they are checked.
-        let (mut targets, mut further) = check::targets(&backend.grpc, discovery, &mut Diagnostics::default());
-        below(folder, &mut further);
-        for source in &further {
-            match discovery::ask(source).await {
-                Ok(found) => targets.extend(found),
-                Err(error) => reason = format!("{}: {error}", source.written),
-            }
-        }
-        for target in &targets {
-            match reflected(target, tls.as_ref()).await {
-                Ok(set) => match build::build(&set) {
-                    Ok(schema) => {
-                        for it in &backend.grpc {
-                            self.known.insert(it.url.value.to_string(), schema.clone());
-                        }
-                        return Ok(schema);
-                    }
-                    Err(error) => reason = error.to_string(),
-                },
-                Err(error) => reason = error,
-            }
-        }
-        let known = backend.grpc.iter().find_map(|it| self.known.get(&*it.url.value));
-        known.cloned().ok_or(reason)
-    }
-}
-
-/// What a target says that it serves, over a connection of its own.
-async fn reflected(target: &Target, tls: Option<&tls::Client>) -> Result<FileDescriptorSet, String> {
-    let ask = async {
-        let stream = target::connect(target, tls).await;
-        let stream = stream.map_err(|error| format!("the server cannot be reached: {error}"))?;
-        let uri = |scheme| Uri::try_from(format!("{scheme}://{}", target.authority));
-        let uris = uri("http").and_then(|plain| Ok((plain, uri("https")?)));
-        let (plain, secure) = uris.map_err(|error| error.to_string())?;
-        let mut endpoint = tonic::transport::Endpoint::from(plain);
-        if tls.is_some() {
-            endpoint = endpoint.origin(secure);
-        }
-        let mut stream = Some(TokioIo::new(stream));
-        let connector = tower::service_fn(move |_: Uri| {
-            let stream = stream
-                .take()
-                .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
-            async move { stream }
-        });
-        let channel = endpoint.connect_with_connector(connector).await;
-        let channel = channel.map_err(|error| format!("the server cannot be reached: {error}"))?;
-        let read = reflection::load_over(channel, REFLECTION_TIMEOUT).await;
-        read.map_err(|error| error.to_string())
-    };
-    let asked = tokio::time::timeout(REFLECTION_TIMEOUT, ask).await;
-    asked.unwrap_or_else(|_| {
-        Err(format!(
-            "the server's reflection did not finish within {REFLECTION_TIMEOUT:?}"
-        ))
-    })
-}
-
-/// Files that sources read lie beside the gateway file.
-fn below(folder: &Path, sources: &mut [Source]) {
-    for source in sources {
-        let paths = match &mut source.kind {
-            SourceKind::File { path, .. } => vec![path],
-            SourceKind::Consul { consul, .. } => consul.ca_file.iter_mut().collect(),
-            SourceKind::Kubernetes { kubernetes, .. } => vec![&mut kubernetes.token_file, &mut kubernetes.ca_file],
-            _ => Vec::new(),
-        };
-        for path in paths {
-            *path = folder.join(&*path);
-        }
-    }
-}
-
-/// Gives every service of descriptors that stand for all gRPC backends to one of them: to those that name it, or else to the
-/// first that names none. A composition's `backend:` counts all the same.
-fn share_out(backends: &mut [spec::Backend], schemas: &[BackendSchema]) {
-    let named: Vec<_> = backends.iter().flat_map(|it| it.services.clone()).collect();
-    let mut is_first = true;
-    for (backend, schema) in backends.iter_mut().zip(schemas) {
-        let (BackendSchema::Known(schema), true) = (schema, backend.services.is_empty()) else {
-            continue;
-        };
-        let free = schema.services().iter().map(|it| &it.full_name);
-        let free = free.filter(|it| is_first && !named.iter().any(|pattern| check::matches(&pattern.value, it)));
-        let span = backend.name.span;
-        backend.services = free
-            .map(|it| spec::Name {
-                value: Arc::from(&**it),
-                span,
-            })
-            .collect();
-        if backend.services.is_empty() {
-            // An empty list would mean all of them; this is the name of none.
-            backend.services.push(spec::Name {
-                value: Arc::from("-"),
-                span,
-            });
-        }
-        is_first = false;
-    }
-}
-
-fn start_of(file: FileIndex) -> Span {
-    Span { file, start: 0, end: 0 }
-}
-
-/// Reads the files of keys, users and revocations that providers name; its paths are relative to `folder`. A file that cannot
-/// be read is a mistake, or none where nobody wants to hear of it. Gives the paths.
-pub fn read_credentials(
-    gateway: &mut spec::Gateway,
-    folder: &Path,
-    sources: &mut SourceMap,
-    mut diagnostics: Option<&mut Diagnostics>,
-) -> Vec<PathBuf> {
-    let mut paths = Vec::new();
-    for file in gateway.auth.iter_mut().flat_map(spec::auth::Provider::files_mut) {
-        let path = folder.join(&*file.path.value);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => file.read = Some(sources.add(path.display().to_string(), text)),
-            Err(error) => {
-                if let Some(diagnostics) = &mut diagnostics {
-                    let title = format!("`{}` cannot be read: {error}", file.path.value);
-                    diagnostics.push(Diagnostic::new("unreadable-file", file.path.span, title));
-                }
-            }
-        }
-        paths.push(path);
-    }
-    paths
-}
-
-/// Reads all compositions that a gateway file names; its paths are relative to `folder`.
-pub fn read_compositions(
-    gateway: &spec::Gateway,
-    folder: &Path,
-    sources: &mut SourceMap,
-    diagnostics: &mut Diagnostics,
-) -> Vec<spec::Composition> {
-    let mut files = Vec::new();
-    for entry in &gateway.compositions {
-        let path = folder.join(&*entry.value);
-        if let Err(error) = find_yaml(&path, &mut files, 0) {
-            let title = format!("`{}` cannot be read: {error}", entry.value);
-            diagnostics.push(Diagnostic::new("unreadable-file", entry.span, title));
-        }
-    }
-    files.sort();
-    files.dedup();
-    let mut compositions = Vec::new();
-    for path in files {
-        let shown = path.display().to_string();
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                let file = sources.add(shown, text);
-                let document = spec::document(sources, file, diagnostics);
-                compositions.extend(document.and_then(|it| spec::composition(&it, sources, diagnostics)));
-            }
-            Err(error) => {
-                let file = sources.add(shown.as_str(), "");
-                let title = format!("`{shown}` cannot be read: {error}");
-                diagnostics.push(Diagnostic::new("unreadable-file", start_of(file), title));
-            }
-        }
-    }
-    compositions
-}
-
-/// Files named as they are; in directories, recursively, `*.yaml` and `*.yml`.
-fn find_yaml(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
-    if !path.is_dir() {
-        std::fs::metadata(path)?;
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    if depth > 32 {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(path)? {
-        let path = entry?.path();
-        let is_yaml = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
-        if path.is_dir() || is_yaml {
-            find_yaml(&path, files, depth + 1)?;
-        }
-    }
-    Ok(())
-}
-
-/// Types from files. Where those cannot be read that was said, and nothing else is wrong for it.
-fn from_paths(paths: &[spec::Name], folder: &Path, diagnostics: &mut Diagnostics) -> BackendSchema {
-    let before = diagnostics.len();
-    let mut sets = FileDescriptorSet::default();
-    for path in paths {
-        match descriptors::load(&[folder.join(&*path.value)]) {
-            Ok(set) => sets.file.extend(set.file),
-            Err(errors) => {
-                for error in errors {
-                    let title = error.to_string();
-                    diagnostics.push(Diagnostic::new("bad-descriptors", path.span, title));
-                }
-            }
-        }
-    }
-    let schema = build::build(&sets);
-    if let (Err(error), true) = (&schema, diagnostics.len() == before) {
-        let span = paths.first().map(|it| it.span).unwrap_or_default();
-        diagnostics.push(Diagnostic::new("bad-descriptors", span, error.to_string()));
-    }
-    match schema {
-        Ok(schema) if diagnostics.len() == before => BackendSchema::Known(schema),
-        _ => BackendSchema::Missing("its descriptors cannot be read".to_owned()),
+        schemas
     }
 }

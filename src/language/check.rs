@@ -54,13 +54,13 @@ mod unit;
 mod walk;
 mod world;
 
-pub use backend::{client, targets};
+pub use backend::{client, headers, targets};
 pub use world::matches;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::diagnostic::Diagnostics;
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::source::SourceMap;
 use super::spec;
 use crate::plan::Plan;
@@ -77,6 +77,18 @@ pub enum BackendSchema {
     None,
 }
 
+/// A composition that is checked against the descriptors before, since the newest ones break it.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The composition, or the exposed service, by its file or name.
+    pub name: Arc<str>,
+    /// What is wrong with it by the newest descriptors.
+    pub why: Vec<Diagnostic>,
+}
+
+/// Checks one composition, or one exposed service.
+type Check<'c> = &'c dyn Fn(&world::World<'_>, &mut endpoint::Table, &mut Diagnostics);
+
 /// Checks everything that was written. All mistakes are collected; `None` where there is any, those found before included.
 pub fn check(
     gateway: &spec::Gateway,
@@ -85,18 +97,23 @@ pub fn check(
     sources: &SourceMap,
     diagnostics: &mut Diagnostics,
 ) -> Option<Plan> {
-    check_reading(gateway, compositions, backends, sources, diagnostics).0
+    check_holding(gateway, compositions, (backends, None), sources, diagnostics)
+        .0
+        .map(|it| it.0)
 }
 
-/// As [`check`], with the files that `schema:` led to, those that could not be read included.
-pub fn check_reading(
+/// As [`check`], with the files that `schema:` led to, those that could not be read included; and where a composition that is
+/// wrong by the newest types of the backends may be right by those before: then it is checked against those, with all
+/// fragments that it composes, and held; all others get the newest.
+pub fn check_holding(
     gateway: &spec::Gateway,
     compositions: &[spec::Composition],
-    backends: &[BackendSchema],
+    (backends, before): (&[BackendSchema], Option<&[BackendSchema]>),
     sources: &SourceMap,
     diagnostics: &mut Diagnostics,
-) -> (Option<Plan>, Vec<PathBuf>) {
+) -> (Option<(Plan, Vec<Held>)>, Vec<PathBuf>) {
     let backends = &traffic::schemas(gateway, backends);
+    let before = before.map(|it| traffic::schemas(gateway, it));
     let settings = settings::check(gateway, diagnostics);
     let mut plan_backends = backend::check(gateway, backends, diagnostics);
     let mut world = world::World::new(gateway, backends, sources, diagnostics);
@@ -106,14 +123,66 @@ pub fn check_reading(
     let limits = gate::limits_of_all(&world, diagnostics);
     let auth = auth::providers(gateway, sources, &mut plan_backends, diagnostics);
     traffic::check(&world, &mut plan_backends, diagnostics);
-    let fragments = fragment::check_all(&mut world, compositions, diagnostics);
+    // Where something is wrong anyway, nothing is held.
+    let before = before.as_deref().filter(|_| !diagnostics.has_errors());
+    let mut fragments = fragment::check_all(&mut world, compositions, diagnostics);
+    let old = before.and_then(|schemas| {
+        // What is wrong whatever the types are was said above.
+        let mut again = Diagnostics::default();
+        let mut old = world::World::new(gateway, schemas, sources, &mut again);
+        old.limits = world.limits.clone();
+        old.first_fragment = fragments.len();
+        let more = fragment::check_all(&mut old, compositions, &mut again);
+        (!again.has_errors()).then_some((old, more))
+    });
+    let mut held = Vec::new();
+    let old = old.map(|(old, more)| {
+        fragments.extend(more);
+        let errors = diagnostics.take_errors();
+        held.extend(world.broken.iter().map(|name| Held {
+            name: format!("the fragment {name}").into(),
+            why: errors.clone(),
+        }));
+        old
+    });
     let mut table = endpoint::Table::default();
+    let mut add = |name: Arc<str>, is_broken: bool, one: Check<'_>| {
+        let Some(old) = &old else {
+            one(&world, &mut table, diagnostics);
+            return;
+        };
+        let check = |world| {
+            let (mut found, mut said) = (endpoint::Table::default(), Diagnostics::default());
+            one(world, &mut found, &mut said);
+            let is_sound = !said.has_errors() && !found.has_wrong();
+            (found, said, is_sound)
+        };
+        let (mut found, mut said, is_sound) = check(&world);
+        if (!is_sound || is_broken)
+            && let (before, warnings, true) = check(old)
+        {
+            // Nothing is said where a fragment that it composes is wrong: that was said of the fragment.
+            let why = said.into_sorted();
+            held.push(Held { name, why });
+            (found, said) = (before, warnings);
+        }
+        table.take(found, diagnostics);
+        diagnostics.append(said);
+    };
     for composition in compositions {
         if let spec::Head::Endpoint { method, path } = &composition.head {
-            endpoint::check(&world, composition, (method, path), &mut table, diagnostics);
+            let name = format!("{} {}", method.value, path.value);
+            let is_broken = fragment::has_broken(&world, composition);
+            add(name.into(), is_broken, &|world, table, diagnostics| {
+                endpoint::check(world, composition, (method, path), table, diagnostics);
+            });
         }
     }
-    expose::check(&world, &mut table, diagnostics);
+    for service in gateway.expose.iter().flat_map(|it| &it.services) {
+        add(service.value.clone(), false, &|world, table, diagnostics| {
+            expose::check(world, service, table, diagnostics);
+        });
+    }
     let (endpoints, routes) = table.into_parts();
     let mut plan = Plan {
         settings,
@@ -129,5 +198,5 @@ pub fn check_reading(
     protection::number_methods(&mut plan);
     traffic::finish(&world, &mut plan, diagnostics);
     let files = world.library.into_inner().into_files();
-    ((!diagnostics.has_errors()).then_some(plan), files)
+    ((!diagnostics.has_errors()).then_some((plan, held)), files)
 }

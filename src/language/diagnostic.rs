@@ -124,6 +124,16 @@ impl Diagnostics {
         self.list.push(diagnostic.into());
     }
 
+    /// Adds those of another list.
+    pub fn append(&mut self, mut other: Self) {
+        self.list.append(&mut other.list);
+    }
+
+    /// Takes the errors out.
+    pub fn take_errors(&mut self) -> Vec<Diagnostic> {
+        self.list.extract_if(.., |it| it.severity == Severity::Error).collect()
+    }
+
     /// All of them, in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
@@ -132,6 +142,11 @@ impl Diagnostics {
     /// True where at least one is an error.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|it| it.severity == Severity::Error)
+    }
+
+    /// How many are errors.
+    pub fn n_errors(&self) -> usize {
+        self.list.iter().filter(|it| it.severity == Severity::Error).count()
     }
 
     /// How many there are; a later count that is equal means that nothing went wrong between.

@@ -22,6 +22,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ::http::{HeaderMap, Method};
@@ -239,10 +240,11 @@ impl Backends {
     pub fn build(backends: &[plan::Backend], guards: &Guards, previous: Option<&Self>) -> Self {
         Self::assemble(backends, guards, |wanted, guard, others| {
             let known = previous.and_then(|it| it.pools.iter().find(|it| it.serves(wanted)));
-            Rc::new(match known {
-                Some(known) => known.backend.renewed(guard, others),
-                None => Guarded::new(guard, maker(wanted.clone()), Dice::random(), others),
-            })
+            if let Some(known) = known {
+                return Rc::new(known.backend.renewed(guard, others));
+            }
+            let maker = maker(wanted.clone(), guard.counts.doubts.clone());
+            Rc::new(Guarded::new(guard, maker, Dice::random(), others))
         })
     }
 
@@ -290,10 +292,10 @@ impl Backends {
     }
 }
 
-/// Makes ways to the targets of a backend over the network.
-fn maker(backend: plan::Backend) -> Maker {
+/// Makes ways to the targets of a backend over the network. A connection that is made again puts in doubt what it serves.
+fn maker(backend: plan::Backend, doubts: Arc<AtomicU64>) -> Maker {
     Rc::new(move |target: &Target| match backend.protocol {
-        Protocol::Grpc => Rc::new(grpc::GrpcBackend::new(&backend, target)),
+        Protocol::Grpc => Rc::new(grpc::GrpcBackend::new(&backend, target, &doubts)),
         Protocol::Http => Rc::new(http::HttpBackend::new(&backend, target)),
     })
 }

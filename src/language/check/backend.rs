@@ -10,6 +10,7 @@ use super::health;
 use super::protection;
 use super::settings::split_authority;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
+use crate::language::source::Spanned;
 use crate::language::spec::{self, Name, Scheme, scalar};
 use crate::plan::{self, Protocol, Source, SourceKind, Target};
 use crate::tls;
@@ -47,10 +48,6 @@ fn backend(
         Protocol::Grpc => &written.grpc,
         Protocol::Http => &written.http,
     };
-    let headers = written.headers.iter().filter_map(|(name, value)| {
-        let name = HeaderName::from_bytes(name.value.to_ascii_lowercase().as_bytes()).ok()?;
-        Some((name, HeaderValue::from_str(&value.value).ok()?))
-    });
     let max_message = written.max_message.as_ref().map_or(4 << 20, |it| it.value);
     let (targets, mut sources) = self::targets(targets, &gateway.discovery, diagnostics);
     for source in sources.iter_mut().filter(|_| written.secure.is_some()) {
@@ -69,7 +66,7 @@ fn backend(
         targets,
         sources,
         zone: gateway.zone.as_ref().map(|it| it.value.clone()),
-        headers: headers.collect(),
+        headers: headers(written),
         timeout: timeout(written),
         protection: protection::of_backend(written, diagnostics),
         balance: written.balance.as_ref().map(|it| it.value).unwrap_or_default(),
@@ -97,6 +94,17 @@ fn protocol(written: &spec::Backend) -> Protocol {
     } else {
         Protocol::Grpc
     }
+}
+
+/// What is sent with each call. No log shows the values: they may be secrets.
+pub fn headers(written: &spec::Backend) -> Vec<(HeaderName, HeaderValue)> {
+    let header = |(name, value): &(Name, Spanned<Arc<str>>)| {
+        let name = HeaderName::from_bytes(name.value.to_ascii_lowercase().as_bytes()).ok()?;
+        let mut value = HeaderValue::from_str(&value.value).ok()?;
+        value.set_sensitive(true);
+        Some((name, value))
+    };
+    written.headers.iter().filter_map(header).collect()
 }
 
 /// For one call, where the call does not say.

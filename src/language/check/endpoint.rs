@@ -45,6 +45,19 @@ impl Table {
         (self.endpoints, self.routes)
     }
 
+    /// Adds the endpoints of another table, behind those that are here.
+    pub(super) fn take(&mut self, other: Self, diagnostics: &mut Diagnostics) {
+        for (endpoint, span) in other.endpoints.into_iter().zip(other.spans) {
+            self.add(endpoint, span, diagnostics);
+        }
+    }
+
+    /// An endpoint of it is wrong; a diagnostic said why, maybe at a fragment.
+    pub(super) fn has_wrong(&self) -> bool {
+        let backends = self.endpoints.iter().filter_map(|it| it.recipe.as_ref().err());
+        backends.into_iter().any(|it| it.backend.is_empty())
+    }
+
     fn add(&mut self, endpoint: Endpoint, span: Span, diagnostics: &mut Diagnostics) {
         let index = EndpointIndex(self.endpoints.len());
         let (method, template) = (endpoint.method.clone(), &endpoint.template);

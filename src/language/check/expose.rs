@@ -1,42 +1,38 @@
 //! `expose:`: services whose google.api.http annotations become endpoints, exactly as http.proto says.
 
 use super::endpoint::{Entry, Exposed, Table, check_entry};
-use super::world::{Served, Unserved, World, named};
+use super::world::{Served, World, named};
 use crate::codec::HttpBinding;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
-use crate::language::spec::{Composition, Errors, Head, Json, Shorthand};
+use crate::language::spec::{Composition, Errors, Head, Json, Name, Shorthand};
 use crate::schema::http_rule::HttpRule;
 use crate::schema::path_template::PathTemplate;
 use crate::schema::{MessageRef, Streaming};
 
-/// Adds an endpoint for every rule of every exposed service.
-pub(super) fn check(world: &World<'_>, table: &mut Table, diagnostics: &mut Diagnostics) {
-    let Some(expose) = &world.gateway.expose else { return };
-    for name in &expose.services {
-        let (backend, schema, service) = match world.service(&name.value, name.span, None, diagnostics) {
-            Ok(found) => found,
-            // Without descriptors nothing is known of its paths; they come with the descriptors.
-            Err(Unserved::Waiting(_) | Unserved::Wrong) => continue,
+/// Adds an endpoint for every rule of one exposed service.
+pub(super) fn check(world: &World<'_>, name: &Name, table: &mut Table, diagnostics: &mut Diagnostics) {
+    // Without descriptors nothing is known of its paths; they come with the descriptors.
+    let Ok((backend, schema, service)) = world.service(&name.value, name.span, None, diagnostics) else {
+        return;
+    };
+    if service.methods.iter().all(|it| it.http.is_empty()) {
+        let title = format!("`{}` has no google.api.http annotations", name.value);
+        diagnostics.push(Diagnostic::warning("not-exposed", name.span, title).label("nothing is exposed"));
+    }
+    for method in &service.methods {
+        let served = Served {
+            backend,
+            schema,
+            service,
+            method,
         };
-        if service.methods.iter().all(|it| it.http.is_empty()) {
-            let title = format!("`{}` has no google.api.http annotations", name.value);
-            diagnostics.push(Diagnostic::warning("not-exposed", name.span, title).label("nothing is exposed"));
-        }
-        for method in &service.methods {
-            let served = Served {
-                backend,
-                schema,
-                service,
-                method,
-            };
-            for rule in &method.http {
-                match template(&served, rule) {
-                    Ok(template) => endpoint(world, &served, (rule, &template), name.span, (table, diagnostics)),
-                    Err(reason) => {
-                        let title = format!("`{}/{}` is not exposed: {reason}", service.full_name, method.name);
-                        diagnostics.push(Diagnostic::warning("not-exposed", name.span, title).label("exposed here"));
-                    }
+        for rule in &method.http {
+            match template(&served, rule) {
+                Ok(template) => endpoint(world, &served, (rule, &template), name.span, (table, diagnostics)),
+                Err(reason) => {
+                    let title = format!("`{}/{}` is not exposed: {reason}", service.full_name, method.name);
+                    diagnostics.push(Diagnostic::warning("not-exposed", name.span, title).label("exposed here"));
                 }
             }
         }

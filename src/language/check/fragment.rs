@@ -106,17 +106,13 @@ pub(super) fn check_all(
             let title = format!("the fragment `{name}` is composed {depth} deep");
             diagnostics.push(Diagnostic::new("too-deep", written.span, title).label(format!("at most {MAX_DEPTH}")));
         }
+        let n_errors = diagnostics.n_errors();
         let state = if cyclic.contains(name) {
             FragmentState::Wrong
         } else {
-            let index = FragmentIndex(plans.len());
-            match check(
-                world,
-                composition,
-                (written, index),
-                !outside_get.contains(name),
-                diagnostics,
-            ) {
+            let index = FragmentIndex(world.first_fragment + plans.len());
+            let in_get = !outside_get.contains(name);
+            match check(world, composition, (written, index), in_get, diagnostics) {
                 Ok((info, plan)) => {
                     plans.push(plan);
                     FragmentState::Ready(info)
@@ -125,9 +121,20 @@ pub(super) fn check_all(
                 Err(Stop::Wrong) => FragmentState::Wrong,
             }
         };
+        let is_wrong = diagnostics.n_errors() > n_errors;
+        if is_wrong || matches!(state, FragmentState::Wrong) || has_broken(world, composition) {
+            world.broken.insert(written.value.clone());
+        }
         world.fragments.insert(written.value.clone(), state);
     }
     plans
+}
+
+/// Whether a file composes a fragment that is wrong, or composes one that is.
+pub(super) fn has_broken(world: &World<'_>, composition: &Composition) -> bool {
+    composes(&composition.calls)
+        .iter()
+        .any(|it| world.broken.contains(&it.value))
 }
 
 fn check(

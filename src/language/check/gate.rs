@@ -186,6 +186,11 @@ impl Limits {
     }
 
     fn add(&mut self, limit: plan::RateLimit) -> LimitIndex {
+        // A composition that is checked against other types is the same place.
+        if let Some(at) = self.all.iter().position(|it| it.id == limit.id) {
+            self.all[at] = limit;
+            return LimitIndex(at);
+        }
         self.all.push(limit);
         LimitIndex(self.all.len() - 1)
     }

@@ -2,7 +2,8 @@
 //! that were checked before.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::BackendSchema;
@@ -31,11 +32,15 @@ pub(super) struct World<'s> {
     /// `vars:`, with their values.
     pub(super) vars: Vec<(Arc<str>, Value, Type)>,
     /// Limits that were checked.
-    pub(super) limits: RefCell<Limits>,
+    pub(super) limits: Rc<RefCell<Limits>>,
     /// Providers of identity, in written order.
     pub(super) auth: Vec<Known>,
     /// Fragments that were checked, by name.
     pub(super) fragments: BTreeMap<Arc<str>, FragmentState>,
+    /// Those that are wrong, and those that compose them.
+    pub(super) broken: BTreeSet<Arc<str>>,
+    /// The index of its first fragment: those of another world may come before.
+    pub(super) first_fragment: usize,
 }
 
 /// A method and who serves it.
@@ -81,10 +86,12 @@ impl<'s> World<'s> {
             sources,
             schemas,
             library: RefCell::default(),
-            limits: RefCell::default(),
+            limits: Rc::default(),
             vars,
             auth: auth::known(gateway),
             fragments: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            first_fragment: 0,
         }
     }
 

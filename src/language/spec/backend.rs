@@ -145,8 +145,20 @@ impl Reader<'_> {
         if let NodeKind::List(_) = node.kind {
             return Some(BackendDescriptors::Paths(self.texts("descriptors", node)));
         }
-        let read = self.choice("descriptors", node, &[("reflection", ())])?;
-        Some(BackendDescriptors::Reflection(read.span))
+        let NodeKind::Map(_) = node.kind else {
+            self.choice("descriptors", node, &[("reflection", ())])?;
+            return Some(BackendDescriptors::Reflection(None));
+        };
+        let mut fields = self.fields("descriptors", node, Place::Descriptors)?;
+        let from = self.required(&mut fields, "from", node.span);
+        let from = from.and_then(|node| self.choice("from", node, &[("reflection", ())]));
+        let refresh = fields.take("refresh").and_then(|(_, node)| {
+            self.or_off(node, |reader, node| {
+                Some(reader.duration("refresh", node, Zero::Refuse)?.value)
+            })
+        });
+        fields.finish();
+        from.map(|_| BackendDescriptors::Reflection(refresh))
     }
 
     /// Names with `*` in them.

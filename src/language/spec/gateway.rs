@@ -75,6 +75,8 @@ pub struct Gateway {
     pub log_access: Option<LogAccess>,
     /// `telemetry: { log: { audit } }`.
     pub log_audit: Option<plan::AuditLog>,
+    /// `state:`, a path as written.
+    pub state: Option<Switch<Name>>,
     /// `shutdown: { drain }`.
     pub drain: Option<Spanned<Duration>>,
     /// `zone:`.
@@ -161,8 +163,8 @@ pub struct Backend {
 pub enum BackendDescriptors {
     /// Paths as written.
     Paths(Vec<Name>),
-    /// `reflection`.
-    Reflection(Span),
+    /// `reflection`, and after how long the server is asked again; `None` is the default.
+    Reflection(Option<Switch<Duration>>),
 }
 
 /// `limits:`.
@@ -305,6 +307,11 @@ impl Reader<'_> {
         if let Some((_, node)) = fields.take("telemetry") {
             self.telemetry(node, &mut gateway);
         }
+        gateway.state = fields.take("state").and_then(|(_, node)| {
+            self.or_off(node, |reader, node| {
+                reader.text("state", node).filter(|it| !it.value.is_empty())
+            })
+        });
         if let Some(mut shutdown) = fields
             .take("shutdown")
             .and_then(|(_, node)| self.fields("shutdown", node, Place::Shutdown))

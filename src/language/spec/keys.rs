@@ -11,9 +11,9 @@ use Form::{
 use Place::{
     Access, Admin, AllOf, ApiKey, Backend, BackendTls, Balance, Basic, Body, Breaker, Budget, CallCache, CallCompose,
     CallFor, CallGrpc, CallHttp, CallRetry, CallValue, Certificate, ClientCertificate, Compression, Consul, Cookie,
-    Cors, Defaults, Deprecated, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose, Forward,
-    Fragment, Gateway, Health, Hedge, Introspection, Json, Jwt, Keepalive, Kubernetes, Limit, Limits, Log, Mirror,
-    Param, Provider, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Split, Storage, Target,
+    Cors, Defaults, Deprecated, Descriptors, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose,
+    Forward, Fragment, Gateway, Health, Hedge, Introspection, Json, Jwt, Keepalive, Kubernetes, Limit, Limits, Log,
+    Mirror, Param, Provider, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Split, Storage, Target,
     Telemetry, Tier, Tls,
 };
 
@@ -72,6 +72,8 @@ pub enum Place {
     Defaults,
     /// `deprecated:`.
     Deprecated,
+    /// `descriptors: {…}` of a backend.
+    Descriptors,
     /// `discovery:` of weft.yaml.
     Discovery,
     /// `dns:` of `discovery:`.
@@ -267,6 +269,7 @@ impl Place {
             Cors => "`cors`",
             Defaults => "`defaults`",
             Deprecated => "`deprecated`",
+            Descriptors => "the `descriptors` of a backend",
             Discovery => "`discovery`",
             Dns => "`dns`",
             Eject => "`eject`",
@@ -470,6 +473,7 @@ pub const KEYS: &[Key] = &[
     key("limits", &[Gateway], Object(Limits), "What a client may use up."),
     key("cache", &[Gateway], Object(Storage), "Where cached responses and replies are kept."),
     key("telemetry", &[Gateway], Object(Telemetry), "What is logged."),
+    key("state", &[Gateway], Either(&[OneOf(&["false"]), Text]), "The folder for what outlives a restart; .weft."),
     key("shutdown", &[Gateway], Object(Shutdown), "How the gateway ends."),
     key("auth", &[Gateway], Map(&Object(Provider)), "Those who say who a client is, by name. With it, endpoints are closed."),
     later("auth", &[Backend], ANY, "Credentials for a backend."),
@@ -545,7 +549,9 @@ pub const KEYS: &[Key] = &[
     key("servers", &[Dns], List(&Text), "`address:port` of those that are asked; whom the system asks."),
     key("min_ttl", &[Dns], Duration, "An answer counts at least so long; 1s."),
     key("max_ttl", &[Dns], Duration, "An answer counts at most so long; 5m."),
-    key("descriptors", &[Backend], Either(&[OneOf(&["reflection"]), List(&Text)]), "Where its types come from."),
+    key("descriptors", &[Backend], Either(&[OneOf(&["reflection"]), List(&Text), Object(Descriptors)]), "Where its types come from."),
+    key("from", &[Descriptors], OneOf(&["reflection"]), "The server itself says what it serves."),
+    key("refresh", &[Descriptors], Either(&[OneOf(&["false"]), Duration]), "How often it is asked again, whatever happens; 5m."),
     key("safe", &[Backend], List(&Text), "Methods that change nothing: `Get* List* BatchGet*`."),
     key("timeout", &[Backend, Defaults], Duration, "For one call, attempts included."),
     key("headers", &[Backend], Map(&Text), "Sent with each call."),

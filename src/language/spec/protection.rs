@@ -223,6 +223,18 @@ impl Reader<'_> {
         }
     }
 
+    /// A value, or `false`.
+    pub(super) fn or_off<T>(
+        &mut self,
+        node: &Node,
+        read: impl FnOnce(&mut Self, &Node) -> Option<T>,
+    ) -> Option<Switch<T>> {
+        match node.kind {
+            NodeKind::Bool(false) => Some(Switch::Off),
+            _ => read(self, node).map(Switch::On),
+        }
+    }
+
     /// `retry:` of a backend or a call.
     pub(super) fn retry(&mut self, node: &Node, place: Place) -> Option<Switch<Retry>> {
         self.switch("retry", node, |reader, node| {

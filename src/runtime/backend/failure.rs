@@ -128,6 +128,13 @@ pub enum Pushback {
 }
 
 impl Failure {
+    /// The backend may not serve any more what it said that it does: it does not know the method, or replies with something
+    /// else.
+    pub fn is_doubtful(&self) -> bool {
+        let unknown = self.kind == FailureKind::Status && self.code == Code::Unimplemented;
+        unknown || self.kind == FailureKind::BadReply
+    }
+
     fn facts(kind: FailureKind, fault: Fault, retry: Retry, code: Code) -> Facts {
         Facts {
             kind,

@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -41,8 +42,8 @@ pub struct GrpcBackend {
 }
 
 impl GrpcBackend {
-    /// Connects nothing yet.
-    pub fn new(backend: &plan::Backend, target: &Target) -> Self {
+    /// Connects nothing yet. Connections that are made again are counted in `remade`.
+    pub fn new(backend: &plan::Backend, target: &Target, remade: &Arc<AtomicU64>) -> Self {
         let mut headers = HeaderMap::new();
         for (name, value) in &backend.headers {
             headers.append(name, value.clone());
@@ -54,7 +55,7 @@ impl GrpcBackend {
             HeaderValue::from_static(concat!("weft/", env!("CARGO_PKG_VERSION"))),
         );
         Self {
-            channels: Channels::new(target, backend.tls.as_ref(), backend.keepalive),
+            channels: Channels::new(target, backend.tls.as_ref(), backend.keepalive, remade),
             headers,
             max_message: backend.max_message,
         }

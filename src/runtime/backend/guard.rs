@@ -76,6 +76,8 @@ pub struct Counts {
     pub over_budget: AtomicU64,
     pub moves: AtomicU64,
     pub failovers: AtomicU64,
+    /// What says that the backend may not serve any more what it said.
+    pub doubts: Arc<AtomicU64>,
     pub refused_open: AtomicU64,
     pub refused_full: AtomicU64,
     pub not_begun: AtomicU64,
@@ -273,6 +275,10 @@ impl Going<'_> {
             if let Some(limiter) = &self.guard.limiter {
                 limiter.record(now, took);
             }
+        }
+        // A method that is gone, or a reply that is none.
+        if result.as_ref().is_err_and(Failure::is_doubtful) {
+            count(&self.guard.counts.doubts);
         }
         match result {
             // The backend has not looked at it: that says nothing about the method.

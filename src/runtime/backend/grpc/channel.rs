@@ -10,6 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use h2::client::SendRequest;
 use http::Uri;
 use tokio::sync::Notify;
 
+use super::super::guard::count;
 use super::super::{Failure, Readiness};
 use super::{connection, next_link};
 use crate::plan::{Keepalive, Target};
@@ -40,6 +42,7 @@ pub(super) struct Channels {
     line: Rc<Line>,
     /// Whose turn it is.
     turn: Cell<usize>,
+    remade: Arc<AtomicU64>,
 }
 
 /// Calls that wait for a connection. The first of them looks for one, whenever something has changed.
@@ -76,6 +79,10 @@ struct Channel {
     keepalive: Option<Keepalive>,
     state: RefCell<State>,
     line: Rc<Line>,
+    /// It was there before.
+    was_ready: Cell<bool>,
+    /// Counts connections that are made again: who listens there may be another one.
+    remade: Arc<AtomicU64>,
     /// A handful of methods are called again and again.
     uris: RefCell<HashMap<Arc<str>, Uri>>,
 }
@@ -119,8 +126,13 @@ pub(super) struct Doubt {
 // === impl Channels ===
 
 impl Channels {
-    /// Connects nothing yet.
-    pub(super) fn new(target: &Target, tls: Option<&tls::Client>, keepalive: Option<Keepalive>) -> Rc<Self> {
+    /// Connects nothing yet. Connections that are made again are counted.
+    pub(super) fn new(
+        target: &Target,
+        tls: Option<&tls::Client>,
+        keepalive: Option<Keepalive>,
+        remade: &Arc<AtomicU64>,
+    ) -> Rc<Self> {
         let channels = Self {
             target: target.clone(),
             tls: tls.cloned(),
@@ -128,6 +140,7 @@ impl Channels {
             all: RefCell::default(),
             line: Rc::default(),
             turn: Cell::new(0),
+            remade: remade.clone(),
         };
         let first = channels.channel();
         channels.all.borrow_mut().push(first);
@@ -141,6 +154,8 @@ impl Channels {
             keepalive: self.keepalive,
             state: RefCell::new(State::Idle),
             line: self.line.clone(),
+            was_ready: Cell::new(false),
+            remade: self.remade.clone(),
             uris: RefCell::default(),
         })
     }
@@ -346,6 +361,9 @@ impl Channel {
         let next = match connection::connect(&self.target, self.tls.as_ref()).await {
             Ok((sender, mut connection)) => {
                 let id = next_link();
+                if self.was_ready.replace(true) {
+                    count(&self.remade);
+                }
                 let doubt = Rc::new(Notify::new());
                 let silent = connection::silence(connection.ping_pong(), doubt.clone(), self.keepalive);
                 let channel = Rc::downgrade(&self);

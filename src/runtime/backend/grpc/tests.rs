@@ -100,7 +100,7 @@ fn settings(ports: &[u16]) -> plan::Backend {
 
 fn backend(port: u16) -> GrpcBackend {
     let settings = settings(&[port]);
-    GrpcBackend::new(&settings, &settings.targets[0])
+    GrpcBackend::new(&settings, &settings.targets[0], &Arc::default())
 }
 
 /// All targets of a backend.
