@@ -90,6 +90,7 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`expose`", Place::Expose),
             ("a backend", Place::Backend),
             ("a target", Place::Target),
+            ("`descriptors` of a backend", Place::Descriptors),
             ("`discovery`", Place::Discovery),
             ("`dns` of `discovery`", Place::Dns),
             ("`consul` of `discovery`", Place::Consul),

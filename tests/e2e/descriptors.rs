@@ -46,10 +46,11 @@ fn page(path: &str, field: &str) -> String {
     )
 }
 
-fn serve(folder: &Folder, ports: &[u16], more: &str) -> (Process, SocketAddr, SocketAddr) {
+fn serve(folder: &Folder, ports: &[u16], (more, level): (&str, &str)) -> (Process, SocketAddr, SocketAddr) {
     let targets: Vec<_> = ports.iter().map(|it| format!("\"http://127.0.0.1:{it}\"")).collect();
     let text = format!(
-        "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [compositions/]\nstate: kept\nbackends:\n  \
+        "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [compositions/]\nstate: kept\n\
+         telemetry: {{ log: {{ level: {level} }} }}\nbackends:\n  \
          shop: {{ grpc: [{}], {more} }}\n",
         targets.join(", ")
     );
@@ -77,7 +78,7 @@ fn backends_that_are_replaced_one_by_one_bring_their_descriptors_and_no_request_
     let (second, second_port) = things(&folder, BEFORE, 0);
     // No timer: that connections are made again is what is noticed.
     let more = "descriptors: { from: reflection, refresh: false }";
-    let (mut gateway, address, admin) = serve(&folder, &[first_port, second_port], more);
+    let (mut gateway, address, admin) = serve(&folder, &[first_port, second_port], (more, "info"));
     assert_eq!(get(address, "/name/x").status, 200);
 
     let (over, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -150,7 +151,7 @@ fn a_restart_needs_no_backend_and_keeps_what_is_held() {
     folder.write("compositions/old.yaml", &page("old", "old"));
     let (before, port) = things(&folder, BEFORE, 0);
     let more = "descriptors: { from: reflection, refresh: 1s }";
-    let (mut gateway, address, _) = serve(&folder, &[port], more);
+    let (mut gateway, address, _) = serve(&folder, &[port], (more, "info"));
     assert_eq!(get(address, "/old/x").status, 200);
     drop(before);
     let (newest, _) = things(&folder, NEWEST, port);
@@ -160,7 +161,7 @@ fn a_restart_needs_no_backend_and_keeps_what_is_held() {
     drop(newest);
 
     // Neither the backend is there, nor would the newest descriptors do for every composition.
-    let (mut gateway, address, admin) = serve(&folder, &[port], more);
+    let (mut gateway, address, admin) = serve(&folder, &[port], (more, "info"));
     gateway.wait_for("what counts", |line| {
         line.contains("what a backend said last counts").then_some(())
     });
@@ -198,11 +199,45 @@ fn a_restart_needs_no_backend_and_keeps_what_is_held() {
     }
     let (code, said) = weft(&["check", "-c", &config, "--offline"]).end();
     assert!(code == 2 && said.contains("is left out of account"), "{said}");
-    let (mut gateway, address, _) = serve(&folder, &[port], more);
+    let (mut gateway, address, _) = serve(&folder, &[port], (more, "info"));
     gateway.wait_for("a warning", |line| {
         line.contains("is left out of account").then_some(())
     });
     assert_eq!(get(address, "/name/x").status, 503);
     let (_newest, _) = things(&folder, NEWEST, port);
     until("it serves", || get(address, "/name/x").status == 200);
+}
+
+#[test]
+fn secrets_of_backends_stand_in_no_log_and_on_no_page() {
+    const SECRET: &str = "hunter2-hunter2";
+    let folder = Folder::new("descriptors-secret");
+    folder.write("compositions/name.yaml", &page("name", "name"));
+    folder.write("secret", &format!("{SECRET}\n"));
+    let (_things, port) = things(&folder, BEFORE, 0);
+    let more = "headers: { authorization: \"Bearer ${file.secret}\" }, descriptors: reflection";
+    let (gateway, address, admin) = serve(&folder, &[port, 1], (more, "trace"));
+    let mut shown = String::new();
+    for _ in 0..5 {
+        shown.push_str(&get(address, "/name/x").text());
+    }
+    for path in ["/backends", "/descriptors", "/metrics", "/readyz"] {
+        shown.push_str(&get(admin, path).text());
+    }
+    gateway.signal("TERM");
+    let (_, said) = gateway.end();
+    assert!(said.contains("TRACE") && shown.contains("weft_calls_total"), "{said}");
+    for text in [said, shown] {
+        let lines: Vec<_> = text.lines().filter(|it| it.contains(SECRET)).collect();
+        assert!(lines.is_empty(), "{lines:#?}");
+    }
+    // A value that no header may hold is a mistake, which is shown as it is written.
+    folder.write("secret", &format!("{SECRET}\u{1}"));
+    let config = folder.path().join("weft.yaml").display().to_string();
+    let (code, said) = weft(&["check", "-c", &config]).end();
+    assert!(
+        code == 1 && said.contains("bad-header") && said.contains("${file.secret}"),
+        "{said}"
+    );
+    assert!(!said.contains(SECRET), "{said}");
 }
