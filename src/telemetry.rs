@@ -365,22 +365,26 @@ impl Metrics {
             "1 while the files on disk are refused and an older snapshot serves",
             pending,
         );
-        registry.register(
-            "descriptor_questions",
-            "How often backends with reflection were asked again what they serve, and what came of it",
-            metrics.descriptors.clone(),
-        );
-        registry.register(
-            "compositions_held",
-            "Compositions that the newest descriptors break, and that are on those before",
-            metrics.held.clone(),
-        );
+        metrics.register_of_descriptors(&mut registry);
         registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
         metrics.register_of_connections(&mut registry);
         metrics.register_of_auth(&mut registry);
         metrics.register_of_backends(&mut registry);
         metrics.register_of_limits(&mut registry);
         Self { registry, ..metrics }
+    }
+
+    fn register_of_descriptors(&self, registry: &mut Registry) {
+        registry.register(
+            "descriptor_questions",
+            "How often backends with reflection were asked again what they serve, and what came of it",
+            self.descriptors.clone(),
+        );
+        registry.register(
+            "compositions_held",
+            "Compositions that the newest descriptors break, and that are on those before",
+            self.held.clone(),
+        );
     }
 
     fn register_of_connections(&self, registry: &mut Registry) {

@@ -70,7 +70,7 @@ impl Known {
     /// Says who is asked where they are, and in which folder the gateway file is.
     pub(super) fn find_by(&mut self, discovery: &spec::Discovery, beside: &Path) {
         self.discovery = discovery.clone();
-        self.beside = beside.to_owned();
+        beside.clone_into(&mut self.beside);
     }
 
     fn kept(&mut self, name: &str, which: Which) -> Option<Arc<Schema>> {

@@ -307,11 +307,7 @@ impl Reader<'_> {
         if let Some((_, node)) = fields.take("telemetry") {
             self.telemetry(node, &mut gateway);
         }
-        gateway.state = fields.take("state").and_then(|(_, node)| {
-            self.or_off(node, |reader, node| {
-                reader.text("state", node).filter(|it| !it.value.is_empty())
-            })
-        });
+        gateway.state = fields.take("state").and_then(|(_, node)| self.state(node));
         if let Some(mut shutdown) = fields
             .take("shutdown")
             .and_then(|(_, node)| self.fields("shutdown", node, Place::Shutdown))
@@ -323,6 +319,12 @@ impl Reader<'_> {
         }
         fields.finish();
         Some(gateway)
+    }
+
+    fn state(&mut self, node: &Node) -> Option<Switch<Name>> {
+        self.or_off(node, |reader, node| {
+            reader.text("state", node).filter(|it| !it.value.is_empty())
+        })
     }
 
     fn workers(&mut self, node: &Node) -> Option<Spanned<u32>> {
