@@ -82,7 +82,11 @@ fn backend(port: u16, keepalive: Option<Keepalive>) -> Rc<GrpcBackend> {
         keepalive,
         ..settings(port)
     };
-    Rc::new(GrpcBackend::new(&settings, &settings.targets[0]))
+    Rc::new(GrpcBackend::new(
+        &settings,
+        &settings.targets[0],
+        &std::sync::Arc::default(),
+    ))
 }
 
 async fn call(backend: &GrpcBackend) -> Result<Bytes, Failure> {
