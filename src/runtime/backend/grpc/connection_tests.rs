@@ -85,7 +85,7 @@ fn backend(port: u16, keepalive: Option<Keepalive>) -> Rc<GrpcBackend> {
     Rc::new(GrpcBackend::new(
         &settings,
         &settings.targets[0],
-        &std::sync::Arc::default(),
+        &Arc::default(),
     ))
 }
 
