@@ -1,8 +1,8 @@
 //! Examples of the guide are true: every whole composition in it, and every gateway file, is checked; links lead somewhere.
 //!
 //! A block of YAML is a composition where `endpoint:` or `fragment:` stands at its root, a gateway file where `backends:`
-//! does (fixtures of `weft test` have backends too, and are not read here). Fragments of a page are there for all
-//! compositions of that page.
+//! does, a fixture of `weft test` where `exchanges:` does: those are run. Fragments of a page are there for all compositions of
+//! that page, and a file whose first line names it (`# weft.yaml`) for all fixtures.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use weft::language::diagnostic::{Diagnostics, render};
 use weft::language::source::SourceMap;
 use weft::language::spec::{self, Outside};
 use weft::schema::{self, Schema};
+use weft::trial::{self, Expected};
 
 /// What the examples are checked against: the demo's services, the fixtures' shop, and HTTP backends by the names in use.
 const GATEWAY: &str = r#"
@@ -154,6 +155,57 @@ fn every_example_of_the_guide_passes_the_checker() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(n_checked > 15, "only {n_checked} examples were found");
+}
+
+#[test]
+fn every_fixture_of_the_guide_holds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::temp_dir().join(format!("weft-guide-{}", std::process::id()));
+    let write = |path: &Path, text: &str| {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let (mut n_fixtures, mut failures) = (0, String::new());
+    for page in pages(root) {
+        let name = page.file_stem().unwrap().to_str().unwrap().to_owned();
+        let project = folder.join(&name);
+        let descriptors = root.join("fixtures/protos");
+        write(
+            &project.join("weft.yaml"),
+            &format!("descriptors: [{}]\n{}", descriptors.display(), GATEWAY.trim_start()),
+        );
+        let demo = std::fs::read_to_string(root.join("descriptors/hipstershop/demo.proto")).unwrap();
+        write(&project.join("descriptors/demo.proto"), &demo);
+        let mut fixtures = Vec::new();
+        for Block { line, text } in blocks(&std::fs::read_to_string(&page).unwrap()) {
+            let block = Block { line, text };
+            let first = block.text.lines().next().unwrap_or_default();
+            let named = first.strip_prefix("# ").filter(|it| {
+                let path = Path::new(it);
+                path.extension().is_some_and(|it| it == "yaml") && !it.contains(' ')
+            });
+            let path = match named {
+                Some(named) => project.join(named),
+                None => project.join(format!("fixtures/{line}.yaml")),
+            };
+            if block.has_at_root("exchanges") {
+                fixtures.push((line, path.clone()));
+            } else if named.is_none() {
+                continue;
+            }
+            // A page that shows a file twice has changed it meanwhile.
+            write(&path, &block.text);
+        }
+        for (line, path) in fixtures {
+            n_fixtures += 1;
+            if let Err(wrong) = trial::run(&path, Expected::Holds) {
+                failures = format!("{failures}{name}.md:{line}: {}\n", wrong.join("\n    "));
+            }
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+    assert!(failures.is_empty(), "{failures}");
+    assert!(n_fixtures >= 2, "{n_fixtures} fixtures");
 }
 
 #[test]

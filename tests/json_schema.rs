@@ -1,4 +1,4 @@
-//! `weft schema`: whatever the checker accepts fits the schema, and a mistyped key does not.
+//! `weft schema`: whatever the checker and `weft test` accept fits the schema, and a mistyped key does not.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,6 +13,7 @@ use weft::language::diagnostic::Diagnostics;
 use weft::language::source::{Node, NodeKind, SourceMap};
 use weft::language::spec::json_schema::{self, FileKind};
 use weft::language::spec::{self, Outside};
+use weft::trial::fixture;
 
 fn validator(kind: FileKind) -> Validator {
     jsonschema::draft202012::new(&json_schema::of(kind)).unwrap()
@@ -108,6 +109,49 @@ fn what_the_parser_accepts_fits_the_schema() {
         "{n_gateways} of {}",
         files.len()
     );
+}
+
+/// Every fixture of the repository that is read without a mistake.
+fn fixtures() -> Vec<(PathBuf, Value)> {
+    let mut paths = Vec::new();
+    find(Path::new("fixtures/serve"), &mut paths);
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        let (mut sources, mut diagnostics) = (SourceMap::default(), Diagnostics::default());
+        let file = sources.add(path.display().to_string(), std::fs::read_to_string(&path).unwrap());
+        let document = spec::document(&sources, file, &mut diagnostics).unwrap();
+        if fixture::parse(&document.root, Path::new("")).is_ok() {
+            found.push((path, value(&document.root)));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_weft_test_reads_fits_the_schema_and_a_mistyped_key_does_not() {
+    let validator = jsonschema::draft202012::new(&fixture::schema()).unwrap();
+    let fixtures = fixtures();
+    assert!(fixtures.len() > 100, "{}", fixtures.len());
+    for (path, value) in fixtures {
+        let wrong: Vec<_> = validator
+            .iter_errors(&value)
+            .map(|it| format!("{}: {it}", it.instance_path()))
+            .collect();
+        assert!(wrong.is_empty(), "{}: {}", path.display(), wrong.join("\n"));
+        for at in ["/backends/0", "/exchanges/0", "/exchanges/0/expect", ""] {
+            let Some(Value::Object(members)) = value.pointer(at) else {
+                continue;
+            };
+            for name in members.keys() {
+                let mut changed = value.clone();
+                let object = changed.pointer_mut(at).unwrap().as_object_mut().unwrap();
+                let held = object.remove(name).unwrap();
+                object.insert(format!("{name}z"), held);
+                assert!(!validator.is_valid(&changed), "{}: {changed:#}", path.display());
+            }
+        }
+    }
 }
 
 /// The value with the nth key that is of the vocabulary mistyped; `None` where there are not so many.

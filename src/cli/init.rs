@@ -12,6 +12,7 @@ use self::first::First;
 use super::{Ending, say};
 use crate::language::spec::json_schema::{self, FileKind};
 use crate::schema::{build, load, reflection};
+use crate::trial::fixture;
 
 /// How long a server may take to say what it serves.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -66,7 +67,8 @@ response:
   greeting: $greeting.text
 "#;
 
-const FIXTURE: &str = r"# `weft test` runs this in simulated time, without a server.
+const FIXTURE: &str = r"# yaml-language-server: $schema=../schemas/fixture.schema.json
+# `weft test` runs this in simulated time, without a server.
 about: A greeting in the language that the visitor asks for; where the greeter fails, a plain one.
 backends:
   - { call: greeter.v1.Greeter/GetGreeting, want: { name: ada, language: fr }, reply: { text: Bonjour Ada } }
@@ -136,12 +138,16 @@ fn files(arguments: &Arguments) -> anyhow::Result<Vec<File>> {
         path: path.into(),
         bytes: text.as_bytes().to_vec(),
     };
-    let schema = |path: &str, kind| file(path, &format!("{:#}\n", json_schema::of(kind)));
+    let schema = |path: &str, schema: serde_json::Value| file(path, &format!("{schema:#}\n"));
     let mut files = vec![
         file(".gitignore", GITIGNORE),
         // For editors; `weft schema` writes them anew.
-        schema("schemas/composition.schema.json", FileKind::Composition),
-        schema("schemas/gateway.schema.json", FileKind::Gateway),
+        schema(
+            "schemas/composition.schema.json",
+            json_schema::of(FileKind::Composition),
+        ),
+        schema("schemas/gateway.schema.json", json_schema::of(FileKind::Gateway)),
+        schema("schemas/fixture.schema.json", fixture::schema()),
     ];
     if arguments.from_reflection.is_none() && arguments.descriptors.is_empty() {
         if arguments.method.is_some() {

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::{Ending, write_out};
 use crate::language::spec::json_schema::{self, FileKind};
+use crate::trial::fixture;
 
 /// Arguments of `weft schema`.
 #[derive(Debug, clap::Args)]
@@ -26,14 +27,17 @@ enum Kind {
     Composition,
     /// weft.yaml
     Gateway,
+    /// Fixtures of `weft test`
+    Fixture,
 }
 
 /// Writes the schema.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
-    let schema = json_schema::of(match arguments.kind {
-        Kind::Composition => FileKind::Composition,
-        Kind::Gateway => FileKind::Gateway,
-    });
+    let schema = match arguments.kind {
+        Kind::Composition => json_schema::of(FileKind::Composition),
+        Kind::Gateway => json_schema::of(FileKind::Gateway),
+        Kind::Fixture => fixture::schema(),
+    };
     write_out(&format!("{schema:#}\n"), arguments.output.as_deref())?;
     Ok(Ending::Clean)
 }

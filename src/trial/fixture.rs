@@ -1,5 +1,6 @@
 //! A fixture file as written: gateway and compositions, scripted backends, exchanges with what is expected of them.
 
+mod keys;
 mod node;
 
 use std::path::{Path, PathBuf};
@@ -7,6 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use self::keys::schema;
+use self::keys::{ADVANCE, ERROR, EXCHANGE, EXPECT, FILE, LINE, Place, RELOAD, TOGETHER, TOKEN};
 use self::node::{boolean, duration, hexadecimal, json, list, map, number, optional_texts, text, texts, unknown};
 use crate::language::source::{Node, NodeKind, Span};
 
@@ -232,7 +235,7 @@ pub fn parse(root: &Node, folder: &Path) -> Read<Fixture> {
                     fixture.steps.push(parse_step(step, folder)?);
                 }
             }
-            _ => return unknown(key, "about, gateway, composition, compositions, backends, exchanges"),
+            _ => return unknown(key, &FILE),
         }
     }
     if fixture.steps.is_empty() {
@@ -277,13 +280,7 @@ fn parse_line(node: &Node) -> Read<Line> {
             "refused" => refused = boolean(node)?,
             "times" => line.times = number(node)?,
             "cancelled" => line.cancelled = boolean(node)?,
-            _ => {
-                return unknown(
-                    key,
-                    "call, http, want, want_headers, target, at, deadline, after, reply, bytes, text, status, headers, error, \
-                     refused, times, cancelled",
-                );
-            }
+            _ => return unknown(key, &LINE),
         }
     }
     line.on = on.ok_or_else(|| (node.span, "a backend line needs `call:` or `http:`".to_owned()))?;
@@ -327,7 +324,7 @@ fn parse_error(node: &Node) -> Read<(String, String)> {
         match &*key.value {
             "code" => code = Some(text(node)?),
             "message" => message = text(node)?,
-            _ => return unknown(key, "code, message"),
+            _ => return unknown(key, &ERROR),
         }
     }
     Ok((
@@ -344,7 +341,13 @@ fn parse_step(node: &Node, folder: &Path) -> Read<Step> {
             .find(|(key, _)| &*key.value == name)
             .map(|(_, node)| node)
     };
+    let only = |place: &Place| {
+        let mut others = entries.iter().map(|(key, _)| key);
+        let other = others.find(|key| !place.names().any(|it| it == &*key.value));
+        other.map_or(Ok(()), |key| unknown(key, place))
+    };
     if let Some(node) = find("advance") {
+        only(&ADVANCE)?;
         return Ok(Step::Advance(duration(node)?));
     }
     if let Some(node) = find("metrics") {
@@ -354,6 +357,7 @@ fn parse_step(node: &Node, folder: &Path) -> Read<Step> {
         return each.collect::<Read<_>>().map(Step::Metrics);
     }
     if let Some(node) = find("together") {
+        only(&TOGETHER)?;
         return list(node)?
             .iter()
             .map(|it| parse_exchange(it, folder))
@@ -361,6 +365,7 @@ fn parse_step(node: &Node, folder: &Path) -> Read<Step> {
             .map(Step::Together);
     }
     if let Some(node) = find("reload") {
+        only(&RELOAD)?;
         let compositions = match &node.kind {
             NodeKind::List(nodes) => nodes.clone(),
             _ => vec![node.clone()],
@@ -394,7 +399,7 @@ fn parse_token(node: &Node, folder: &Path) -> Read<Token> {
             "kid" => token.kid = Some(text(node)?),
             "claims" => token.claims = json(node)?,
             "expires" => token.expires = duration(node)?,
-            _ => return unknown(key, "algorithm, secret, key, kid, claims, expires"),
+            _ => return unknown(key, &TOKEN),
         }
     }
     Ok(token)
@@ -443,12 +448,7 @@ fn parse_exchange(node: &Node, folder: &Path) -> Read<Exchange> {
                 exchange.expect = Some(parse_expect(node)?);
                 exchange.expect_span = Some(node.span);
             }
-            _ => {
-                return unknown(
-                    key,
-                    "request, headers, auth, token, json, text, bytes, leaves, start, expect",
-                );
-            }
+            _ => return unknown(key, &EXCHANGE),
         }
     }
     if exchange.method.is_empty() {
@@ -474,7 +474,7 @@ fn parse_expect(node: &Node) -> Read<Expect> {
             "has" => expect.has = Some(json(node)?),
             "lacks" => expect.lacks = Some(text(node)?),
             "text" => expect.text = Some(text(node)?),
-            _ => return unknown(key, "status, at, headers, body, has, lacks, text"),
+            _ => return unknown(key, &EXPECT),
         }
     }
     Ok(expect)

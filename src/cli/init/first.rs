@@ -103,7 +103,7 @@ impl<'s> First<'s> {
         let key = if self.key.is_some() { "1" } else { "" };
         let body = if self.reads { "" } else { "    json: {}\n" };
         format!(
-            "# `weft test` runs this in simulated time, without a server.\nabout: The endpoint answers with the reply of its \
+            "# yaml-language-server: $schema=../schemas/fixture.schema.json\n# `weft test` runs this in simulated time, without a server.\nabout: The endpoint answers with the reply of its \
              call.\nbackends:\n  - {{ call: {}/{}, reply: {{}} }}\nexchanges:\n  - request: {} {}\n{body}    expect: {{ \
              status: 200 }}\n",
             self.service.full_name,

@@ -136,7 +136,7 @@ impl Writer {
 }
 
 /// What a scalar looks like.
-fn of_scalar(form: &Form) -> Value {
+pub fn of_scalar(form: &Form) -> Value {
     // Blanks around an expression mean nothing; block scalars have them.
     const EXPRESSION: &str = r"^\s*\$";
     match form {
