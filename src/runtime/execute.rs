@@ -30,13 +30,13 @@ use bytes::Bytes;
 pub(super) use self::build::handed_path;
 pub use self::detach::Detached;
 use self::scope::{Place, Scope};
-use super::backend::{Backends, Directives, Failure};
+use super::backend::{Backends, Directives, Failure, Sent};
 use super::cache::{Cache, Tag};
 use super::select::Selected;
 use super::snapshot::Running;
 use super::watch::Watch;
 use crate::expr::Value;
-use crate::plan::{BackendIndex, CallKind, ErrorRule, GrpcRequest, Plan, Recipe};
+use crate::plan::{BackendIndex, CallKind, EndpointIndex, ErrorRule, GrpcRequest, Plan, Recipe};
 use crate::time::{Deadline, Instant};
 
 /// What a worker lends to the requests that it serves.
@@ -44,6 +44,10 @@ use crate::time::{Deadline, Instant};
 pub struct Context<'a> {
     /// What is served, by whom, and what is kept.
     pub running: &'a Rc<Running>,
+    /// For whom.
+    pub endpoint: EndpointIndex,
+    /// Whether its client is still there, where its request may go on without it.
+    pub presence: Option<&'a Presence>,
     /// What targets are chosen by, by [`crate::plan::BackendIndex`]; empty where no backend goes by that.
     pub hashes: &'a [Option<u64>],
     /// Whom backends that are split stand for.
@@ -57,6 +61,13 @@ pub struct Context<'a> {
 /// Whom backends that are split stand for in one request, which is the same for all of its calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chosen(Vec<(BackendIndex, BackendIndex)>);
+
+/// Whether the client of a request is still there, and whether anything was sent that may change something.
+#[derive(Debug, Default)]
+pub struct Presence {
+    left: Cell<bool>,
+    writes: RefCell<Vec<Sent>>,
+}
 
 /// The parts of the HTTP request that [`crate::codec::HttpBinding`] reads; empty for recipes without a bound call.
 #[derive(Clone, Debug, Default)]
@@ -281,6 +292,20 @@ impl Chosen {
     /// Whom the backends stand for, in the order of the plan.
     pub fn iter(&self) -> impl Iterator<Item = BackendIndex> {
         self.0.iter().map(|it| it.1)
+    }
+}
+
+// === impl Presence ===
+
+impl Presence {
+    /// Its client has left: nothing is sent any more that may change something.
+    pub fn leave(&self) {
+        self.left.set(true);
+    }
+
+    /// Whether anything was sent that may have changed something.
+    pub fn has_written(&self) -> bool {
+        self.writes.borrow().iter().any(Sent::is_marked)
     }
 }
 

@@ -21,6 +21,7 @@ pub mod shape;
 mod split;
 pub mod trace;
 mod validate;
+mod write;
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -42,7 +43,7 @@ use self::problem::Refusal;
 use self::trace::Trace;
 use super::auth::{self, Audited, Denied, Identity, audit};
 use super::backend::passing::BoxError;
-use super::execute::{Chosen, Incoming, Outcome, Tags};
+use super::execute::{Chosen, Incoming, Outcome, Presence};
 use super::rate::{self, Said};
 use super::select::Selected;
 use super::snapshot::Running;
@@ -232,29 +233,20 @@ where
         incoming,
         deadline,
         trace: trace.clone(),
+        presence: None,
     };
 
     // Is it known already? If not, ask the backends, and say it.
     if recipe.cache.is_some() {
         return Box::pin(fresh::answer(asked, &parts.headers, line)).await;
     }
+    if !recipe.response.invalidates.is_empty() {
+        return Box::pin(write::answer(asked, line)).await;
+    }
     let inputs = std::mem::take(&mut asked.inputs);
     let outcome = asked.run(recipe, inputs).await;
     line.outcome(&outcome);
-    said_of(outcome, recipe, &asked)
-}
-
-/// The response of an outcome; what was kept with the tags that it invalidates is dropped.
-fn said_of(mut outcome: Outcome, recipe: &Recipe, asked: &Asked) -> Result<Response, Refusal> {
-    let tags = std::mem::replace(&mut outcome.tags, Ok(Tags::default()));
-    let response = respond::response(outcome, recipe).map_err(Refusal::Failed)?;
-    if response.status().is_success() {
-        match tags {
-            Ok(tags) => asked.running.hall.drop_all(&tags.dropped),
-            Err(failure) => log::untagged(&asked.name(), &asked.trace, &failure),
-        }
-    }
-    Ok(response)
+    respond::response(outcome, recipe).map_err(Refusal::Failed)
 }
 
 /// Who asks, with a word about those who may not.
@@ -320,6 +312,8 @@ pub struct Asked {
     pub chosen: Chosen,
     /// Passed on to the backends.
     pub trace: Rc<Trace>,
+    /// Whether somebody still waits for the answer, where it is made all the same.
+    pub presence: Option<Rc<Presence>>,
 }
 
 impl Asked {
@@ -338,6 +332,8 @@ impl Asked {
     pub async fn run(&self, recipe: &Recipe, inputs: Vec<Value>) -> Outcome {
         let context = super::execute::Context {
             running: &self.running,
+            endpoint: self.index,
+            presence: self.presence.as_deref(),
             hashes: &self.hashes,
             chosen: &self.chosen,
             trace: &self.trace.headers,

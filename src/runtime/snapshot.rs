@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 
 use super::auth::Providers;
-use super::backend::{Backends, Guards};
+use super::backend::{Backends, Guards, code};
 use super::cache::{Cache, Tag};
-use super::execute::Detached;
+use super::execute::{CallReport, Detached, ReplySource};
 use super::rate;
 use super::rate::store::{Hashed, Store};
 use super::redis::{Link, Shared};
@@ -22,7 +22,7 @@ use super::select::Selections;
 use super::watch::Watch;
 use crate::auth::revoked::Revoked;
 use crate::plan::{EndpointIndex, Plan, Redis};
-use crate::telemetry::{Meter, Metrics};
+use crate::telemetry::{CallLabels, Meter, Metrics};
 use crate::tls::Server;
 
 /// What is served, until the next reload.
@@ -197,5 +197,35 @@ impl Running {
     pub fn meter(&self, endpoint: Option<EndpointIndex>) -> &Meter {
         let none = self.meters.len() - 1;
         &self.meters[endpoint.map_or(none, |it| it.0.min(none))]
+    }
+
+    /// What a call is counted under, but for its endpoint.
+    pub fn labels_of(&self, report: &CallReport) -> CallLabels {
+        let backend = self.snapshot.plan.backends.get(report.backend.0);
+        CallLabels {
+            endpoint: Arc::default(),
+            call: report.call.clone(),
+            backend: backend.map(|it| it.name.clone()).unwrap_or_default(),
+            code: code::name(report.code),
+            source: match report.source {
+                ReplySource::Backend => "backend",
+                ReplySource::Cache => "cache",
+                ReplySource::Shared => "shared",
+                ReplySource::Stale => "stale",
+            },
+        }
+    }
+
+    /// Counts calls that were made for an endpoint by themselves.
+    pub fn count_calls(&self, endpoint: EndpointIndex, calls: &[CallReport]) {
+        let name = self.snapshot.plan.endpoints.get(endpoint.0).map(|it| it.name.clone());
+        for report in calls {
+            let labels = CallLabels {
+                endpoint: name.clone().unwrap_or_default(),
+                ..self.labels_of(report)
+            };
+            let took = (report.source == ReplySource::Backend).then_some(report.took);
+            self.meter(Some(endpoint)).called(&self.hall.metrics, labels, took);
+        }
     }
 }

@@ -138,12 +138,15 @@ impl Making<'_> {
     ) -> Result<(), Box<Failed>> {
         let tags = self.tags(kept)?;
         let context = self.scope.run.context;
+        let endpoint = context.endpoint;
         let (running, trace, deadline) = (context.running.clone(), context.trace.to_vec(), self.deadline);
         let (hashes, chosen) = (context.hashes.to_vec(), context.chosen.clone());
         let (keep, ignores_backend) = (kept.keep, kept.ignores_backend);
         context.detached().adopt(async move {
             let context = Context {
                 running: &running,
+                endpoint,
+                presence: None,
                 hashes: &hashes,
                 chosen: &chosen,
                 trace: &trace,
@@ -160,6 +163,8 @@ impl Making<'_> {
                 // The older one is good for as long as it is; the next who asks tries again.
                 Ok(Err(_)) | Err(_) => leader.alone(),
             }
+            drop(scope);
+            running.count_calls(endpoint, &run.calls.into_inner());
         });
         Ok(())
     }

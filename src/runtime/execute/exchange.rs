@@ -146,7 +146,7 @@ async fn cached(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
             Lookup::Stale(reply, Some(leader)) => {
                 // Nobody waits for it, so that it takes no place of a `for` and may not fail the call.
                 if count(scope.run).is_ok() {
-                    let again = fetch(scope, backend, wanted, (leader, kept), (None, None));
+                    let again = fetch(scope, backend, wanted, (leader, kept), Heard::ByNobody);
                     drop(again);
                 }
                 return stale(reply);
@@ -171,7 +171,8 @@ async fn cached(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
         let permit = permit(scope).await?;
         count(scope.run)?;
         let deadline = wanted.deadline;
-        let fetched = fetch(scope, backend, wanted, (leader, kept), (permit, stand_in.clone()))?;
+        let heard = Heard::By(permit, stand_in.clone());
+        let fetched = fetch(scope, backend, wanted, (leader, kept), heard)?;
         return match (timeout_at(deadline.instant(), fetched).await, stand_in) {
             (Ok(Ok(fetched)), _) => fetched.map(|it| {
                 let source = if it.stale {
@@ -188,13 +189,21 @@ async fn cached(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
     }
 }
 
+/// Who hears what is fetched.
+enum Heard {
+    /// Who asked for it, with a place among the calls in flight and what stands in where it fails.
+    By(Option<OwnedSemaphorePermit>, Option<Reply>),
+    /// Nobody: it is kept, and counted where it is made.
+    ByNobody,
+}
+
 /// Fetches a reply for all who wait for it, by itself, and keeps it. Where that fails, `stand_in` is what they get.
 fn fetch(
     scope: &Scope<'_>,
     backend: &Rc<Guarded>,
     wanted: Wanted<'_>,
     (leader, kept): (Leader<Result<Fetched, Failure>>, &CallCache),
-    (permit, stand_in): (Option<OwnedSemaphorePermit>, Option<Reply>),
+    heard: Heard,
 ) -> Result<oneshot::Receiver<Result<Fetched, Failure>>, Failure> {
     let tags = scope.frame(|frame| render::tags(&kept.tags, frame))?;
     let own = own_deadline(&wanted);
@@ -203,11 +212,36 @@ fn fetch(
     let (backend, cache) = (backend.clone(), scope.run.context.cache().clone());
     let (policy, keep, ignores_backend) = (policy_of(wanted.call, wanted.method), kept.keep, kept.ignores_backend);
     let (sender, receiver) = oneshot::channel();
+    let (permit, stand_in, unheard) = match heard {
+        Heard::By(permit, stand_in) => (permit, stand_in, None),
+        Heard::ByNobody => {
+            let context = scope.run.context;
+            let name = scope.name(wanted.call);
+            (None, None, Some((context.running.clone(), context.endpoint, name)))
+        }
+    };
+    let (started, to) = (Instant::now(), wanted.backend);
     scope.run.context.detached().adopt(async move {
         let exchange = backend.call(&request, attempt, policy);
         let fetched = timeout_at(own.instant(), exchange)
             .await
             .unwrap_or_else(|_| Err(Failure::deadline()));
+        if let Some((running, endpoint, call)) = unheard {
+            let (code, bytes) = match &fetched {
+                Ok(reply) => (tonic::Code::Ok, reply.body.len()),
+                Err(failure) => (failure.code, 0),
+            };
+            let report = CallReport {
+                call,
+                backend: to,
+                started,
+                took: started.elapsed(),
+                code,
+                source: ReplySource::Backend,
+                bytes,
+            };
+            running.count_calls(endpoint, &[report]);
+        }
         let fetched = match (fetched, stand_in) {
             (Ok(mut reply), _) => {
                 if ignores_backend {
@@ -250,11 +284,18 @@ async fn unsafely(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) 
     if scope.is_over() {
         std::future::pending::<()>().await;
     }
+    let presence = scope.run.context.presence;
+    if presence.is_some_and(|it| it.left.get()) {
+        return Err(Failure::deadline());
+    }
     count(scope.run)?;
     // A backend that were told the endpoint's deadline might stop half-way.
     let own = own_deadline(&wanted);
     let attempt = Attempt::new(own).hashed(hash(scope, &wanted));
     let sent = attempt.sent.clone();
+    if let Some(presence) = presence {
+        presence.writes.borrow_mut().push(sent.clone());
+    }
     let request = traced(wanted.request, scope.run.context.trace);
     let (backend, policy) = (backend.clone(), policy_of(wanted.call, wanted.method));
     let going = Going {

@@ -14,7 +14,7 @@ use super::problem::{Refusal, failure_kind};
 use super::trace::Trace;
 use crate::plan::{AccessLog, EndpointIndex, Recipe};
 use crate::runtime::backend::{Failure, code};
-use crate::runtime::execute::{Outcome, ReplySource};
+use crate::runtime::execute::Outcome;
 use crate::runtime::snapshot::Running;
 use crate::telemetry::{CacheLabels, CallLabels, DegradedLabels, FailureLabels, RequestLabels};
 use crate::time::Instant;
@@ -49,22 +49,7 @@ pub struct Report {
 impl Report {
     /// What is worth keeping of an outcome.
     pub fn of(outcome: &Outcome, running: &Running) -> Self {
-        let backends = &running.snapshot.plan.backends;
-        let calls = outcome.calls.iter().map(|it| {
-            let labels = CallLabels {
-                endpoint: Arc::default(),
-                call: it.call.clone(),
-                backend: backends.get(it.backend.0).map(|it| it.name.clone()).unwrap_or_default(),
-                code: code::name(it.code),
-                source: match it.source {
-                    ReplySource::Backend => "backend",
-                    ReplySource::Cache => "cache",
-                    ReplySource::Shared => "shared",
-                    ReplySource::Stale => "stale",
-                },
-            };
-            (labels, it.took)
-        });
+        let calls = outcome.calls.iter().map(|it| (running.labels_of(it), it.took));
         Self {
             n_calls: outcome.calls.len(),
             calls: calls.collect(),

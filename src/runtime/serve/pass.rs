@@ -165,6 +165,7 @@ async fn require(asked: &Asked<'_>, inputs: Vec<Value>, deadline: Deadline) -> R
         incoming: Incoming::default(),
         deadline,
         trace: asked.trace.clone(),
+        presence: None,
     };
     let outcome = requires.run(asked.recipe.1, inputs).await;
     outcome.answer.map(drop).map_err(|it| Refusal::Failed(Box::new(it)))

@@ -584,6 +584,8 @@ impl Page {
         let running = Running::with_backends(Arc::new(snapshot), self.hall.clone(), backends, None);
         let context = Context {
             running: &running,
+            endpoint: EndpointIndex(0),
+            presence: None,
             hashes: &[],
             chosen: &Chosen::default(),
             trace: &[],
