@@ -38,6 +38,7 @@ mod object;
 mod of_request;
 mod outline;
 mod param;
+mod parameter;
 mod protection;
 mod proxy;
 mod reason;

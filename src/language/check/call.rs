@@ -180,7 +180,7 @@ impl Unit<'_, '_> {
                     (Some(request), _) => self.request(id, request, &input, scope),
                     (None, None) => self.request(id, &empty_object(spec.span), &input, scope),
                 };
-                let headers = self.call_headers(&spec.headers, scope, true);
+                let headers = self.metadata(&spec.headers, scope);
                 let call = plan::GrpcCall {
                     backend: served.backend,
                     path: served.method.path.clone(),

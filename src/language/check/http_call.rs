@@ -4,12 +4,15 @@ use http::Method;
 
 use super::backend::{self, request_header_name};
 use super::call::Made;
+use super::http_schema::noted;
 use super::outline::CallId;
+use super::parameter::{self, Given};
 use super::unit::{HttpTypes, Purpose, Scope, Unit};
 use crate::expr::{JsonReader, Type, TypeKind};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::spec::{self, CallKind, Name, Template, TextPart, TextTemplate};
 use crate::plan::{self, Accept, BackendIndex, PathPart};
+use crate::schema::json_schema::Operation;
 
 /// Where a value is sent that is neither JSON nor a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +44,16 @@ impl Unit<'_, '_> {
             return None;
         };
         let scope = &scope.for_purpose(Purpose::Send);
-        let path = self.path(path, scope);
+        let operation = types.operation.as_ref();
+        let path = self.path(path, operation, scope);
         let query = query
             .iter()
-            .map(|(name, value)| (name.value.clone(), self.carried(name, value, Carrier::Query, scope)))
+            .map(|(name, value)| {
+                let carrier = (Carrier::Query, operation);
+                (name.value.clone(), self.carried(name, value, carrier, scope))
+            })
             .collect();
-        let headers = self.call_headers(&spec.headers, scope, false);
+        let headers = self.headers_of(&spec.headers, scope, (false, operation));
         if let (Some(body), "GET" | "HEAD") = (body, &*method.value) {
             let title = format!("a {} request has no body", method.value);
             self.push(Diagnostic::new("body-on-get", body.span, title).label("use `query`, or another method"));
@@ -95,12 +102,16 @@ impl Unit<'_, '_> {
         })
     }
 
-    /// Headers of a call.
-    pub(super) fn call_headers(
+    /// Metadata of a gRPC call.
+    pub(super) fn metadata(&mut self, headers: &[(Name, Template)], scope: &Scope) -> Vec<plan::Header> {
+        self.headers_of(headers, scope, (true, None))
+    }
+
+    fn headers_of(
         &mut self,
         headers: &[(Name, Template)],
         scope: &Scope,
-        is_grpc: bool,
+        (is_grpc, operation): (bool, Option<&Operation>),
     ) -> Vec<plan::Header> {
         let scope = &scope.for_purpose(Purpose::Send);
         let mut all = Vec::new();
@@ -111,7 +122,7 @@ impl Unit<'_, '_> {
             } else {
                 Carrier::Header
             };
-            let value = self.carried(name, value, carrier, scope);
+            let value = self.carried(name, value, (carrier, operation), scope);
             all.extend(header.map(|name| plan::Header { name, value }));
         }
         all
@@ -119,7 +130,7 @@ impl Unit<'_, '_> {
 
     /// A header of the response.
     pub(super) fn response_header(&mut self, name: &Name, value: &Template, scope: &Scope) -> plan::Template {
-        self.carried(name, value, Carrier::Header, scope)
+        self.carried(name, value, (Carrier::Header, None), scope)
     }
 
     /// Tags of what is kept: text, lists of it, or null for none.
@@ -143,7 +154,13 @@ impl Unit<'_, '_> {
     }
 
     /// A value that is sent as text, or as bytes; null leaves it out.
-    fn carried(&mut self, name: &Name, value: &Template, carrier: Carrier, scope: &Scope) -> plan::Template {
+    fn carried(
+        &mut self,
+        name: &Name,
+        value: &Template,
+        (carrier, operation): (Carrier, Option<&Operation>),
+        scope: &Scope,
+    ) -> plan::Template {
         let typed = self.template(value, None, scope);
         let wrong = match (carrier, &typed.ty.kind) {
             (_, TypeKind::Unknown | TypeKind::Null | TypeKind::Any) | (Carrier::Bytes, TypeKind::Bytes) => None,
@@ -162,11 +179,36 @@ impl Unit<'_, '_> {
             };
             let title = format!("the {what} `{}` cannot carry a `{}`", name.value, typed.ty);
             self.push(Diagnostic::new("wrong-type", value.span, title).label(label));
+        } else if let Some(operation) = operation {
+            let location = if carrier == Carrier::Query { "query" } else { "header" };
+            let given = Given::of(value, &typed.ty);
+            if let Some(mistake) = parameter::mistake(operation, location, &name.value, &given) {
+                self.push(noted(mistake, operation));
+            }
         }
         typed.template
     }
 
-    fn path(&mut self, path: &TextTemplate, scope: &Scope) -> Vec<PathPart> {
+    fn path(&mut self, path: &TextTemplate, operation: Option<&Operation>, scope: &Scope) -> Vec<PathPart> {
+        if let Some(operation) = operation {
+            for (at, variable) in parameter::variables(path, operation) {
+                let Some(TextPart::Hole(expression)) = path.parts.get(at) else {
+                    continue;
+                };
+                let names = super::scope::Names { unit: self, scope };
+                let Ok(checked) = crate::expr::check::check(&expression.ast, &names, &scope.facts) else {
+                    continue;
+                };
+                let given = Given {
+                    span: expression.whole(),
+                    ty: &checked.ty,
+                    literal: None,
+                };
+                if let Some(mistake) = parameter::mistake(operation, "path", variable, &given) {
+                    self.push(noted(mistake, operation));
+                }
+            }
+        }
         let mut parts = Vec::new();
         for (at, part) in path.parts.iter().enumerate() {
             match part {

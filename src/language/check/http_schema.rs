@@ -101,6 +101,7 @@ pub(super) fn types(world: &World<'_>, backend: BackendIndex, call: &Call, diagn
             types.fingerprint.extend_from_slice(ty.fingerprint());
         }
     }
+    types.operation = Some(operation);
     types
 }
 
@@ -306,14 +307,14 @@ fn call_place(schema: &Name, call: &Call) -> Span {
     }
 }
 
-fn shown(operation: &Operation) -> String {
+pub(super) fn shown(operation: &Operation) -> String {
     match &operation.id {
         Some(id) => format!("`{id}`"),
         None => format!("`{} {}`", operation.method, operation.path),
     }
 }
 
-fn noted(mut wrong: Diagnostic, operation: &Operation) -> Diagnostic {
+pub(super) fn noted(mut wrong: Diagnostic, operation: &Operation) -> Diagnostic {
     let place = &operation.place;
     wrong.note = Some(format!(
         "{} is defined in {}:{}",

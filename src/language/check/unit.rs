@@ -14,6 +14,7 @@ use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
 use crate::plan::{BackendIndex, Origin};
 use crate::schema::MessageRef;
+use crate::schema::json_schema::Operation;
 
 /// Whom a call goes to.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub(super) struct HttpTypes {
     pub(super) reply: Option<Type>,
     /// What it is sent.
     pub(super) body: Option<PlaceType>,
+    /// The operation that it is.
+    pub(super) operation: Option<Operation>,
     /// Changes with the files that say so.
     pub(super) fingerprint: Vec<u8>,
 }

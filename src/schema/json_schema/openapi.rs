@@ -43,7 +43,7 @@ impl Operation {
 }
 
 /// A parameter of an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Parameter {
     /// Its name.
     pub name: Arc<str>,
@@ -51,6 +51,8 @@ pub struct Parameter {
     pub location: Arc<str>,
     /// It must be sent.
     pub required: bool,
+    /// What it is, where that is said.
+    pub ty: Option<JsonTypeRef>,
 }
 
 /// The content of a request or reply.
@@ -199,10 +201,18 @@ impl Library {
                 let (Some(name), Some(location)) = (tree.text_of("name"), tree.text_of("in")) else {
                     continue;
                 };
+                let (name, location) = (name.clone(), location.clone());
+                let required = tree.get("required").is_some_and(Tree::is_true);
+                let schema = at.below("schema");
+                let ty = match self.tree(&schema) {
+                    Some(_) => Some(draft::types(self, Source::At(schema))?),
+                    None => None,
+                };
                 let parameter = Parameter {
-                    name: name.clone(),
-                    location: location.clone(),
-                    required: tree.get("required").is_some_and(Tree::is_true),
+                    name,
+                    location,
+                    required,
+                    ty,
                 };
                 parameters.retain(|it| it.name != parameter.name || it.location != parameter.location);
                 parameters.push(parameter);
