@@ -381,6 +381,8 @@ impl Ast {
                         self.collect(arg, bound, error_only, found);
                     }
                     bound.pop();
+                } else if target.is_some() && matches!(name.as_str(), "omit" | "pick") {
+                    // Their paths are literals: a name that stands there is refused, and is nothing else's.
                 } else {
                     let error_only = error_only || target.is_none() && name == "error";
                     for &arg in args {

@@ -22,6 +22,10 @@ impl Checker<'_> {
     /// A condition: a bool that is not null.
     pub(super) fn condition(&mut self, id: NodeId, of: &str) -> Typed {
         let typed = self.node(id);
+        self.as_condition(id, typed, of)
+    }
+
+    fn as_condition(&mut self, id: NodeId, typed: Typed, of: &str) -> Typed {
         let span = self.ast.span(id);
         match typed.ty.kind {
             TypeKind::Bool | TypeKind::Null | TypeKind::Unknown => self.strict_for(id, typed, of, Some("false")),
@@ -65,10 +69,21 @@ impl Checker<'_> {
     pub(super) fn logic(&mut self, id: NodeId, operator: Operator, operands: &[NodeId]) -> Typed {
         let all = operator == Operator::And;
         let of = if all { "`&&`" } else { "`||`" };
+        let mut first = None;
+        if let (false, [left, right]) = (all, operands) {
+            let typed = self.node(*left);
+            if let Some(error) = self.stand_in(id, (*left, &typed), *right) {
+                return self.fail(error);
+            }
+            first = Some(typed);
+        }
         let mut known = Facts::new();
         let mut codes = Vec::with_capacity(operands.len());
         for &operand in operands {
-            let typed = self.knowing(&known, |me| me.condition(operand, of));
+            let typed = match first.take() {
+                Some(typed) => self.as_condition(operand, typed, of),
+                None => self.knowing(&known, |me| me.condition(operand, of)),
+            };
             known.extend(if all { typed.when_true } else { typed.when_false });
             codes.push(typed.code);
         }
@@ -80,6 +95,22 @@ impl Checker<'_> {
             false,
         );
         typed.knowing_when(all, known)
+    }
+
+    /// `a || b` as it is written elsewhere for what stands in where `a` is nothing, with how that is written here.
+    fn stand_in(&self, id: NodeId, (left, typed): (NodeId, &Typed), right: NodeId) -> Option<ExprError> {
+        let (a, b) = (self.written(left), self.written(right));
+        let help = match &typed.ty.kind {
+            TypeKind::Any | TypeKind::Bool | TypeKind::Null | TypeKind::Unknown => return None,
+            _ if typed.ty.nullable => format!("default({a}, {b})"),
+            TypeKind::String => format!("{a} != \"\" ? {a} : {b}"),
+            _ => return None,
+        };
+        let title = format!("`{a}` is `{}` where `||` wants a bool", typed.ty);
+        let mut error = ExprError::new("wrong-type", self.ast.span(left), title).label("expected a bool");
+        error.help = Some(help);
+        error.replaces = self.ast.span(id);
+        Some(error)
     }
 
     pub(super) fn conditional(&mut self, id: NodeId, condition: NodeId, yes: NodeId, no: NodeId) -> Typed {

@@ -79,6 +79,9 @@ impl Parser<'_> {
                 let not = span(before.len() - 3, at.start as usize);
                 "`!` is not".clone_into(&mut error.label);
                 error.help = Some(self.rewritten(not, "!"));
+            } else if wanted == "an operator" && before.len() < at.start as usize && crate::expr::parse(before).is_ok()
+            {
+                "text holds values in `${…}`".clone_into(&mut error.label);
             }
         }
         error

@@ -173,7 +173,7 @@ fn one_mistake_gives_one_message_with_help() {
         ),
         (
             "a ?? b",
-            "syntax: `??` is not part of this language @\"??\" <write `default(x, y)`> help None",
+            "syntax: `??` is not part of this language @\"??\" <write `default(x, y)`> help Some(\"default(a, b)\")",
         ),
         (
             "shop.Money{units: 1}",

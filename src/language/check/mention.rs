@@ -289,7 +289,7 @@ impl<'d> Mentioner<'d> {
             && crate::language::spec::scalar::check_name(name).is_ok()
             && !matches!(
                 name,
-                "headers" | "response" | "reply" | "result" | "item" | "it" | "this"
+                "headers" | "calls" | "response" | "reply" | "result" | "results" | "steps" | "item" | "it" | "this"
             );
         let label = match (inner.or(variable), name) {
             (Some(around), _) => format!(
@@ -298,7 +298,9 @@ impl<'d> Mentioner<'d> {
             ),
             (None, "env" | "file") => format!("`${{{name}.…}}` is read only in weft.yaml"),
             (None, "headers") => "headers are parts of `request`".to_owned(),
-            (None, "response" | "reply" | "result") => "results stand under the names of their calls".to_owned(),
+            (None, "calls" | "response" | "reply" | "result" | "results" | "steps") => {
+                "results stand under the names of their calls".to_owned()
+            }
             (None, "item" | "it" | "this") => "the element of a loop has the name that the loop gives it".to_owned(),
             (None, _) if location(name).is_some() => "inputs are written by their names alone".to_owned(),
             (None, "stale") => "the last good reply is the whole of a fallback: `fallback: $stale`".to_owned(),

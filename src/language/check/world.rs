@@ -113,7 +113,12 @@ impl<'s> World<'s> {
         let at = self.gateway.backends.iter().position(|it| it.name.value == name.value);
         if at.is_none() {
             let names = self.gateway.backends.iter().map(|it| &*it.name.value);
+            let of_http = self.gateway.backends.iter().find(|it| !it.http.is_empty());
             let label = match suggest::nearest(&name.value, names) {
+                _ if matches!(&*name.value, "http" | "https") => match of_http {
+                    Some(it) => format!("a backend's name stands in place of an address: `{}:/…`", it.name.value),
+                    None => "a backend's name stands in place of an address".to_owned(),
+                },
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "not among `backends:` of the gateway file".to_owned(),
             };

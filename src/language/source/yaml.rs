@@ -301,7 +301,12 @@ impl<'a> Builder<'a> {
                 Some(_) => {}
             }
             let key = self.key();
+            let n_mistakes = self.mistakes.len();
             let value = self.node();
+            if key.as_ref().is_some_and(|it| it.value.starts_with("...$")) && matches!(value.kind, NodeKind::Unknown) {
+                // What is to be spread stands in the key: the value is not what is missing.
+                self.mistakes.truncate(n_mistakes);
+            }
             last = Some(value.span.end);
             let Some(key) = key.filter(|it| !self.is_debris(it.span)) else {
                 continue;

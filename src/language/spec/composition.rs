@@ -130,6 +130,14 @@ impl Reader<'_> {
     }
 
     fn body_of(&mut self, fields: &mut Fields<'_>, document: &Document, head: Option<Head>) -> Option<Composition> {
+        if let Some((key, node)) = fields.member("call")
+            && matches!(node.kind, NodeKind::Map(_))
+            && !fields.has("calls")
+        {
+            let title = "`call` is a gRPC method, not a map";
+            self.push(Diagnostic::new("wrong-type", key.span, title).label("did you mean `calls`?"));
+            fields.rename("call", "calls");
+        }
         self.what_answers(fields);
         let composition = Composition {
             file: document.file,
@@ -280,6 +288,31 @@ impl Reader<'_> {
     }
 
     fn param(&mut self, name: &Name, node: &Node) -> Option<Param> {
+        if let NodeKind::Text(_) = &node.kind {
+            let title = format!("the param `{}` is a map, not text", name.value);
+            let ty = match self.written(node.span) {
+                ty @ ("bool" | "bytes" | "double" | "duration" | "int" | "timestamp") => ty,
+                _ => "string",
+            };
+            let help = format!("{}: {{ in: query, type: {ty} }}", name.value);
+            self.push(Diagnostic::new("wrong-type", node.span, title).help(help));
+            // That there is such a param is known.
+            return Some(Param {
+                name: name.clone(),
+                location: None,
+                lost: true,
+                wire_name: None,
+                ty: None,
+                default: None,
+                optional: None,
+                pattern: None,
+                minimum: None,
+                maximum: None,
+                min_length: None,
+                max_length: None,
+                one_of: Vec::new(),
+            });
+        }
         let mut fields = self.fields(&name.value, node, Place::Param)?;
         let written = fields.take("in");
         let is_written = written.is_some();

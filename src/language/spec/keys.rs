@@ -645,10 +645,11 @@ pub const KEYS: &[Key] = &[
 /// Words of other tools for a key, so that who writes them is told the one that is meant.
 #[rustfmt::skip]
 const HABITS: &[(&str, &str)] = &[
-    ("catch", "fallback"), ("condition", "when"), ("depends_on", "after"), ("each", "for"), ("foreach", "for"),
-    ("if", "when"), ("input", "request"), ("method", "grpc"), ("needs", "after"), ("on_error", "fallback"),
-    ("output", "response"), ("parameters", "params"), ("payload", "body"), ("result", "response"), ("rpc", "grpc"),
-    ("route", "endpoint"), ("service", "grpc"), ("steps", "calls"), ("uri", "http"), ("url", "http"),
+    ("address", "listen"), ("bind", "listen"), ("catch", "fallback"), ("condition", "when"), ("depends_on", "after"), ("each", "for"), ("foreach", "for"),
+    ("if", "when"), ("input", "request"), ("message", "title"), ("method", "grpc"), ("needs", "after"),
+    ("on_error", "fallback"), ("output", "response"), ("parameters", "params"), ("params", "query"), ("payload", "body"),
+    ("port", "listen"), ("result", "response"), ("route", "endpoint"), ("rpc", "grpc"), ("service", "grpc"),
+    ("services", "backends"), ("steps", "calls"), ("upstreams", "backends"), ("uri", "http"), ("url", "http"),
 ];
 
 /// The key that a word of other tools stands for.

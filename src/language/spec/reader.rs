@@ -12,7 +12,7 @@ use super::keys::{self, Availability, Place};
 use super::{Literal, Name, scalar};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{FileIndex, Node, NodeKind, SourceMap, Span, Spanned, Text};
-use crate::schema::suggest::{did_you_mean, question};
+use crate::schema::suggest::{did_you_mean, nearest, question};
 
 /// What lies outside the files: only weft.yaml may look there.
 #[derive(Clone, Copy)]
@@ -45,7 +45,8 @@ pub(super) struct Reader<'r> {
 pub(super) struct Fields<'n> {
     pub(super) place: Place,
     pub(super) span: Span,
-    members: Vec<Member<'n>>,
+    /// By the names that they have, or that were meant.
+    members: Vec<(&'n str, Member<'n>)>,
 }
 
 /// An entry of a map.
@@ -87,32 +88,43 @@ impl<'n> Fields<'n> {
             "`{name}` is not a key of {}",
             self.place.words()
         );
-        let at = self.members.iter().position(|(key, _)| &*key.value == name)?;
-        Some(self.members.remove(at))
+        let at = self.members.iter().position(|it| it.0 == name)?;
+        Some(self.members.remove(at).1)
     }
 
     /// The value of a key that this place may not have.
     pub(super) fn take_if_any(&mut self, name: &str) -> Option<&'n Node> {
-        let at = self.members.iter().position(|(key, _)| &*key.value == name)?;
-        Some(self.members.remove(at).1)
+        let at = self.members.iter().position(|it| it.0 == name)?;
+        Some(self.members.remove(at).1.1)
+    }
+
+    /// A key that is still there, and its value.
+    pub(super) fn member(&self, name: &str) -> Option<Member<'n>> {
+        self.members.iter().find(|it| it.0 == name).map(|it| it.1)
+    }
+
+    /// What stands at one key is meant for another.
+    pub(super) fn rename(&mut self, from: &str, to: &'static str) {
+        for (name, _) in &mut self.members {
+            if *name == from {
+                *name = to;
+            }
+        }
     }
 
     /// The keys that are still there.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'n Spanned<Arc<str>>> + '_ {
-        self.members.iter().map(|it| it.0)
+        self.members.iter().map(|it| it.1.0)
     }
 
     /// Whether a key is still there.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|(key, _)| &*key.value == name)
+        self.members.iter().any(|it| it.0 == name)
     }
 
     /// The key that is still there.
     pub(super) fn key(&self, name: &str) -> Option<&'n Spanned<Arc<str>>> {
-        self.members
-            .iter()
-            .find(|(key, _)| &*key.value == name)
-            .map(|(key, _)| *key)
+        self.member(name).map(|it| it.0)
     }
 
     /// Every key was taken: nothing is read and then ignored.
@@ -165,11 +177,20 @@ impl Reader<'_> {
             span,
             members: Vec::new(),
         };
+        let mut meant = Vec::new();
         for (key, value) in members {
             match keys::find(&key.value, place) {
-                Some(known) if known.availability == Availability::Now => fields.members.push((key, value)),
+                Some(known) if known.availability == Availability::Now => {
+                    fields.members.push((known.name, (key, value)))
+                }
                 Some(_) => self.not_yet(key),
-                None => self.unknown_key(key, place),
+                None => meant.extend(self.unknown_key(key, place).map(|it| (it, (key, value)))),
+            }
+        }
+        // What is missing only because of its name would be said again wherever it is mentioned.
+        for (name, member) in meant {
+            if matches!(member.1.kind, NodeKind::List(_) | NodeKind::Map(_)) && !fields.has(name) {
+                fields.members.push((name, member));
             }
         }
         fields
@@ -181,7 +202,8 @@ impl Reader<'_> {
         self.error("not-yet", key.span, title);
     }
 
-    fn unknown_key(&mut self, key: &Spanned<Arc<str>>, place: Place) {
+    /// Says that there is no such key; gives the one that was probably meant.
+    fn unknown_key(&mut self, key: &Spanned<Arc<str>>, place: Place) -> Option<&'static str> {
         let name = &*key.value;
         let others: Vec<&str> = Place::CALLS
             .iter()
@@ -190,14 +212,20 @@ impl Reader<'_> {
             .collect();
         if !others.is_empty() {
             let title = format!("`{name}` cannot stand in {}", place.words());
-            let label = format!("it belongs to {}", others.join(" or "));
+            let instead = match place {
+                Place::CallGrpc if matches!(name, "body" | "query") => "; what a `grpc:` call sends is its `request`",
+                Place::CallHttp if name == "request" => "; what an `http:` call sends is its `query` and its `body`",
+                _ => "",
+            };
+            let label = format!("it belongs to {}{instead}", others.join(" or "));
             self.push(Diagnostic::new("misplaced-key", key.span, title).label(label));
-            return;
+            return None;
         }
         let habit = keys::of_habit(name).filter(|it| keys::find(it, place).is_some());
-        let label = match habit {
-            Some(it) => question(Some(it)),
-            None => did_you_mean(name, keys::names(place)),
+        let meant = habit.or_else(|| nearest(name, keys::names(place)));
+        let label = match place {
+            Place::Param if name == "required" => "a param without `default` and `optional` is".to_owned(),
+            _ => question(meant),
         };
         let title = format!("{} has no key `{name}`", place.words());
         let mut diagnostic = Diagnostic::new("unknown-key", key.span, title).label(label);
@@ -206,6 +234,7 @@ impl Reader<'_> {
             diagnostic = diagnostic.note(format!("its keys are {}", known.join(", ")));
         }
         self.push(diagnostic);
+        meant
     }
 
     /// The value of a key that is needed; `span` is what lacks it.
@@ -235,7 +264,15 @@ impl Reader<'_> {
             NodeKind::Unknown => return,
         };
         let title = format!("`{key}` is {wanted}, not {found}");
-        self.push(Diagnostic::new("wrong-type", node.span, title));
+        let mut diagnostic = Diagnostic::new("wrong-type", node.span, title);
+        diagnostic.help = match &node.kind {
+            NodeKind::Text(_) if wanted == "a list" => Some(format!("{key}: [{}]", self.written(node.span))),
+            NodeKind::Text(text) if wanted == "true or false" && matches!(&*text.value, "true" | "false") => {
+                Some(format!("{key}: {}", text.value))
+            }
+            _ => None,
+        };
+        self.push(diagnostic);
     }
 
     pub(super) fn map<'n>(&mut self, key: &str, node: &'n Node) -> Option<&'n [Entry]> {
@@ -251,7 +288,8 @@ impl Reader<'_> {
             return Some(items);
         }
         self.wrong(key, node, "a list");
-        None
+        // One where several may stand: read, so that nothing is said to be missing.
+        matches!(node.kind, NodeKind::Text(_)).then_some(std::slice::from_ref(node))
     }
 
     /// The scalar of a literal-only place; `None` where something was said to be wrong.

@@ -72,6 +72,12 @@ impl Reader<'_> {
                 "$if" => condition = Some((key, self.condition("$if", node))),
                 "$value" => value = Some((key, self.template(node, Held::ByCollection))),
                 "..." => self.spread(node, &mut fields),
+                spread if spread.starts_with("...$") && matches!(node.kind, NodeKind::Unknown | NodeKind::Null) => {
+                    let diagnostic = Diagnostic::new("bad-key", key.span, "what is spread stands behind `...:`");
+                    let of = spread.trim_start_matches("...");
+                    self.push(diagnostic.help(format!("...: {}", scalar(of))));
+                    return TemplateKind::Unknown;
+                }
                 _ => {
                     let template = self.template(node, Held::ByCollection);
                     fields.push(Member::Field(unescaped_key(key), template));
@@ -386,7 +392,16 @@ impl Reader<'_> {
             }
             _ => {
                 let diagnostic = Diagnostic::new("bad-for", node.span, format!("`{key}` is not a loop"));
-                self.push(diagnostic.label("a loop is `NAME in $LIST`"));
+                let mut diagnostic = diagnostic.label("a loop is `NAME in $LIST`");
+                // `$list`, and `x of $list` as loops are written elsewhere.
+                let of = behind.strip_prefix("of").map(str::trim_start);
+                diagnostic.help = match of.filter(|it| it.starts_with('$')) {
+                    Some(list) => Some(format!("{name} in {list}")),
+                    None if value.starts_with('$') && !value.starts_with("${") => Some(format!("each in {value}")),
+                    None => None,
+                }
+                .map(|it| format!("{key}: {}", scalar(&it)));
+                self.push(diagnostic);
                 None
             }
         }
