@@ -172,7 +172,10 @@ fn every_fixture_of_the_guide_holds() {
         let descriptors = root.join("fixtures/protos");
         write(
             &project.join("weft.yaml"),
-            &format!("descriptors: [{}]\n{}", descriptors.display(), GATEWAY.trim_start()),
+            &format!(
+                "descriptors: [{}]\nbackends: {{ shop: {{ grpc: [\"http://127.0.0.1:50052\"] }} }}\n",
+                descriptors.display()
+            ),
         );
         let demo = std::fs::read_to_string(root.join("descriptors/hipstershop/demo.proto")).unwrap();
         write(&project.join("descriptors/demo.proto"), &demo);

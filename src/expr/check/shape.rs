@@ -42,8 +42,8 @@ impl Checker<'_> {
         for &arg in call.args {
             let Some(path) = self.literal_text(arg) else {
                 let title = format!("the paths of `{}` are literals", call.name);
-                let mut error = ExprError::new("wrong-type", self.ast.span(arg), title);
-                error.label = "expected a text such as \"a.b\"".to_owned();
+                let mut error =
+                    ExprError::new("wrong-type", self.ast.span(arg), title).label("expected a text such as \"a.b\"");
                 let written = self.written(arg);
                 let is_path = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '.');
                 error.help = written.chars().all(is_path).then(|| format!("\"{written}\""));

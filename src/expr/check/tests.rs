@@ -697,7 +697,7 @@ fn what_is_left_of_messages_is_read_as_an_object() {
             "product.pick('nmae')",
             "✗ unknown-field at `'nmae'` did you mean `name`?",
         ),
-        ("product.pick(id)", "✗ wrong-type at `id`"),
+        ("product.pick(id)", "✗ wrong-type at `id` help `\"id\"`"),
         ("product.pick('name').id", "✗ unknown-field at `id`"),
         (
             "product.pick('name').nmae",

@@ -181,7 +181,7 @@ impl Reader<'_> {
         for (key, value) in members {
             match keys::find(&key.value, place) {
                 Some(known) if known.availability == Availability::Now => {
-                    fields.members.push((known.name, (key, value)))
+                    fields.members.push((known.name, (key, value)));
                 }
                 Some(_) => self.not_yet(key),
                 None => meant.extend(self.unknown_key(key, place).map(|it| (it, (key, value)))),

@@ -534,6 +534,24 @@ fn a_fetch_goes_on_without_those_who_wanted_it() {
 }
 
 #[test]
+fn what_is_fetched_behind_a_stale_reply_is_counted() {
+    let mut page = Page::new();
+    page.backend.on("/a", 20, Ok("1"));
+    let mut cache = kept();
+    cache.keep.stale_while_revalidate = Duration::from_mins(1);
+    page.http("a", "/a").cache = Some(cache);
+    page.respond("a");
+    let (outcomes, took) = page.run_at([0, 11_000, 12_000]);
+    assert_eq!(took, [20, 0, 0].map(ms));
+    let sources: Vec<ReplySource> = outcomes.iter().map(|it| it.calls[0].source).collect();
+    assert_eq!(sources, [ReplySource::Backend, ReplySource::Stale, ReplySource::Cache]);
+    // Those that somebody waited for are counted by whoever answers.
+    let text = page.hall.metrics.text();
+    let counted: Vec<&str> = text.lines().filter(|it| it.starts_with("weft_calls_total{")).collect();
+    assert!(counted.len() == 1 && counted[0].ends_with(" 1"), "{counted:?}");
+}
+
+#[test]
 fn what_a_backend_says_about_keeping_is_obeyed() {
     let cases = [
         (
