@@ -4,6 +4,7 @@
 //! walks the graphs once and notes stages and times, `flow` follows values back to the inputs and replies that they are
 //! made of. Invariant: everything is read off the plan, so that what is explained is what runs.
 
+mod access;
 mod flow;
 pub mod json;
 mod limits;

@@ -43,7 +43,7 @@ pub use gate::{ClientHeader, NetworkAccess, Networks, OfRequest, Period, Quota, 
 pub use input::{Absent, Body, BodyMember, Constraint, GivenFields, Inputs, Location, Param, RequestPart};
 pub use mask::Used;
 pub use mention::{Mention, Mentioned};
-pub use proxy::{Forward, Proxy, is_secret};
+pub use proxy::{Forward, Proxy};
 pub use response::{
     CallCache, Cookie, EndpointCache, ErrorMatch, ErrorRule, Errors, Keep, Response, ResponseBody, Status,
 };

@@ -15,6 +15,7 @@ mod e2e {
     pub mod authority;
     pub mod process;
 
+    mod auth;
     mod demo;
     mod descriptors;
     mod discovery;

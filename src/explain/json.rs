@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Explanation, Input, Node, OnFailure, Reason, Sight, Source, Wait, limits, protection};
+use super::{Explanation, Input, Node, OnFailure, Reason, Sight, Source, Wait, access, limits, protection};
 use crate::plan::Origin;
 
 /// One object with everything that the text says; times in milliseconds.
@@ -13,6 +13,7 @@ pub fn write(explained: &Explanation<'_>) -> Value {
         "summary": explained.endpoint.summary.as_deref(),
         "origin": origin(&explained.endpoint.origin),
         "timeout_ms": millis(recipe.timeout),
+        "access": access::json(explained.plan, &explained.endpoint.access),
         "inputs": explained.inputs.iter().map(input).collect::<Vec<_>>(),
         "calls": nodes(&explained.calls),
         "limits": explained.limits.iter().map(|it| limits::json(it)).collect::<Vec<_>>(),

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{Explanation, Node, OnFailure, Reason, Source, Wait, protection, shown};
+use super::{Explanation, Node, OnFailure, Reason, Source, Wait, access, protection, shown};
 use crate::plan::{Backend, Origin};
 
 /// Writes an explanation as text, a screen wide where names allow it.
 pub fn write(explained: &Explanation<'_>) -> String {
     let mut out = String::new();
     head(explained, &mut out);
+    access(explained, &mut out);
     inputs(explained, &mut out);
     calls(explained, &mut out);
     time(explained, &mut out);
@@ -34,6 +35,19 @@ fn head(explained: &Explanation<'_>, out: &mut String) {
         line!(out, "{summary}");
     }
     line!(out, "{file}:{line}");
+}
+
+/// Nothing where nothing is asked anywhere.
+fn access(explained: &Explanation<'_>, out: &mut String) {
+    let access = &explained.endpoint.access;
+    if explained.plan.auth.is_empty() && access.allow.is_none() {
+        return;
+    }
+    line!(out, "\nWho may ask\n  {}", access::who(access));
+    table(&access::rows(explained.plan, access), out);
+    for demand in access::demands(access) {
+        line!(out, "  {demand}");
+    }
 }
 
 fn inputs(explained: &Explanation<'_>, out: &mut String) {

@@ -128,6 +128,8 @@ pub struct Access {
     pub roles: Vec<Arc<str>>,
     /// All of which the client must have.
     pub scopes: Vec<Arc<str>>,
+    /// `allow:` as it is written, without its `$`: for people. What is evaluated is the recipe's.
+    pub allow: Option<Arc<str>>,
 }
 
 /// Who a client must be.
@@ -172,6 +174,11 @@ pub fn conform(claims: &Claims, rules: &[ClaimRule]) -> Result<(), Why> {
 }
 
 impl Fetch {
+    /// Where an issuer says where its keys are (`OpenID` Connect Discovery 1.0 §4): behind its own path.
+    pub fn discovery_url(issuer: &str) -> String {
+        format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
+    }
+
     /// Whether the same would be fetched; backends may have other places in another plan.
     pub fn is_same(&self, other: &Self) -> bool {
         self.from == other.from && self.discovery == other.discovery

@@ -12,9 +12,9 @@ pub struct Proxy {
     /// The call of the graph that says to whom and where: an HTTP call that the graph itself never starts.
     pub call: CallIndex,
     /// Headers of the request that are handed over.
-    pub request: Forward,
+    pub request: Arc<Forward>,
     /// Headers of the answer.
-    pub response: Forward,
+    pub response: Arc<Forward>,
 }
 
 /// Headers that are handed over.
@@ -24,22 +24,25 @@ pub struct Forward {
     pub names: Vec<HeaderName>,
     /// And those that begin so, credentials and cookies left out.
     pub starts: Vec<Arc<str>>,
+    /// Headers with credentials of clients, beside those that always hold some.
+    pub secrets: Vec<HeaderName>,
 }
 
 impl Forward {
     /// Whether a header is handed over.
     pub fn allows(&self, name: &HeaderName) -> bool {
-        self.names(name) || (!is_secret(name) && self.starts.iter().any(|it| name.as_str().starts_with(&**it)))
+        let begins = || self.starts.iter().any(|it| name.as_str().starts_with(&**it));
+        self.names.contains(name) || (!self.withholds(name) && begins())
     }
 
-    /// Whether it stands among the names.
-    pub fn names(&self, name: &HeaderName) -> bool {
-        self.names.contains(name)
+    /// Whether it is a credential or a cookie that nobody named.
+    pub fn withholds(&self, name: &HeaderName) -> bool {
+        !self.names.contains(name) && (is_secret(name) || self.secrets.contains(name))
     }
 }
 
 /// Credentials and cookies, which are handed over only where they are named.
-pub fn is_secret(name: &HeaderName) -> bool {
+fn is_secret(name: &HeaderName) -> bool {
     use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE};
     [
         AUTHORIZATION,

@@ -9,7 +9,10 @@ mod endpoint;
 mod names;
 mod params;
 mod path;
+mod security;
 mod types;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -23,8 +26,44 @@ pub struct Api {
     pub endpoints: Vec<Endpoint>,
     /// Messages and enums that several places may refer to, by name.
     pub types: Vec<NamedType>,
+    /// How clients say who they are, by the names of those who know them.
+    pub schemes: BTreeMap<String, Scheme>,
     /// Endpoints that cannot be described, each with the reason.
     pub left_out: Vec<String>,
+}
+
+/// How a client says who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// A key in a header.
+    ApiKey {
+        /// The header.
+        header: String,
+    },
+    /// A name and a password (RFC 7617).
+    Basic,
+    /// A token (RFC 6750).
+    Bearer {
+        /// It is a JWT.
+        jwt: bool,
+        /// Who issues it, where that is known.
+        issuer: Option<String>,
+    },
+    /// The certificate of a connection.
+    Certificate,
+    /// A token of an issuer that says of itself what it can.
+    OpenId {
+        /// Where it says so.
+        url: String,
+    },
+}
+
+/// One way to be let in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// All of these, by the names of [`Api::schemes`], each with the scopes that are needed; nobody in particular may ask
+    /// where there is none.
+    pub schemes: Vec<(String, Vec<String>)>,
 }
 
 /// Method and path that a client can ask.
@@ -48,6 +87,8 @@ pub struct Endpoint {
     pub tag: String,
     /// Those of the path first, in its order.
     pub params: Vec<Param>,
+    /// Who may ask: any of these; everybody where there is none.
+    pub security: Vec<Demand>,
     /// What is read from the request's body.
     pub body: Option<RequestBody>,
     /// What is answered.

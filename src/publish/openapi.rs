@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::api::{Api, Problem, Shape};
+use super::api::{Api, Problem, Scheme, Shape};
 
 pub use schema::{of_shape, of_type};
 
@@ -55,7 +55,32 @@ pub fn document(api: &Api, about: &About) -> Value {
     chosen::complete(&mut paths, &mut schemas);
     document["paths"] = paths;
     document["components"] = json!({ "schemas": schemas, "responses": problems.responses() });
+    if !api.schemes.is_empty() {
+        let schemes = api.schemes.iter().map(|(name, it)| (name.clone(), security_scheme(it)));
+        document["components"]["securitySchemes"] = Value::Object(schemes.collect());
+    }
     document
+}
+
+/// How a client says who it is, as a security scheme.
+fn security_scheme(scheme: &Scheme) -> Value {
+    match scheme {
+        Scheme::ApiKey { header } => json!({ "type": "apiKey", "in": "header", "name": header }),
+        Scheme::Basic => json!({ "type": "http", "scheme": "basic" }),
+        Scheme::Bearer { jwt, issuer } => {
+            let mut value = json!({ "type": "http", "scheme": "bearer" });
+            if *jwt {
+                value["bearerFormat"] = json!("JWT");
+            }
+            schema::describe(
+                &mut value,
+                issuer.as_ref().map(|it| format!("Issued by `{it}`.")).as_deref(),
+            );
+            value
+        }
+        Scheme::Certificate => json!({ "type": "mutualTLS" }),
+        Scheme::OpenId { url } => json!({ "type": "openIdConnect", "openIdConnectUrl": url }),
+    }
 }
 
 /// The ways to fail, each with the name of its response in `components`.

@@ -21,7 +21,7 @@ use crate::auth::revoked::Revoked;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{SourceMap, Spanned};
 use crate::language::spec::auth::{File, Introspection, Jwt, Provider, ProviderKind, path};
-use crate::language::spec::{Composition, Gateway, Name};
+use crate::language::spec::{Composition, Condition, Gateway, Name};
 use crate::plan::{self, Access, BackendIndex, Fetch, Keys, ProviderIndex, Who};
 use crate::schema::suggest;
 
@@ -220,12 +220,7 @@ impl Maker<'_> {
         let (written, discovery) = if let Some(jwks) = &jwt.jwks {
             (jwks.clone(), None)
         } else {
-            // OpenID Connect Discovery 1.0 §4: behind the issuer's own path.
-            let at = format!(
-                "{}/.well-known/openid-configuration",
-                issuer.value.trim_end_matches('/')
-            );
-            let at = Spanned::new(Arc::from(at), issuer.span);
+            let at = Spanned::new(Arc::from(Fetch::discovery_url(&issuer.value)), issuer.span);
             (at, Some(issuer.value.clone()))
         };
         let (backend, from) = self.backend(&written, Duration::from_secs(5))?;
@@ -347,6 +342,10 @@ pub(super) fn access(world: &World<'_>, written: &Composition, diagnostics: &mut
         who: who(world, written, diagnostics),
         roles: words(&written.roles),
         scopes: words(&written.scopes),
+        allow: match &written.allow {
+            Some(Condition::Expression(it)) => Some(it.ast.text().into()),
+            Some(Condition::Literal(_)) | None => None,
+        },
     };
     for (key, it) in [("roles", &written.roles), ("scopes", &written.scopes)] {
         if let (Who::Anyone, Some(it)) = (&access.who, it) {

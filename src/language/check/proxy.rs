@@ -1,5 +1,6 @@
 //! `proxy:`: the call that stands for it becomes where the request goes, and nothing is left of its response.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -85,10 +86,12 @@ pub(super) fn hand_over(
         needs: Vec::new(),
         mentions: Vec::new(),
     };
+    let credentials = unit.world.auth.iter().filter_map(|it| it.header.as_deref());
+    let credentials = credentials.filter_map(|it| HeaderName::from_bytes(it.as_bytes()).ok());
     let proxy = Proxy {
         call: CallIndex(0),
-        request: forward(REQUEST, &written.request),
-        response: forward(RESPONSE, &written.response),
+        request: forward(REQUEST, &written.request, credentials.collect()),
+        response: forward(RESPONSE, &written.response, Vec::new()),
     };
     Some((proxy, usual))
 }
@@ -125,10 +128,13 @@ fn own_segments(parts: &mut [PathPart], written: &spec::Proxy, template: &PathTe
     }
 }
 
-fn forward(usual: &[&'static str], written: &[Name]) -> Forward {
+/// Who names a header with credentials wants it handed over; a usual one that holds some stays here.
+fn forward(usual: &[&'static str], written: &[Name], secrets: Vec<HeaderName>) -> Arc<Forward> {
+    let usual = usual.iter().map(|it| HeaderName::from_static(it));
     let mut forward = Forward {
-        names: usual.iter().map(|it| HeaderName::from_static(it)).collect(),
+        names: usual.filter(|it| !secrets.contains(it)).collect(),
         starts: Vec::new(),
+        secrets,
     };
     for name in written {
         match name.value.strip_suffix('*') {
@@ -136,5 +142,5 @@ fn forward(usual: &[&'static str], written: &[Name]) -> Forward {
             None => forward.names.extend(HeaderName::from_bytes(name.value.as_bytes()).ok()),
         }
     }
-    forward
+    Arc::new(forward)
 }

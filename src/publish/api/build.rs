@@ -1,7 +1,7 @@
 //! A plan → its [`Api`].
 
 use super::types::Types;
-use super::{Api, endpoint};
+use super::{Api, endpoint, security};
 use crate::plan::Plan;
 
 impl Api {
@@ -11,6 +11,7 @@ impl Api {
         let (_, types) = described(plan, Types::default());
         let (mut api, types) = described(plan, types.named());
         api.types = types.into_types();
+        security::add_schemes(plan, &mut api);
         api
     }
 }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::types::{Types, comment};
 use super::{
     Api, Content, Endpoint, Header, Kind, Member, Object, Problem, Response, Rest, Success, Type, body, names, params,
-    path,
+    path, security,
 };
 use crate::codec::HttpBinding;
 use crate::plan::{self, CallKind, ErrorMatch, Graph, GrpcRequest, Plan, Recipe, ResponseBody, Status};
@@ -36,7 +36,7 @@ pub(super) fn describe(plan: &Plan, endpoint: &plan::Endpoint, recipe: &Recipe, 
     let params = params::describe(&sources, types);
     let body = body::describe(recipe, binding, types);
     let response = response(plan, recipe, types);
-    let problems = problems(plan, recipe, !params.is_empty(), body.as_ref());
+    let problems = problems(plan, (endpoint, recipe), !params.is_empty(), body.as_ref());
     let names: Vec<String> = params.iter().map(|it| it.name.clone()).collect();
     let method_comment = method_comment(&recipe.graph);
     let verb = endpoint.template.verb().map(str::to_owned);
@@ -61,6 +61,7 @@ pub(super) fn describe(plan: &Plan, endpoint: &plan::Endpoint, recipe: &Recipe, 
             description: description.clone(),
             tag: names::tag(&path),
             params: params.clone(),
+            security: security::demands(plan, &endpoint.access),
             body: body.clone().filter(|_| !matches!(method, "GET" | "HEAD")),
             response: response.clone(),
             problems: problems.clone(),
@@ -301,7 +302,12 @@ fn add_degradable(plan: &Plan, graph: &Graph, found: &mut Vec<String>) {
 
 // === how it fails ===
 
-fn problems(plan: &Plan, recipe: &Recipe, has_params: bool, body: Option<&super::RequestBody>) -> Vec<Problem> {
+fn problems(
+    plan: &Plan,
+    (endpoint, recipe): (&plan::Endpoint, &Recipe),
+    has_params: bool,
+    body: Option<&super::RequestBody>,
+) -> Vec<Problem> {
     if recipe.proxy.is_some() {
         // Whose a status is nobody can tell from the outside.
         return Vec::new();
@@ -319,6 +325,7 @@ fn problems(plan: &Plan, recipe: &Recipe, has_params: bool, body: Option<&super:
     if plan.access.restricts() {
         add(403, "This client may not ask.");
     }
+    security::add_problems(plan, (&endpoint.access, recipe), &mut add);
     if is_limited(plan, recipe) {
         add(
             429,

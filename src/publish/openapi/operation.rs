@@ -35,6 +35,14 @@ pub(super) fn describe(api: &Api, endpoint: &Endpoint, problems: &Problems) -> V
             json!({ "required": body.required, "content": content(api, &body.content) }),
         );
     }
+    if !api.schemes.is_empty() {
+        // Where nothing is asked, an empty list says so.
+        let ways = endpoint.security.iter().map(|way| {
+            let all = way.schemes.iter().map(|it| (it.0.clone(), json!(it.1)));
+            Value::Object(all.collect())
+        });
+        add("security", ways.collect());
+    }
     add("responses", responses(api, endpoint, problems));
     Value::Object(operation)
 }

@@ -89,7 +89,7 @@ where
     let body = (!body.is_end_stream() && upgrade.is_none()).then(|| -> Stream {
         Box::pin(heads::Trailed::new(
             Upload::new(body, patience.clone()),
-            asked.proxy.request.names(&http::header::COOKIE),
+            asked.proxy.request.clone(),
         ))
     });
     let mut request = http::Request::new(body);
@@ -145,8 +145,8 @@ where
         sleep: None,
         _in_flight: asked.in_flight,
     };
-    let secrets = asked.proxy.response.names(&http::header::SET_COOKIE);
-    let body = Body::Pieces(Box::pin(heads::Trailed::new(answering, secrets)));
+    let body = heads::Trailed::new(answering, asked.proxy.response.clone());
+    let body = Body::Pieces(Box::pin(body));
     let mut headers = heads::of_answer(&head.headers, &asked.proxy.response, false);
     headers.extend(recipe.deprecated.iter().cloned());
     respond::add_vary(&mut headers, recipe);

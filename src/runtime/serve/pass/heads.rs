@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use http::{Version, uri};
 use http_body::{Body, Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
 
-use crate::plan::{Forward, is_secret};
+use crate::plan::Forward;
 use crate::runtime::backend::passing::BoxError;
 
 /// What is said of one connection only (RFC 9110 §7.6.1), and what framing says.
@@ -70,7 +71,7 @@ pub(super) fn of_request(from: &From<'_>, forward: &Forward, trace: &[(HeaderNam
     let (parts, given) = (from.parts, &from.parts.headers);
     let mut headers = HeaderMap::new();
     for (name, value) in given {
-        let websocket = from.upgrades && name.as_str().starts_with("sec-websocket-");
+        let websocket = from.upgrades && name.as_str().starts_with("sec-websocket-") && !forward.withholds(name);
         let goes_on = forward.allows(name) || websocket || *name == TRAILER;
         if goes_on && !is_of_connection(name, given) && !OF_CLIENT.contains(name) {
             headers.append(name.clone(), value.clone());
@@ -165,12 +166,12 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 /// A body whose trailers hold no credentials and no cookies, unless those are handed over.
 pub(super) struct Trailed<B> {
     body: B,
-    secrets: bool,
+    forward: Arc<Forward>,
 }
 
 impl<B> Trailed<B> {
-    pub(super) fn new(body: B, secrets: bool) -> Self {
-        Self { body, secrets }
+    pub(super) fn new(body: B, forward: Arc<Forward>) -> Self {
+        Self { body, forward }
     }
 }
 
@@ -179,12 +180,10 @@ impl<B: Body<Data = Bytes, Error = BoxError> + Unpin> Body for Trailed<B> {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let secrets = self.secrets;
-        Pin::new(&mut self.body).poll_frame(cx).map_ok(|mut frame| {
-            if let Some(trailers) = frame.trailers_mut()
-                && !secrets
-            {
-                let kept = trailers.iter().filter(|(name, _)| !is_secret(name));
+        let this = &mut *self;
+        Pin::new(&mut this.body).poll_frame(cx).map_ok(|mut frame| {
+            if let Some(trailers) = frame.trailers_mut() {
+                let kept = trailers.iter().filter(|(name, _)| !this.forward.withholds(name));
                 *trailers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
             }
             frame
@@ -233,6 +232,7 @@ mod tests {
         let all = Forward {
             names: vec![HeaderName::from_static("authorization")],
             starts: vec!["".into()],
+            ..Forward::default()
         };
         let given = headers(&[
             ("connection", "close, X-Hop"),
@@ -276,7 +276,7 @@ mod tests {
         ]);
         let forward = Forward {
             names: vec![header::ACCEPT],
-            starts: Vec::new(),
+            ..Forward::default()
         };
         assert_eq!(
             handed(given, &forward),
@@ -289,11 +289,45 @@ mod tests {
             ("server", "old"),
         ]);
         let forward = Forward {
-            names: Vec::new(),
             starts: vec!["x-".into()],
+            ..Forward::default()
         };
         let wanted = headers(&[("x-a", "1"), ("content-length", "3")]);
         assert_eq!(of_answer(&given, &forward, false), wanted);
+    }
+
+    #[test]
+    fn credentials_of_clients_go_on_where_they_are_named_and_nowhere_else() {
+        let given = || {
+            headers(&[
+                ("x-api-key", "k"),
+                ("x-a", "1"),
+                ("sec-websocket-protocol", "k"),
+                ("sec-websocket-key", "1"),
+            ])
+        };
+        let handed = |forward: &Forward| {
+            let parts = request(given());
+            let from = From {
+                parts: &parts,
+                remote_ip: "127.0.0.1".parse().unwrap(),
+                secure: false,
+                upgrades: true,
+            };
+            let headers = of_request(&from, forward, &[]);
+            ["x-api-key", "x-a", "sec-websocket-protocol", "sec-websocket-key"].map(|it| headers.contains_key(it))
+        };
+        let mut forward = Forward {
+            starts: vec!["".into()],
+            secrets: vec![
+                HeaderName::from_static("x-api-key"),
+                HeaderName::from_static("sec-websocket-protocol"),
+            ],
+            ..Forward::default()
+        };
+        assert_eq!(handed(&forward), [false, true, false, true]);
+        forward.names.push(HeaderName::from_static("x-api-key"));
+        assert_eq!(handed(&forward), [true, true, false, true]);
     }
 
     #[test]

@@ -1,0 +1,124 @@
+//! Who may ask for an endpoint, as clients see it.
+
+use super::{Api, Demand, Scheme};
+use crate::plan::{self, Access, Keys, Plan, Provider, ProviderIndex, ProviderKind, Recipe, Who};
+
+/// The ways to be let in.
+pub(super) fn demands(plan: &Plan, access: &Access) -> Vec<Demand> {
+    let scopes: Vec<String> = access.scopes.iter().map(ToString::to_string).collect();
+    let demand = |providers: &[ProviderIndex]| {
+        let named = providers.iter().filter_map(|it| plan.auth.get(it.0));
+        let mut schemes: Vec<_> = named.map(|it| (it.name.to_string(), Vec::new())).collect();
+        // Of several, the first says what the client may do.
+        if let Some(first) = schemes.first_mut() {
+            first.1.clone_from(&scopes);
+        }
+        Demand { schemes }
+    };
+    match &access.who {
+        Who::Anyone => Vec::new(),
+        Who::AllOf(providers) => vec![demand(providers)],
+        Who::AnyOf { providers, visitors } => {
+            let mut all: Vec<Demand> = providers.iter().map(|it| demand(&[*it])).collect();
+            if *visitors && access.scopes.is_empty() && access.roles.is_empty() {
+                all.push(Demand::default());
+            }
+            all
+        }
+    }
+}
+
+/// Adds how clients say who they are, of all providers that an endpoint asks.
+pub(super) fn add_schemes(plan: &Plan, api: &mut Api) {
+    let names = api.endpoints.iter().flat_map(|it| &it.security);
+    let mut names: Vec<String> = names.flat_map(|it| &it.schemes).map(|it| it.0.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        if let Some(provider) = plan.auth.iter().find(|it| *it.name == *name) {
+            api.schemes.insert(name, scheme(provider));
+        }
+    }
+}
+
+fn scheme(provider: &Provider) -> Scheme {
+    match &provider.kind {
+        ProviderKind::ApiKey { header, .. } => Scheme::ApiKey {
+            header: header.to_string(),
+        },
+        ProviderKind::Basic(_) => Scheme::Basic,
+        ProviderKind::ClientCertificate => Scheme::Certificate,
+        ProviderKind::Introspection(_) => Scheme::Bearer {
+            jwt: false,
+            issuer: None,
+        },
+        ProviderKind::Jwt {
+            keys: Keys::Fetched(plan::Fetch {
+                discovery: Some(issuer),
+                ..
+            }),
+            ..
+        } => Scheme::OpenId {
+            url: plan::Fetch::discovery_url(issuer),
+        },
+        ProviderKind::Jwt { rules, .. } => Scheme::Bearer {
+            jwt: true,
+            issuer: rules.issuer.as_deref().map(str::to_owned),
+        },
+    }
+}
+
+/// How an endpoint refuses those who may not ask.
+pub(super) fn add_problems(plan: &Plan, (access, recipe): (&Access, &Recipe), add: &mut dyn FnMut(u16, &str)) {
+    let providers = access.who.providers();
+    if !providers.is_empty() {
+        let closed = access.who.is_closed();
+        add(
+            401,
+            if closed {
+                "Nobody is known who shows that."
+            } else {
+                "What is shown is not valid."
+            },
+        );
+    }
+    if !access.scopes.is_empty() {
+        add(
+            403,
+            &format!("Needs {}.", listed("the scope", "the scopes", &access.scopes, "and")),
+        );
+    }
+    if !access.roles.is_empty() {
+        add(
+            403,
+            &format!("Needs {}.", listed("the role", "one of the roles", &access.roles, "or")),
+        );
+    }
+    if recipe.allow.is_some() {
+        add(403, "What is asked for is not for this client.");
+    }
+    let asks = |it: &ProviderIndex| {
+        matches!(
+            plan.auth.get(it.0).map(|it| &it.kind),
+            Some(
+                ProviderKind::Introspection(_)
+                    | ProviderKind::Jwt {
+                        keys: Keys::Fetched(_),
+                        ..
+                    }
+            )
+        )
+    };
+    if providers.iter().any(asks) {
+        add(503, "Who asks cannot be found out at the moment.");
+    }
+}
+
+/// ``the scope `read` ``, ``the scopes `read` and `write` ``.
+fn listed(one: &str, several: &str, words: &[std::sync::Arc<str>], last: &str) -> String {
+    let quoted: Vec<String> = words.iter().map(|it| format!("`{it}`")).collect();
+    match quoted.split_last() {
+        Some((end, begin)) if !begin.is_empty() => format!("{several} {} {last} {end}", begin.join(", ")),
+        _ => format!("{one} {}", quoted.concat()),
+    }
+}
