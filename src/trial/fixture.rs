@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use self::keys::schema;
-use self::keys::{ADVANCE, ERROR, EXCHANGE, EXPECT, FILE, LINE, Place, RELOAD, TOGETHER, TOKEN};
+use self::keys::{ADVANCE, ERROR, EXCHANGE, EXPECT, FILE, LINE, METRICS, Place, RELOAD, TOGETHER, TOKEN};
 use self::node::{boolean, duration, hexadecimal, json, list, map, number, optional_texts, text, texts, unknown};
 use crate::language::source::{Node, NodeKind, Span};
 
@@ -351,6 +351,7 @@ fn parse_step(node: &Node, folder: &Path) -> Read<Step> {
         return Ok(Step::Advance(duration(node)?));
     }
     if let Some(node) = find("metrics") {
+        only(&METRICS)?;
         let each = map(node)?
             .iter()
             .map(|(key, node)| Ok((key.value.to_string(), number(node)?)));
