@@ -2,6 +2,7 @@
 //!
 //! Looks at the plan alone, so that all it says is true of what would be served. A finding is no mistake: each may be meant.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,8 +35,11 @@ pub struct Finding {
     /// What to write where it is not meant; `None` where it is only worth knowing.
     pub advice: Option<&'static str>,
     /// The endpoints that it is about, and where they were written; empty where it is about the gateway.
-    pub endpoints: Vec<(Arc<str>, Origin)>,
+    pub endpoints: Endpoints,
 }
+
+/// Names of endpoints, and where each was written.
+pub type Endpoints = Vec<(Arc<str>, Origin)>;
 
 /// All findings, the worst first.
 pub fn audit(plan: &Plan) -> Vec<Finding> {
@@ -46,7 +50,7 @@ pub fn audit(plan: &Plan) -> Vec<Finding> {
     backends(plan, &mut all);
     answers(plan, &mut all);
     flows(plan, &mut all);
-    all.sort_by(|one, other| other.severity.cmp(&one.severity));
+    all.sort_by_key(|it| Reverse(it.severity));
     all
 }
 
@@ -273,7 +277,7 @@ fn answers(plan: &Plan, into: &mut Vec<Finding>) {
 
 /// Which backend is told what of a client's identity, and by which endpoints.
 fn flows(plan: &Plan, into: &mut Vec<Finding>) {
-    let mut told: BTreeMap<(Arc<str>, String), Vec<(Arc<str>, Origin)>> = BTreeMap::new();
+    let mut told: BTreeMap<(Arc<str>, String), Endpoints> = BTreeMap::new();
     for at in 0..plan.endpoints.len() {
         let Ok(explained) = explain::explain(plan, EndpointIndex(at)) else {
             continue;

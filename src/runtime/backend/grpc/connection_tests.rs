@@ -82,11 +82,7 @@ fn backend(port: u16, keepalive: Option<Keepalive>) -> Rc<GrpcBackend> {
         keepalive,
         ..settings(port)
     };
-    Rc::new(GrpcBackend::new(
-        &settings,
-        &settings.targets[0],
-        &Arc::default(),
-    ))
+    Rc::new(GrpcBackend::new(&settings, &settings.targets[0], &Arc::default()))
 }
 
 async fn call(backend: &GrpcBackend) -> Result<Bytes, Failure> {
