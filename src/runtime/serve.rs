@@ -209,7 +209,10 @@ where
         return Box::pin(pass::answer(asked, body, deadline, line)).await;
     }
     let _in_flight = in_flight;
-    let body = read_body(&recipe.inputs.body, parts, body, plan.settings.max_body, deadline).await?;
+    let body = match &recipe.inputs.body {
+        plan::Body::None => Bytes::new(),
+        wanted => Box::pin(read_body(wanted, parts, body, plan.settings.max_body, deadline)).await?,
+    };
     let around = input::Around { body: &body, ..head };
     let inputs = reading.body(&recipe.inputs, &body);
     let (inputs, selected) = if recipe.select {
