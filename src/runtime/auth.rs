@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, header};
 pub use self::audit::{Audited, audit};
 pub use self::denied::{Denied, Reason};
 use self::keys::KeyStore;
-use super::cache::{Flights, Key, KeyWriter};
+use super::cache::{Flights, Joined, Key, KeyWriter, Landing, Leader, Since};
 use super::serve::Peer;
 use super::snapshot::Running;
 use crate::auth::revoked::Revoked;
@@ -63,6 +63,14 @@ pub(super) struct Known {
     ends: i64,
     /// The state of the keys that it was verified with.
     generation: u64,
+}
+
+/// What a look at a credential comes to.
+enum LookUp {
+    /// It was looked into.
+    Known(Arc<Known>),
+    /// Who asked looks into it, for all who wait.
+    Errand(Leader<Arc<Known>>),
 }
 
 /// How many bytes of claims are remembered for one provider.
@@ -162,14 +170,14 @@ async fn any_of(question: Question<'_>, providers: &[ProviderIndex]) -> Option<R
     let mut refused = None;
     for provider in providers {
         match ask(question, *provider).await {
-            None => {}
-            Some(Ok(claims)) => {
+            Ok(None) => {}
+            Ok(Some(claims)) => {
                 return Some(Ok(Identity {
                     provider: *provider,
                     claims,
                 }));
             }
-            Some(Err(why)) => {
+            Err(why) => {
                 refused.get_or_insert((Some(*provider), Reason::Invalid(why)));
             }
         }
@@ -181,9 +189,9 @@ async fn all_of(question: Question<'_>, providers: &[ProviderIndex], plan: &Plan
     let mut all = Vec::new();
     for provider in providers {
         match ask(question, *provider).await {
-            None => return Err((Some(*provider), Reason::Missing)),
-            Some(Err(why)) => return Err((Some(*provider), Reason::Invalid(why))),
-            Some(Ok(claims)) => all.push((*provider, claims)),
+            Ok(None) => return Err((Some(*provider), Reason::Missing)),
+            Err(why) => return Err((Some(*provider), Reason::Invalid(why))),
+            Ok(Some(claims)) => all.push((*provider, claims)),
         }
     }
     let name = |it: &ProviderIndex| plan.auth.get(it.0).map(|it| &*it.name).unwrap_or_default();
@@ -220,86 +228,82 @@ fn lacking(plan: &Plan, access: &Access, identity: &Identity) -> Option<Reason> 
 }
 
 /// What one provider says of the client: `None` where nothing is shown that it would know.
-async fn ask(question: Question<'_>, index: ProviderIndex) -> Option<Result<Claims, Why>> {
+async fn ask(question: Question<'_>, index: ProviderIndex) -> Result<Option<Claims>, Why> {
     let running = question.running;
-    let provider = running.snapshot.plan.auth.get(index.0)?;
-    let state = running.snapshot.auth.0.get(index.0)?;
-    let found = match question.parts.extensions.get::<Given>() {
-        Some(given) => given
-            .0
-            .iter()
-            .find(|it| *it.0 == *provider.name)
-            .map(|it| Ok(it.1.clone())),
-        None => shown(question, provider, state).await,
+    let provider = running.snapshot.plan.auth.get(index.0);
+    let (Some(provider), Some(state)) = (provider, running.snapshot.auth.0.get(index.0)) else {
+        return Ok(None);
     };
-    Some(found?.and_then(|claims| {
-        conform(&claims, &provider.claims)?;
-        let by_admin = running.hall.revoked.load();
-        let is_revoked = |list: &Revoked| list.has(&claims);
-        if is_revoked(&provider.revoked) || by_admin.get(&*provider.name).is_some_and(is_revoked) {
-            return Err(Why::Revoked);
-        }
-        Ok(claims)
-    }))
+    let found = match question.parts.extensions.get::<Given>() {
+        Some(given) => given.0.iter().find(|it| *it.0 == *provider.name).map(|it| it.1.clone()),
+        None => shown(question, provider, state).await?,
+    };
+    let Some(claims) = found else { return Ok(None) };
+    conform(&claims, &provider.claims)?;
+    let by_admin = running.hall.revoked.load();
+    let is_revoked = |list: &Revoked| list.has(&claims);
+    if is_revoked(&provider.revoked) || by_admin.get(&*provider.name).is_some_and(is_revoked) {
+        return Err(Why::Revoked);
+    }
+    Ok(Some(claims))
 }
 
-async fn shown(question: Question<'_>, provider: &Provider, state: &Arc<State>) -> Option<Result<Claims, Why>> {
+async fn shown(question: Question<'_>, provider: &Provider, state: &Arc<State>) -> Result<Option<Claims>, Why> {
     let headers = &question.parts.headers;
-    match &provider.kind {
+    let claims = match &provider.kind {
         ProviderKind::ApiKey { header, holders } => {
-            let key = match only(headers, header)? {
-                Ok(key) => key,
-                Err(why) => return Some(Err(why)),
+            let Some(key) = only(headers, header)? else {
+                return Ok(None);
             };
-            Some(holders.find(key, now()).map(|it| it.claims.clone()))
+            holders.find(key, now())?.claims.clone()
         }
         ProviderKind::Basic(users) => {
-            let credential = match authorization(headers, "basic")? {
-                Ok(credential) => credential,
-                Err(why) => return Some(Err(why)),
+            let Some(credential) = authorization(headers, "basic")? else {
+                return Ok(None);
             };
-            Some(password::check(question, state, users, credential).await)
+            password::check(question, state, users, credential).await?
         }
         ProviderKind::ClientCertificate => {
-            let certificate = question.peer.certificate.as_ref()?;
-            Some(certified(certificate))
+            let Some(certificate) = &question.peer.certificate else {
+                return Ok(None);
+            };
+            certified(certificate)?
         }
         ProviderKind::Introspection(settings) => {
-            let token = match authorization(headers, "bearer")? {
-                Ok(token) => token,
-                Err(why) => return Some(Err(why)),
+            let Some(token) = authorization(headers, "bearer")? else {
+                return Ok(None);
             };
-            Some(opaque::check(question, state, settings, token).await)
+            opaque::check(question, state, settings, token).await?
         }
         ProviderKind::Jwt { rules, keys } => {
-            let token = match authorization(headers, "bearer")? {
-                Ok(token) => token,
-                Err(why) => return Some(Err(why)),
+            let Some(token) = authorization(headers, "bearer")? else {
+                return Ok(None);
             };
-            Some(token::check(question, (provider, state), (rules, keys), token).await)
+            token::check(question, (provider, state), (rules, keys), token).await?
         }
-    }
+    };
+    Ok(Some(claims))
 }
 
 /// The one value of a header; `None` where it is not there.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Result<&'h str, Why>> {
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Why> {
     let mut all = headers.get_all(name).iter();
-    let first = all.next()?;
+    let Some(first) = all.next() else { return Ok(None) };
     if all.next().is_some() {
-        return Some(Err(Why::Several));
+        return Err(Why::Several);
     }
-    Some(first.to_str().map(str::trim).map_err(|_| Why::Malformed))
+    let value = first.to_str().map_err(|_| Why::Malformed)?;
+    Ok(Some(value.trim()))
 }
 
 /// What stands behind a scheme in `authorization`; `None` where nothing or another scheme does.
-fn authorization<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<Result<&'h str, Why>> {
-    let value = match only(headers, &header::AUTHORIZATION)? {
-        Ok(value) => value,
-        Err(why) => return Some(Err(why)),
+fn authorization<'h>(headers: &'h HeaderMap, scheme: &str) -> Result<Option<&'h str>, Why> {
+    let Some(value) = only(headers, &header::AUTHORIZATION)? else {
+        return Ok(None);
     };
     let (found, credential) = value.split_once(' ').unwrap_or((value, ""));
     if !found.eq_ignore_ascii_case(scheme) {
-        return None;
+        return Ok(None);
     }
     // RFC 9110 §11.2: one token68.
     let credential = credential.trim();
@@ -307,7 +311,11 @@ fn authorization<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<Result<&'h 
         && credential
             .bytes()
             .all(|it| it.is_ascii_alphanumeric() || b"-._~+/=".contains(&it));
-    Some(if sound { Ok(credential) } else { Err(Why::Malformed) })
+    if sound {
+        Ok(Some(credential))
+    } else {
+        Err(Why::Malformed)
+    }
 }
 
 fn certified(certificate: &crate::tls::Certificate) -> Result<Claims, Why> {
@@ -347,6 +355,23 @@ impl State {
     fn known(&self, key: &Key, generation: u64) -> Option<Arc<Known>> {
         let known = self.known.get(key)?;
         (known.ends > now() && known.generation == generation).then_some(known)
+    }
+
+    /// What is known of a credential, or found out meanwhile for somebody else who shows it; or the errand to find out.
+    async fn look_up(&self, key: Key, deadline: Deadline) -> Result<LookUp, Why> {
+        loop {
+            if let Some(known) = self.known(&key, 0) {
+                return Ok(LookUp::Known(known));
+            }
+            match self.asking.join(key, Since::default()) {
+                Joined::Leader(leader) => return Ok(LookUp::Errand(leader)),
+                Joined::Waiting(waiting) => match tokio::time::timeout_at(deadline.instant(), waiting.landed()).await {
+                    Ok(Landing::Shared(known)) => return Ok(LookUp::Known(known)),
+                    Ok(Landing::Alone) | Err(_) => return Err(Why::Unreachable),
+                    Ok(Landing::Vanished) => {}
+                },
+            }
+        }
     }
 
     fn remember(&self, key: Key, known: Known) -> Arc<Known> {

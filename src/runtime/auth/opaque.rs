@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use super::{Known, Question, State, digest, now};
+use super::{Known, LookUp, Question, State, digest, now};
 use crate::auth::jwt::MAX_LENGTH;
 use crate::auth::{Claims, Why};
 use crate::codec::json;
 use crate::plan::{Accept, Introspection};
 use crate::runtime::backend::{Attempt, Request};
-use crate::runtime::cache::{Joined, Key, Landing, Since};
+use crate::runtime::cache::Key;
 use crate::runtime::snapshot::Running;
 use crate::time::Deadline;
 
@@ -30,35 +30,23 @@ pub(super) async fn check(
         return Err(Why::TooLong);
     }
     let key = digest(token);
-    loop {
-        if let Some(known) = state.known(&key, 0) {
-            return known.outcome.clone();
-        }
-        match state.asking.join(key, Since::default()) {
-            Joined::Waiting(waiting) => {
-                match tokio::time::timeout_at(question.deadline.instant(), waiting.landed()).await {
-                    Ok(Landing::Shared(known)) => return known.outcome.clone(),
-                    Ok(Landing::Alone) | Err(_) => return Err(Why::Unreachable),
-                    Ok(Landing::Vanished) => {}
-                }
-            }
-            Joined::Leader(leader) => {
-                let (running, state) = (question.running.clone(), state.clone());
-                let (settings, token) = (settings.clone(), token.to_owned());
-                let asking = tokio::task::spawn_local(async move {
-                    let Some(known) = ask(&running, &settings, &token).await else {
-                        leader.alone();
-                        return Err(Why::Unreachable);
-                    };
-                    let known = remember(&state, key, &settings, known);
-                    leader.share(known.clone());
-                    known.outcome.clone()
-                });
-                let asked = tokio::time::timeout_at(question.deadline.instant(), asking).await;
-                return asked.ok().and_then(Result::ok).unwrap_or(Err(Why::Unreachable));
-            }
-        }
-    }
+    let leader = match state.look_up(key, question.deadline).await? {
+        LookUp::Known(known) => return known.outcome.clone(),
+        LookUp::Errand(leader) => leader,
+    };
+    let (running, state) = (question.running.clone(), state.clone());
+    let (settings, token) = (settings.clone(), token.to_owned());
+    let asking = tokio::task::spawn_local(async move {
+        let Some(known) = ask(&running, &settings, &token).await else {
+            leader.alone();
+            return Err(Why::Unreachable);
+        };
+        let known = remember(&state, key, &settings, known);
+        leader.share(known.clone());
+        known.outcome.clone()
+    });
+    let asked = tokio::time::timeout_at(question.deadline.instant(), asking).await;
+    asked.ok().and_then(Result::ok).unwrap_or(Err(Why::Unreachable))
 }
 
 fn remember(state: &State, key: Key, settings: &Introspection, known: Known) -> Arc<Known> {

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{Known, Question, State, digest, now};
+use super::{Known, LookUp, Question, State, digest, now};
 use crate::auth::basic::{self, Users};
 use crate::auth::{Claims, Why};
 use crate::codec::json;
-use crate::runtime::cache::{Joined, Landing, Since};
 
 /// How long a password is known to be right, seconds.
 const REMEMBERED: i64 = 60;
@@ -34,52 +33,39 @@ pub(super) async fn check(
 ) -> Result<Claims, Why> {
     let (name, password) = basic::parse(credential)?;
     let key = digest(credential);
-    loop {
-        if let Some(known) = state.known(&key, 0) {
-            return known.outcome.clone();
-        }
-        match state.asking.join(key, Since::default()) {
-            Joined::Waiting(waiting) => {
-                match tokio::time::timeout_at(question.deadline.instant(), waiting.landed()).await {
-                    Ok(Landing::Shared(known)) => return known.outcome.clone(),
-                    Ok(Landing::Alone) | Err(_) => return Err(Why::Unreachable),
-                    Ok(Landing::Vanished) => {}
-                }
-            }
-            Joined::Leader(leader) => {
-                let place = state.passwords.0.clone().acquire_owned();
-                let place = tokio::time::timeout_at(question.deadline.instant(), place).await;
-                let Ok(Ok(place)) = place else {
-                    leader.alone();
-                    return Err(Why::Unreachable);
-                };
-                let (users, who) = (users.clone(), name.clone());
-                let checking = tokio::task::spawn_blocking(move || {
-                    let checked = users.check(&who, &password);
-                    drop(place);
-                    checked
-                });
-                let outcome = checking.await.unwrap_or(Err(Why::Unreachable)).and_then(|()| {
-                    let mut text = Vec::from(*b"{\"sub\":");
-                    json::write_string(&name, &mut text);
-                    text.push(b'}');
-                    Claims::read(text.into())
-                });
-                let is_right = outcome.is_ok();
-                let known = Known {
-                    outcome,
-                    ends: now() + REMEMBERED,
-                    generation: 0,
-                };
-                // A wrong one is not kept: memory is for those who come again.
-                let known = if is_right {
-                    state.remember(key, known)
-                } else {
-                    Arc::new(known)
-                };
-                leader.share(known.clone());
-                return known.outcome.clone();
-            }
-        }
-    }
+    let leader = match state.look_up(key, question.deadline).await? {
+        LookUp::Known(known) => return known.outcome.clone(),
+        LookUp::Errand(leader) => leader,
+    };
+    let place = state.passwords.0.clone().acquire_owned();
+    let Ok(Ok(place)) = tokio::time::timeout_at(question.deadline.instant(), place).await else {
+        leader.alone();
+        return Err(Why::Unreachable);
+    };
+    let (users, who) = (users.clone(), name.clone());
+    let checking = tokio::task::spawn_blocking(move || {
+        let checked = users.check(&who, &password);
+        drop(place);
+        checked
+    });
+    let outcome = checking.await.unwrap_or(Err(Why::Unreachable)).and_then(|()| {
+        let mut text = Vec::from(*b"{\"sub\":");
+        json::write_string(&name, &mut text);
+        text.push(b'}');
+        Claims::read(text.into())
+    });
+    let is_right = outcome.is_ok();
+    let known = Known {
+        outcome,
+        ends: now() + REMEMBERED,
+        generation: 0,
+    };
+    // A wrong one is not kept: memory is for those who come again.
+    let known = if is_right {
+        state.remember(key, known)
+    } else {
+        Arc::new(known)
+    };
+    leader.share(known.clone());
+    known.outcome.clone()
 }
