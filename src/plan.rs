@@ -32,7 +32,8 @@ pub use auth::{
 };
 pub use backend::{
     Backend, Balance, Breaker, Budget, Codes, Consul, Dns, Ejection, Health, HealthCheck, Hedge, HedgeAfter, Keepalive,
-    Kubernetes, Limit, Policy, Protection, Protocol, Retry, Secret, Slow, Source, SourceKind, Target,
+    Kubernetes, KubernetesService, Limit, Policy, Protection, Protocol, Retry, Secret, Slow, Source, SourceKind,
+    Target,
 };
 pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,

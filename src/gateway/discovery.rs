@@ -126,22 +126,9 @@ async fn answer(of: &SourceKind) -> Result<Answer, String> {
         #[cfg(feature = "consul")]
         SourceKind::Consul { service, consul } => consul::ask(service, consul).await.map(Answer::until_told),
         #[cfg(feature = "kubernetes")]
-        SourceKind::Kubernetes {
-            service,
-            namespace,
-            port,
-            kubernetes,
-        } => {
-            let service = kubernetes::Service {
-                namespace,
-                name: service,
-                port,
-                kubernetes,
-            };
-            service.ask().await.map(Answer::until_told)
-        }
+        SourceKind::Kubernetes(service) => kubernetes::ask(service).await.map(Answer::until_told),
         #[cfg(not(all(feature = "consul", feature = "kubernetes")))]
-        SourceKind::Consul { .. } | SourceKind::Kubernetes { .. } => Err("this build does not know it".to_owned()),
+        SourceKind::Consul { .. } | SourceKind::Kubernetes(_) => Err("this build does not know it".to_owned()),
     }
 }
 
@@ -153,20 +140,7 @@ async fn follow(ear: Ear) {
         #[cfg(feature = "consul")]
         SourceKind::Consul { service, consul } => consul::follow(&ear, service, consul).await,
         #[cfg(feature = "kubernetes")]
-        SourceKind::Kubernetes {
-            service,
-            namespace,
-            port,
-            kubernetes,
-        } => {
-            let service = kubernetes::Service {
-                namespace,
-                name: service,
-                port,
-                kubernetes,
-            };
-            kubernetes::follow(&ear, service).await;
-        }
+        SourceKind::Kubernetes(service) => kubernetes::follow(&ear, service).await,
         _ => again_and_again(|it| ear.hear(it), || answer(source)).await,
     }
 }
@@ -237,14 +211,7 @@ mod tests {
         let began = Instant::now();
         let asked = RefCell::new(Vec::new());
         let heard = RefCell::new(Vec::new());
-        let target = Target {
-            authority: "a:1".into(),
-            host: "a".into(),
-            port: 1,
-            weight: 1,
-            zone: None,
-            priority: 0,
-        };
+        let target = Target::new("a:1", "a", 1);
         let good = |seconds| {
             Ok(Answer {
                 targets: vec![target.clone()],

@@ -197,14 +197,7 @@ impl Address {
         let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let host = authority.host();
         Some(Self {
-            target: Target {
-                authority: format!("{host}:{port}").into(),
-                host: host.trim_matches(['[', ']']).into(),
-                port,
-                weight: 1,
-                zone: None,
-                priority: 0,
-            },
+            target: Target::new(format!("{host}:{port}"), host.trim_matches(['[', ']']), port),
             secure,
             path: uri.path_and_query().map_or("/", |it| it.as_str()).into(),
         })

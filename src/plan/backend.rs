@@ -129,16 +129,20 @@ pub enum SourceKind {
         consul: Consul,
     },
     /// A service of Kubernetes.
-    Kubernetes {
-        /// Its name.
-        service: Arc<str>,
-        /// Its namespace.
-        namespace: Arc<str>,
-        /// The name of its port, or the port's number at the endpoints.
-        port: Arc<str>,
-        /// Who is asked.
-        kubernetes: Kubernetes,
-    },
+    Kubernetes(KubernetesService),
+}
+
+/// A service of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubernetesService {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// The name of its port, or the port's number at the endpoints.
+    pub port: Arc<str>,
+    /// Who is asked.
+    pub kubernetes: Kubernetes,
 }
 
 /// `discovery: { consul }`.
@@ -338,6 +342,32 @@ pub enum HedgeAfter {
 }
 
 impl Backend {
+    /// One that nothing is said of but where it is: plain HTTP/1.1 or HTTP/2, nothing kept from it, a second for each call,
+    /// replies of up to 1 MiB.
+    pub fn new(name: &str, protocol: Protocol, targets: Vec<Target>) -> Self {
+        Self {
+            name: name.into(),
+            protocol,
+            targets,
+            sources: Vec::new(),
+            zone: None,
+            tls: None,
+            headers: Vec::new(),
+            timeout: Duration::from_secs(1),
+            max_message: 1 << 20,
+            balance: Balance::default(),
+            hash: None,
+            health: Health::default(),
+            keepalive: None,
+            failover: None,
+            split: None,
+            mirror: None,
+            protection: Protection::default(),
+            methods: Vec::new(),
+            schema: None,
+        }
+    }
+
     /// Who else gets its calls: in its place, in part, or as well.
     pub fn others(&self) -> impl Iterator<Item = BackendIndex> + '_ {
         let parts = self.split.iter().flat_map(|it| &it.portions).map(|it| it.to);
@@ -390,6 +420,18 @@ impl fmt::Debug for Secret {
 // === impl Target ===
 
 impl Target {
+    /// A place like any other: weight 1, no zone, priority 0.
+    pub fn new(authority: impl Into<Arc<str>>, host: impl Into<Arc<str>>, port: u16) -> Self {
+        Self {
+            authority: authority.into(),
+            host: host.into(),
+            port,
+            weight: 1,
+            zone: None,
+            priority: 0,
+        }
+    }
+
     /// Whether both are the same place, whatever their weights are.
     pub fn is_same(&self, other: &Self) -> bool {
         self.port == other.port

@@ -106,16 +106,12 @@ fn target(instance: &Value) -> Option<Target> {
     let zone = text("/Service/Meta/zone")
         .or_else(|| text("/Service/Locality/Zone"))
         .or_else(|| text("/Node/Meta/zone"));
-    let target = Target {
-        authority: "".into(),
-        host: host.into(),
-        port: u16::try_from(port?).ok().filter(|it| *it != 0)?,
-        weight: weight.and_then(|it| u32::try_from(it).ok()).unwrap_or(1),
-        zone: zone.map(Into::into),
-        priority: 0,
-    };
+    let port = u16::try_from(port?).ok().filter(|it| *it != 0)?;
+    let target = Target::new("", host, port);
     Some(Target {
         authority: target.address().into(),
+        weight: weight.and_then(|it| u32::try_from(it).ok()).unwrap_or(1),
+        zone: zone.map(Into::into),
         ..target
     })
 }

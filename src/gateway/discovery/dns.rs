@@ -52,14 +52,7 @@ async fn addresses_by(resolver: &TokioResolver, dns: &Dns, host: &str, port: u16
         .await
         .map_err(|error| why(&error, "A or AAAA"))?;
     let ttl = least_ttl(found.as_lookup().answers());
-    let target = |address: std::net::IpAddr| Target {
-        authority: format!("{host}:{port}").into(),
-        host: address.to_string().into(),
-        port,
-        weight: 1,
-        zone: None,
-        priority: 0,
-    };
+    let target = |address: std::net::IpAddr| Target::new(format!("{host}:{port}"), address.to_string(), port);
     Ok(Answer {
         targets: found.iter().map(target).collect(),
         kept_for: kept_for(dns, ttl),

@@ -18,7 +18,7 @@ pub(in crate::gateway) fn below(folder: &Path, sources: &mut [Source]) {
         let paths = match &mut source.kind {
             SourceKind::File { path, .. } => vec![path],
             SourceKind::Consul { consul, .. } => consul.ca_file.iter_mut().collect(),
-            SourceKind::Kubernetes { kubernetes, .. } => vec![&mut kubernetes.token_file, &mut kubernetes.ca_file],
+            SourceKind::Kubernetes(it) => vec![&mut it.kubernetes.token_file, &mut it.kubernetes.ca_file],
             _ => Vec::new(),
         };
         for path in paths {

@@ -165,14 +165,12 @@ pub fn targets(
                 consul: consul(&discovery.consul),
             }),
             Some((Scheme::Kubernetes, rest)) => Scheme::service(rest).map(|[service, namespace, port]| {
-                let kubernetes = kubernetes(&discovery.kubernetes);
-                let [service, namespace, port] = [service, namespace, port].map(Arc::from);
-                SourceKind::Kubernetes {
-                    service,
-                    namespace,
-                    port,
-                    kubernetes,
-                }
+                SourceKind::Kubernetes(plan::KubernetesService {
+                    name: service.into(),
+                    namespace: namespace.into(),
+                    port: port.into(),
+                    kubernetes: kubernetes(&discovery.kubernetes),
+                })
             }),
             None => None,
         };
@@ -237,19 +235,10 @@ fn place(authority: &str) -> Option<Target> {
         .or_else(|| default_port(authority))
         .filter(|it| it.1 != 0)?;
     // Port 80 is written out too: two spellings of one target are one target.
-    let written_out = authority.ends_with(&format!(":{port}"));
-    Some(Target {
-        authority: if written_out {
-            authority.into()
-        } else {
-            format!("{authority}:{port}").into()
-        },
-        host: host.into(),
-        port,
-        weight: 1,
-        zone: None,
-        priority: 0,
-    })
+    if authority.ends_with(&format!(":{port}")) {
+        return Some(Target::new(authority, host, port));
+    }
+    Some(Target::new(format!("{authority}:{port}"), host, port))
 }
 
 /// A host without a port is at port 80, as URLs have it.
@@ -267,25 +256,9 @@ pub(super) fn url(name: &str, written: &str, timeout: Duration) -> Result<(plan:
     let address = plan::Address::parse(written).ok_or("expected `https://host/path`")?;
     let client = address.secure.then(|| tls::Client::new(tls::ClientSettings::default()));
     let backend = plan::Backend {
-        name: name.into(),
-        protocol: Protocol::Http,
-        targets: vec![address.target.clone()],
-        sources: Vec::new(),
-        zone: None,
         tls: client.transpose().map_err(|it| it.what)?,
-        headers: Vec::new(),
         timeout,
-        protection: plan::Protection::default(),
-        balance: plan::Balance::default(),
-        hash: None,
-        health: plan::Health::default(),
-        keepalive: None,
-        failover: None,
-        split: None,
-        mirror: None,
-        methods: Vec::new(),
-        max_message: 1 << 20,
-        schema: None,
+        ..plan::Backend::new(name, Protocol::Http, vec![address.target.clone()])
     };
     Ok((backend, address))
 }

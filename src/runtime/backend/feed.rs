@@ -125,12 +125,8 @@ mod tests {
 
     fn target(host: &str, weight: u32) -> Target {
         Target {
-            authority: format!("{host}:1").into(),
-            host: host.into(),
-            port: 1,
             weight,
-            zone: None,
-            priority: 0,
+            ..Target::new(format!("{host}:1"), host, 1)
         }
     }
 

@@ -5,14 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn target(n: usize) -> Target {
-    Target {
-        authority: format!("t{n}:1").into(),
-        host: format!("t{n}").into(),
-        port: 1,
-        weight: 1,
-        zone: None,
-        priority: 0,
-    }
+    Target::new(format!("t{n}:1"), format!("t{n}"), 1)
 }
 
 fn balancer(policy: Balance, n: usize) -> Balancer {

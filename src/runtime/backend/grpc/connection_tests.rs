@@ -31,32 +31,12 @@ async fn listener() -> (TcpListener, u16) {
 
 fn settings(port: u16) -> plan::Backend {
     plan::Backend {
-        name: "shop".into(),
-        protocol: Protocol::Grpc,
-        targets: vec![Target {
-            authority: format!("127.0.0.1:{port}").into(),
-            host: "127.0.0.1".into(),
-            port,
-            weight: 1,
-            zone: None,
-            priority: 0,
-        }],
-        sources: Vec::new(),
-        zone: None,
-        tls: None,
-        headers: Vec::new(),
-        timeout: Duration::from_secs(1),
-        max_message: 1_000,
-        schema: None,
         balance: plan::Balance::RoundRobin,
-        hash: None,
-        health: plan::Health::default(),
-        keepalive: None,
-        failover: None,
-        split: None,
-        mirror: None,
-        protection: plan::Protection::default(),
-        methods: Vec::new(),
+        ..plan::Backend::new(
+            "shop",
+            Protocol::Grpc,
+            vec![Target::new(format!("127.0.0.1:{port}"), "127.0.0.1", port)],
+        )
     }
 }
 

@@ -67,34 +67,12 @@ impl Server {
 }
 
 fn settings(ports: &[u16]) -> plan::Backend {
-    let target = |port: &u16| Target {
-        authority: format!("shop:{port}").into(),
-        host: "127.0.0.1".into(),
-        port: *port,
-        weight: 1,
-        zone: None,
-        priority: 0,
-    };
+    let target = |port: &u16| Target::new(format!("shop:{port}"), "127.0.0.1", *port);
     plan::Backend {
-        name: "shop".into(),
-        protocol: Protocol::Grpc,
-        targets: ports.iter().map(target).collect(),
-        sources: Vec::new(),
-        zone: None,
         headers: vec![("x-caller".parse().unwrap(), HeaderValue::from_static("weft"))],
-        tls: None,
-        timeout: Duration::from_secs(1),
         max_message: 1_000,
-        schema: None,
         balance: plan::Balance::RoundRobin,
-        hash: None,
-        health: plan::Health::default(),
-        keepalive: None,
-        failover: None,
-        split: None,
-        mirror: None,
-        protection: plan::Protection::default(),
-        methods: Vec::new(),
+        ..plan::Backend::new("shop", Protocol::Grpc, ports.iter().map(target).collect())
     }
 }
 

@@ -72,34 +72,11 @@ impl Server {
 }
 
 fn backend(port: u16) -> HttpBackend {
-    let target = Target {
-        authority: "recs.example".into(),
-        host: "127.0.0.1".into(),
-        port,
-        weight: 1,
-        zone: None,
-        priority: 0,
-    };
+    let target = Target::new("recs.example", "127.0.0.1", port);
     let backend = plan::Backend {
-        name: "recs".into(),
-        protocol: Protocol::Http,
-        targets: vec![target.clone()],
-        sources: Vec::new(),
-        zone: None,
         headers: vec![("x-caller".parse().unwrap(), HeaderValue::from_static("weft"))],
-        tls: None,
-        timeout: Duration::from_secs(1),
         max_message: 100,
-        schema: None,
-        balance: plan::Balance::default(),
-        hash: None,
-        health: plan::Health::default(),
-        keepalive: None,
-        failover: None,
-        split: None,
-        mirror: None,
-        protection: plan::Protection::default(),
-        methods: Vec::new(),
+        ..plan::Backend::new("recs", Protocol::Http, vec![target.clone()])
     };
     HttpBackend::new(&backend, &target)
 }

@@ -619,34 +619,11 @@ impl Page {
 
 /// Nothing is kept from the one backend.
 fn settings() -> plan::Backend {
-    plan::Backend {
-        name: "shop".into(),
-        protocol: plan::Protocol::Http,
-        targets: vec![plan::Target {
-            authority: "shop:1".into(),
-            host: "shop".into(),
-            port: 1,
-            weight: 1,
-            zone: None,
-            priority: 0,
-        }],
-        sources: Vec::new(),
-        zone: None,
-        tls: None,
-        headers: Vec::new(),
-        timeout: Duration::from_secs(1),
-        max_message: 1_000,
-        balance: plan::Balance::default(),
-        hash: None,
-        health: plan::Health::default(),
-        keepalive: None,
-        failover: None,
-        split: None,
-        mirror: None,
-        protection: plan::Protection::default(),
-        methods: Vec::new(),
-        schema: None,
-    }
+    plan::Backend::new(
+        "shop",
+        plan::Protocol::Http,
+        vec![plan::Target::new("shop:1", "shop", 1)],
+    )
 }
 
 fn plan(fragments: Vec<Fragment>) -> Plan {
