@@ -150,6 +150,40 @@ pub struct Composition {
     pub proxy: Option<Proxy>,
 }
 
+impl Composition {
+    /// Nothing but its head.
+    pub fn new(span: Span, head: Head) -> Self {
+        Self {
+            file: span.file,
+            span,
+            head,
+            summary: None,
+            timeout: None,
+            params: Vec::new(),
+            body: None,
+            json: Json::default(),
+            shorthand: None,
+            calls: Vec::new(),
+            require: Vec::new(),
+            response: None,
+            status: None,
+            headers: Vec::new(),
+            cookies: Vec::new(),
+            cache: None,
+            rate_limit: Vec::new(),
+            auth: None,
+            roles: None,
+            scopes: None,
+            allow: None,
+            invalidate: None,
+            errors: Errors::default(),
+            deprecated: None,
+            select: None,
+            proxy: None,
+        }
+    }
+}
+
 /// `proxy: backend:/path` and the headers that it hands over.
 #[derive(Clone, Debug)]
 pub struct Proxy {

@@ -5,7 +5,7 @@ use super::world::{Served, World, named};
 use crate::codec::HttpBinding;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
-use crate::language::spec::{Composition, Errors, Head, Json, Name, Shorthand};
+use crate::language::spec::{Composition, Head, Name, Shorthand};
 use crate::schema::http_rule::HttpRule;
 use crate::schema::path_template::PathTemplate;
 use crate::schema::{MessageRef, Streaming};
@@ -71,45 +71,19 @@ fn endpoint(
         .map(|it| named(&it.name.value, span));
     let method = named(if rule.method == "*" { "ANY" } else { &rule.method }, span);
     let path = named(&rule.path, span);
+    let head = Head::Endpoint {
+        method: method.clone(),
+        path: path.clone(),
+    };
+    let summary = served.method.comment.as_ref().and_then(|it| it.lines().next());
     let composition = Composition {
-        file: span.file,
-        span,
-        head: Head::Endpoint {
-            method: method.clone(),
-            path: path.clone(),
-        },
-        summary: served
-            .method
-            .comment
-            .as_ref()
-            .and_then(|it| it.lines().next())
-            .map(|it| named(it.trim(), span)),
-        timeout: None,
-        params: Vec::new(),
-        body: None,
-        json: Json::default(),
+        summary: summary.map(|it| named(it.trim(), span)),
         shorthand: Some(Shorthand {
             method: named(&format!("{}/{}", served.service.full_name, served.method.name), span),
             backend,
             request: None,
         }),
-        calls: Vec::new(),
-        require: Vec::new(),
-        response: None,
-        status: None,
-        headers: Vec::new(),
-        cookies: Vec::new(),
-        cache: None,
-        auth: None,
-        roles: None,
-        scopes: None,
-        allow: None,
-        invalidate: None,
-        proxy: None,
-        rate_limit: Vec::new(),
-        errors: Errors::default(),
-        deprecated: None,
-        select: None,
+        ..Composition::new(span, head)
     };
     let forwarded = world
         .gateway

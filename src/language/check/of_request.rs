@@ -10,7 +10,7 @@ use super::unit::{Purpose, Scope, Unit};
 use super::world::{World, named};
 use crate::expr::{Checked, Facts};
 use crate::language::diagnostic::Diagnostics;
-use crate::language::spec::{Composition, Errors, Expression, Head, Json, Template, TemplateKind};
+use crate::language::spec::{Composition, Expression, Head, Template, TemplateKind};
 use crate::plan::OfRequest;
 
 /// Checks one, over claims as well where `asked` says who may be asked for them; `check` does it, and says what is wrong where it gives `None`.
@@ -53,38 +53,15 @@ pub(super) fn of_request(
 /// An endpoint that answers with the expression: no params, no calls, so that only the request itself can be mentioned.
 fn alone(written: &Expression) -> Composition {
     let span = written.whole();
+    let head = Head::Endpoint {
+        method: named("ANY", span),
+        path: named("/", span),
+    };
     Composition {
-        file: span.file,
-        span,
-        head: Head::Endpoint {
-            method: named("ANY", span),
-            path: named("/", span),
-        },
-        summary: None,
-        timeout: None,
-        params: Vec::new(),
-        body: None,
-        json: Json::default(),
-        shorthand: None,
-        calls: Vec::new(),
-        require: Vec::new(),
         response: Some(Template {
             kind: TemplateKind::Expression(written.clone()),
             span,
         }),
-        status: None,
-        headers: Vec::new(),
-        cookies: Vec::new(),
-        cache: None,
-        rate_limit: Vec::new(),
-        errors: Errors::default(),
-        deprecated: None,
-        select: None,
-        auth: None,
-        roles: None,
-        scopes: None,
-        allow: None,
-        invalidate: None,
-        proxy: None,
+        ..Composition::new(span, head)
     }
 }
