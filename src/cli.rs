@@ -28,7 +28,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::gateway::load::Loader;
+use crate::gateway::load::{Loader, Refused};
 use crate::language::diagnostic::{Diagnostic, Severity, render};
 use crate::language::source::SourceMap;
 use crate::publish::Api;
@@ -173,10 +173,21 @@ pub fn run() -> ExitCode {
         Ok(Ending::Clean) => ExitCode::SUCCESS,
         Ok(Ending::Mistakes) => ExitCode::from(1),
         Err(error) => {
-            tell(&format!("weft: {error:#}\n"));
-            ExitCode::from(2)
+            let shown = error.downcast().and_then(|it| Ok(show_refused(&it)?));
+            match shown {
+                Ok(()) => ExitCode::from(1),
+                Err(error) => {
+                    tell(&format!("weft: {error:#}\n"));
+                    ExitCode::from(2)
+                }
+            }
         }
     }
+}
+
+/// Shows people why files were refused.
+fn show_refused(refused: &Refused) -> std::io::Result<()> {
+    show(&refused.diagnostics, &refused.sources, Format::Full)
 }
 
 /// Prints data. Whoever reads it may have seen enough: `weft explain | head`.
@@ -214,39 +225,24 @@ fn loader(config: &Path) -> anyhow::Result<Loader> {
     Ok(Loader::from_file(config))
 }
 
-/// What a gateway file offers to clients.
-enum Public {
-    /// All of it.
-    Api(Api),
-    /// The files have mistakes, which were shown.
-    Refused,
-}
-
 /// The public API of a gateway file. What cannot be described is said on standard error; a backend that does not say what
 /// it serves is an error, since the outcome would lack its endpoints.
-fn public(config: &Path) -> anyhow::Result<Public> {
+fn public(config: &Path) -> anyhow::Result<Api> {
     describe(&mut loader(config)?)
 }
 
 /// The public API of what is loaded.
-fn describe(loader: &mut Loader) -> anyhow::Result<Public> {
+fn describe(loader: &mut Loader) -> anyhow::Result<Api> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(loader.load()) {
-        Err(refused) => {
-            show(&refused.diagnostics, &refused.sources, Format::Full)?;
-            Ok(Public::Refused)
-        }
-        Ok(loaded) => {
-            if let Some(reason) = loaded.waiting.first() {
-                anyhow::bail!("a backend could not be asked what it serves: {reason}");
-            }
-            let api = Api::of(&loaded.plan);
-            for reason in &api.left_out {
-                tell(&format!("left out: {reason}\n"));
-            }
-            Ok(Public::Api(api))
-        }
+    let loaded = runtime.block_on(loader.load())?;
+    if let Some(reason) = loaded.waiting.first() {
+        anyhow::bail!("a backend could not be asked what it serves: {reason}");
     }
+    let api = Api::of(&loaded.plan);
+    for reason in &api.left_out {
+        tell(&format!("left out: {reason}\n"));
+    }
+    Ok(api)
 }
 
 /// Writes what a command made: to a file, or to standard output.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{Ending, Format, loader, plural, say, show, tell};
+use super::{Ending, loader, plural, say, tell};
 use crate::audit::{self, Finding, Severity};
 
 /// Endpoints that stand behind a finding, before the others are only counted.
@@ -56,13 +56,7 @@ enum Least {
 /// Audits what `serve` would serve.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let loaded = match runtime.block_on(loader(&arguments.config)?.load()) {
-        Ok(loaded) => loaded,
-        Err(refused) => {
-            show(&refused.diagnostics, &refused.sources, Format::Full)?;
-            return Ok(Ending::Mistakes);
-        }
-    };
+    let loaded = runtime.block_on(loader(&arguments.config)?.load())?;
     for reason in &loaded.waiting {
         tell(&format!("not audited: backend {reason}\n"));
     }

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
 use self::waterfall::Waterfall;
-use super::{Ending, Format, loader, say, show, tell};
+use super::{Ending, loader, say, tell};
 use crate::auth::Claims;
 use crate::gateway::discovery;
 use crate::runtime::auth::Given;
@@ -79,13 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let request = request(arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let loaded = match loader(&arguments.config)?.load().await {
-            Ok(loaded) => loaded,
-            Err(refused) => {
-                show(&refused.diagnostics, &refused.sources, Format::Full)?;
-                return Ok(Ending::Mistakes);
-            }
-        };
+        let loaded = loader(&arguments.config)?.load().await?;
         let mut plan = loaded.plan;
         // What is on the terminal is the answer.
         plan.settings.access_log = crate::plan::AccessLog::None;

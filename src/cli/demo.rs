@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use self::server::{BACKENDS, Trouble};
-use super::{Ending, Format, say, show};
+use super::{Ending, say};
 use crate::gateway::load::Loader;
 use crate::telemetry;
 
@@ -65,13 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let addresses = server::start(&troubles).await?;
         let files = Files::write(&addresses)?;
         let mut loader = Loader::from_file(&files.gateway_file());
-        let loaded = match loader.load().await {
-            Ok(loaded) => loaded,
-            Err(refused) => {
-                show(&refused.diagnostics, &refused.sources, Format::Full)?;
-                return Ok(Ending::Mistakes);
-            }
-        };
+        let loaded = loader.load().await?;
         telemetry::log_to_stderr(false, "info");
         for (name, address) in &addresses {
             tracing::info!(%address, "backend {name} is up");

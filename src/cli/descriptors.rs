@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::{Ending, Format, loader, say, show, tell};
+use super::{Ending, loader, say, tell};
 use crate::language::check::{BackendSchema, matches};
 use crate::language::spec;
 use crate::schema::suggest::did_you_mean;
@@ -46,13 +46,7 @@ struct Served<'s> {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut loader = loader(&arguments.config)?;
-    let described = match runtime.block_on(loader.descriptors()) {
-        Ok(described) => described,
-        Err(refused) => {
-            show(&refused.diagnostics, &refused.sources, Format::Full)?;
-            return Ok(Ending::Mistakes);
-        }
-    };
+    let described = runtime.block_on(loader.descriptors())?;
     let backends = || described.gateway.backends.iter().zip(&described.schemas);
     if let Some(wanted) = &arguments.backend {
         let names: Vec<&str> = backends().map(|it| &*it.0.name.value).collect();

@@ -7,8 +7,9 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{Ending, Public, describe, loader, say};
-use crate::gateway::load::Replaced;
+use super::{Ending, describe, loader, say, show_refused};
+use crate::gateway::load::{Refused, Replaced};
+use crate::publish::Api;
 use crate::publish::diff::{Change, Severity, compare};
 
 /// Arguments of `weft diff`.
@@ -53,30 +54,39 @@ enum Notation {
 
 /// Compares, and ends with mistakes where something breaks.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
-    let sides = match (&arguments.old, &arguments.new, &arguments.against) {
+    let (old, new) = match (&arguments.old, &arguments.new, &arguments.against) {
         (Some(old), Some(new), _) if arguments.descriptors => {
-            (with_descriptors(arguments, old)?, with_descriptors(arguments, new)?)
+            (with_descriptors(arguments, old), with_descriptors(arguments, new))
         }
-        (Some(old), Some(new), _) => (super::public(&gateway_file(old))?, super::public(&gateway_file(new))?),
+        (Some(old), Some(new), _) => (super::public(&gateway_file(old)), super::public(&gateway_file(new))),
         (_, _, Some(revision)) => {
             let checkout = Checkout::of(revision, &arguments.config)?;
-            (super::public(&checkout.config)?, super::public(&arguments.config)?)
+            (super::public(&checkout.config), super::public(&arguments.config))
         }
         _ => anyhow::bail!("compare what with what? `weft diff OLD NEW`, or `--against REVISION`"),
     };
-    let (old, new) = match sides {
-        (Public::Refused, _) => {
-            anyhow::bail!("what it was before has mistakes, so that there is nothing to compare with")
-        }
-        // The new descriptors break a composition: its mistakes were shown.
-        (_, Public::Refused) if arguments.descriptors => return Ok(Ending::Mistakes),
-        (_, Public::Refused) => anyhow::bail!("what it is now has mistakes, so that there is nothing to compare"),
-        (Public::Api(old), Public::Api(new)) => (old, new),
+    let old = without_mistakes(
+        old,
+        "what it was before has mistakes, so that there is nothing to compare with",
+    )?;
+    let new = if arguments.descriptors {
+        // Where they break a composition its mistakes are the answer.
+        new?
+    } else {
+        without_mistakes(new, "what it is now has mistakes, so that there is nothing to compare")?
     };
     let changes = compare(&old, &new);
     say(&shown(&changes, arguments.format))?;
     let breaks = changes.iter().any(|it| it.severity == Severity::Breaking);
     Ok(if breaks { Ending::Mistakes } else { Ending::Clean })
+}
+
+/// Mistakes are shown, and are no answer.
+fn without_mistakes(side: anyhow::Result<Api>, why: &'static str) -> anyhow::Result<Api> {
+    side.or_else(|error| {
+        show_refused(&error.downcast::<Refused>()?)?;
+        anyhow::bail!(why)
+    })
 }
 
 fn gateway_file(path: &Path) -> PathBuf {
@@ -87,7 +97,7 @@ fn gateway_file(path: &Path) -> PathBuf {
     }
 }
 
-fn with_descriptors(arguments: &Arguments, descriptors: &Path) -> anyhow::Result<Public> {
+fn with_descriptors(arguments: &Arguments, descriptors: &Path) -> anyhow::Result<Api> {
     ensure!(descriptors.exists(), "{} does not exist", descriptors.display());
     let loader = loader(&arguments.config)?;
     let replaced = Replaced {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use http::Method;
 
-use super::{Ending, Format, loader, say, show};
+use super::{Ending, loader, say};
 use crate::explain::{self, json, mermaid, svg, text};
 use crate::language::diagnostic::codes;
 use crate::plan::{EndpointIndex, Plan};
@@ -47,13 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         return Ok(Ending::Clean);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let loaded = match runtime.block_on(loader(&arguments.config)?.load()) {
-        Ok(loaded) => loaded,
-        Err(refused) => {
-            show(&refused.diagnostics, &refused.sources, Format::Full)?;
-            return Ok(Ending::Mistakes);
-        }
-    };
+    let loaded = runtime.block_on(loader(&arguments.config)?.load())?;
     let plan = &loaded.plan;
     let Some(what) = &arguments.what else {
         say(&explain::list(plan))?;

@@ -19,9 +19,8 @@ use prost_reflect::{DescriptorPool, ServiceDescriptor};
 use tokio::net::TcpListener;
 
 use self::answer::{Conduct, code_of};
+use super::Ending;
 use super::dynamic::{self, Answer};
-use super::{Ending, Format, show};
-use crate::gateway::load::Refused;
 use crate::language::spec::{self, BackendDescriptors, scalar};
 use crate::schema::load as descriptors;
 use crate::telemetry;
@@ -65,10 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         .build()?;
     runtime.block_on(async {
         let loader = super::loader(&arguments.config)?;
-        let gateway = match loader.gateway() {
-            Ok(gateway) => gateway,
-            Err(refused) => return refuse(&refused),
-        };
+        let gateway = loader.gateway()?;
         known_names(&gateway, &conduct)?;
         let folder = arguments.config.parent().unwrap_or(Path::new(""));
         let mut addresses = HashMap::new();
@@ -94,10 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
             super::say(&format!("{name}: http://{address} ({})\n", shown.join(", ")))?;
         }
         let mut loader = loader.with_backends_at(addresses);
-        let loaded = match loader.load().await {
-            Ok(loaded) => loaded,
-            Err(refused) => return refuse(&refused),
-        };
+        let loaded = loader.load().await?;
         for server in servers {
             server.serve(&loaded.plan);
         }
@@ -110,11 +103,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         let gateway = super::serve::start(loader, loaded, listen).await?;
         super::serve::until_signalled(gateway).await
     })
-}
-
-fn refuse(refused: &Refused) -> anyhow::Result<Ending> {
-    show(&refused.diagnostics, &refused.sources, Format::Full)?;
-    Ok(Ending::Mistakes)
 }
 
 fn answer(backend: &str, conduct: &Arc<Conduct>) -> Answer {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Ending, Public, write_out};
+use super::{Ending, write_out};
 use crate::publish::{openapi, yaml};
 
 /// Arguments of `weft openapi`.
@@ -41,10 +41,7 @@ enum Notation {
 
 /// Writes the document.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
-    let api = match super::public(&arguments.config)? {
-        Public::Api(api) => api,
-        Public::Refused => return Ok(Ending::Mistakes),
-    };
+    let api = super::public(&arguments.config)?;
     let about = openapi::About {
         title: arguments.title.clone(),
         version: arguments.api_version.clone(),

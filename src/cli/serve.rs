@@ -31,13 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut loader = loader(&arguments.config)?.with_purpose(Purpose::Serve);
-        let loaded = match loader.load().await {
-            Ok(loaded) => loaded,
-            Err(refused) => {
-                show(&refused.diagnostics, &refused.sources, Format::Full)?;
-                return Ok(Ending::Mistakes);
-            }
-        };
+        let loaded = loader.load().await?;
         show(&loaded.warnings, &loaded.sources, Format::Full)?;
         let settings = &loaded.plan.settings;
         telemetry::log_to_stderr(settings.log_json, &settings.log_level);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Ending, Public, write_out};
+use super::{Ending, write_out};
 use crate::publish::typescript;
 
 /// Arguments of `weft types`.
@@ -30,10 +30,7 @@ enum Language {
 
 /// Writes the file.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
-    let api = match super::public(&arguments.config)? {
-        Public::Api(api) => api,
-        Public::Refused => return Ok(Ending::Mistakes),
-    };
+    let api = super::public(&arguments.config)?;
     let text = match arguments.lang {
         Language::Typescript => typescript::file(&api),
     };

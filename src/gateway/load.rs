@@ -129,7 +129,8 @@ pub struct Described {
 }
 
 /// Files that were refused.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the files have mistakes")]
 pub struct Refused {
     /// All that is wrong; warnings among them.
     pub diagnostics: Vec<Diagnostic>,
