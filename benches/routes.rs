@@ -1,7 +1,8 @@
 //! What it costs to find the endpoint of a request among few and many: `cargo bench --bench routes`.
 //!
-//! *areas*: `/v1/area7/kind7/{id}`, as a company's services would have it; *flat*: `/kind7/{id}`, all beside each other;
-//! *deep*: `/v1/area7/{a}/kind7/{b}`, with a variable in between. Every request is for another endpoint than the one before.
+//! *areas*: `/v1/area07/kind00007/{id}`, as a company's services would have it; *flat*: `/kind00007/{id}`, all beside each other;
+//! *deep*: `/v1/area07/{a}/kind00007/{b}`, with a variable in between. Every request is for another endpoint than the one before,
+//! and all paths of a shape are of one length, whatever the number of endpoints.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -56,8 +57,8 @@ fn areas(bencher: Bencher<'_, '_>, n: usize) {
     find_each(
         bencher,
         n,
-        |at| format!("/v1/area{}/kind{at}/{{id}}", at % 97),
-        |at| format!("/v1/area{}/kind{at}/42", at % 97),
+        |at| format!("/v1/area{:02}/kind{at:05}/{{id}}", at % 97),
+        |at| format!("/v1/area{:02}/kind{at:05}/42", at % 97),
     );
 }
 
@@ -66,8 +67,8 @@ fn deep(bencher: Bencher<'_, '_>, n: usize) {
     find_each(
         bencher,
         n,
-        |at| format!("/v1/area{}/{{a}}/kind{at}/{{b}}", at % 97),
-        |at| format!("/v1/area{}/7/kind{at}/42", at % 97),
+        |at| format!("/v1/area{:02}/{{a}}/kind{at:05}/{{b}}", at % 97),
+        |at| format!("/v1/area{:02}/7/kind{at:05}/42", at % 97),
     );
 }
 
@@ -76,7 +77,7 @@ fn flat(bencher: Bencher<'_, '_>, n: usize) {
     find_each(
         bencher,
         n,
-        |at| format!("/kind{at}/{{id}}"),
-        |at| format!("/kind{at}/42"),
+        |at| format!("/kind{at:05}/{{id}}"),
+        |at| format!("/kind{at:05}/42"),
     );
 }
