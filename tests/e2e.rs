@@ -13,6 +13,7 @@
 
 mod e2e {
     pub mod authority;
+    pub mod http2;
     pub mod process;
 
     mod auth;

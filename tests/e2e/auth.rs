@@ -12,7 +12,7 @@ use rcgen::DnType;
 use serde_json::json;
 
 use super::authority::{self, Authority};
-use super::process::{Answer, Folder, Process, admin, listening, parse, weft};
+use super::process::{Answer, Folder, Process, admin, listening, parse, serving};
 
 /// Asks over a connection of its own, with these lines in the head.
 fn ask(address: SocketAddr, path: &str, lines: &[String]) -> Answer {
@@ -321,8 +321,7 @@ fn a_certificate_says_who_asks() {
                   backends: { recs: { http: [\"http://127.0.0.1:1\"] } }\n\
                   auth: { mesh: { client_certificate: {}, claims: { san: [string], cn: string? } } }\n";
     let file = folder.write("weft.yaml", config);
-    let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
-    let address = listening(&mut process);
+    let (_process, address) = serving(&file);
     let named = |name: &str| {
         authority.issue_with(&["orders.example", "10.0.0.7"], |it| {
             it.distinguished_name.push(DnType::CommonName, name);

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, StreamOwned};
 
-use super::process::{Answer, parse};
+use super::process::{Answer, Folder, parse};
 
 /// Who signs certificates.
 pub struct Authority {
@@ -23,6 +23,14 @@ pub struct Authority {
 pub struct Pair {
     pub cert: String,
     pub key: String,
+}
+
+impl Pair {
+    /// As `name.pem` and `name.key`.
+    pub fn write(&self, folder: &Folder, name: &str) {
+        folder.write(&format!("{name}.pem"), &self.cert);
+        folder.write(&format!("{name}.key"), &self.key);
+    }
 }
 
 /// An answer and how it was asked for.

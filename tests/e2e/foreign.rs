@@ -1,13 +1,11 @@
 //! Servers that nobody here wrote: etcd, and Python's grpcio with every odd type. Left out, and said so, where missing.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::process::{Folder, Process, ask, get, listening, weft};
+use super::process::{Folder, Process, ask, get, serving};
 
 /// Two ports that are free at the moment.
 fn two_ports() -> (u16, u16) {
@@ -28,12 +26,6 @@ fn is_installed(program: &str, arguments: &[&str]) -> bool {
         println!("left out: `{program} {}` does not work here", arguments.join(" "));
     }
     found
-}
-
-fn serve(config: &Path) -> (Process, SocketAddr) {
-    let mut process = weft(&["serve", "-c", config.to_str().expect("a path")]);
-    let address = listening(&mut process);
-    (process, address)
 }
 
 #[test]
@@ -77,7 +69,7 @@ fn etcd_is_exposed_and_has_a_status_page() {
          backends: {{ etcd: {{ grpc: [\"http://127.0.0.1:{client}\"] }} }}\n",
         descriptors.display()
     );
-    let (_process, address) = serve(&folder.write("weft.yaml", &config));
+    let (_process, address) = serving(&folder.write("weft.yaml", &config));
 
     let put = ask(address, "POST", "/v3/kv/put", Some(r#"{"key":"Zm9v","value":"YmFy"}"#));
     assert_eq!(put.status, 200, "{}", put.text());
@@ -141,7 +133,7 @@ fn every_odd_type_of_a_python_server_comes_through() {
         "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [compositions/]\n\
          backends: {{ odd: {{ grpc: [\"http://127.0.0.1:{port}\"], descriptors: reflection }} }}\n"
     );
-    let (_process, address) = serve(&folder.write("weft.yaml", &config));
+    let (_process, address) = serving(&folder.write("weft.yaml", &config));
 
     let made = get(address, "/make");
     assert_eq!(made.status, 200, "{}", made.text());

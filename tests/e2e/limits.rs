@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::process::{Folder, Process, address_in, admin, get, listening, weft};
+use super::process::{Folder, Process, address_in, admin, get, serving};
 
 /// Keys that ask, and how often each does in less than the minute for which one is let in: ten times the rate.
 const KEYS: usize = 1_000;
@@ -62,8 +62,7 @@ fn gateway(folder: &Folder, redis: Option<u16>) -> (Process, SocketAddr, SocketA
          metered: {{ quota: 4/month, key: '$request.headers[\"x-caller\"]' }}\n{redis}"
     );
     let file = folder.write("weft.yaml", &config);
-    let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
-    let address = listening(&mut process);
+    let (mut process, address) = serving(&file);
     let admin = admin(&mut process);
     (process, address, admin)
 }

@@ -152,6 +152,13 @@ pub fn admin(process: &mut Process) -> SocketAddr {
     process.wait_for("admin pages", |line| address_in(line, "admin pages"))
 }
 
+/// A gateway that serves this file, and where it listens.
+pub fn serving(file: &Path) -> (Process, SocketAddr) {
+    let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
+    let address = listening(&mut process);
+    (process, address)
+}
+
 /// A folder that goes with the test.
 pub struct Folder(PathBuf);
 

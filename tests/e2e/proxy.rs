@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::authority::{Authority, Terminator};
-use super::process::{Folder, Process, listening, weft};
+use super::http2;
+use super::process::{Folder, Process, serving};
 
 /// As large as the body that passes through.
 const BIG: u64 = 200 << 20;
@@ -135,8 +136,7 @@ fn gateway_with(name: &str, backend: &str, files: &[(&str, &str)]) -> (Folder, P
              limits: {{ body: 1KiB }}\nshutdown: {{ drain: 10s }}\nbackends:\n  old: {{ {backend}, timeout: 5s }}\n"
         ),
     );
-    let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
-    let address = listening(&mut process);
+    let (process, address) = serving(&file);
     (folder, process, address)
 }
 
@@ -302,28 +302,13 @@ fn over_http2(
     address: SocketAddr,
     request: http::Request<http_body_util::Full<bytes::Bytes>>,
 ) -> (http::StatusCode, Vec<u8>, Option<http::HeaderMap>) {
-    use hyper_util::rt::{TokioExecutor, TokioIo};
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let asking = async {
+    let answer = http2::block_on(async {
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-                .await
-                .expect("HTTP/2");
-        tokio::spawn(connection);
-        let answer = sender.send_request(request).await.expect("an answer");
-        let status = answer.status();
-        let body = http_body_util::BodyExt::collect(answer.into_body())
-            .await
-            .expect("a body");
-        let trailers = body.trailers().cloned();
-        (status, body.to_bytes().to_vec(), trailers)
-    };
-    let limited = async { tokio::time::timeout(Duration::from_secs(30), asking).await };
-    runtime.block_on(limited).expect("in time")
+        http2::ask(stream, request).await
+    });
+    let status = answer.status();
+    let trailers = answer.body().trailers().cloned();
+    (status, answer.into_body().to_bytes().to_vec(), trailers)
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authority::{Authority, ask};
-use super::process::{Folder, Process, admin, counted, listening, parse, weft};
+use super::process::{Folder, Process, admin, counted, parse, serving};
 
 fn serve(folder: &Folder, keys: &str) -> (Process, SocketAddr) {
     folder.write(
@@ -18,9 +18,7 @@ fn serve(folder: &Folder, keys: &str) -> (Process, SocketAddr) {
          backends: {{ recs: {{ http: [\"http://127.0.0.1:1\"] }} }}\n"
     );
     let file = folder.write("weft.yaml", &text);
-    let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
-    let address = listening(&mut process);
-    (process, address)
+    serving(&file)
 }
 
 /// What comes back for a header and a request; empty where the connection is closed without an answer.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use rustls::HandshakeKind;
 
-use super::authority::{Authority, Pair, Terminator};
-use super::process::{Folder, Process, address_in, get, listening, weft};
+use super::authority::{Authority, Terminator};
+use super::process::{Folder, Process, address_in, get, serving, weft};
 
 /// The demo, for its backends: catalogue and reviews.
 fn demo() -> (Process, SocketAddr, SocketAddr) {
@@ -29,14 +29,7 @@ fn serve(folder: &Folder, backends: &str) -> (Process, SocketAddr) {
         "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [compositions/]\nbackends:\n{backends}"
     );
     let file = folder.write("weft.yaml", &text);
-    let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
-    let address = listening(&mut process);
-    (process, address)
-}
-
-fn write(folder: &Folder, name: &str, pair: &Pair) {
-    folder.write(&format!("{name}.pem"), &pair.cert);
-    folder.write(&format!("{name}.key"), &pair.key);
+    serving(&file)
 }
 
 const H1: &[&[u8]] = &[b"http/1.1"];
@@ -51,7 +44,7 @@ fn calls_and_reflection_go_over_tls_with_a_certificate_of_our_own() {
     let recs = Terminator::start(authority.server(&http, H1, true), reviews);
     let (first, second) = (authority.issue(&["weft"]), authority.issue(&["weft"]));
     folder.write("ca.pem", &authority.pem());
-    write(&folder, "weft", &first);
+    first.write(&folder, "weft");
     let tls = "tls: { ca: ca.pem, cert: weft.pem, key: weft.key";
     let (mut process, address) = serve(
         &folder,
@@ -72,7 +65,7 @@ fn calls_and_reflection_go_over_tls_with_a_certificate_of_our_own() {
     assert!(recs.seen.lock().expect("no panic").iter().all(|it| it.1.is_some()));
 
     // Another certificate of ours: calls go on, and new connections show it.
-    write(&folder, "weft", &second);
+    second.write(&folder, "weft");
     process.wait_for_next("reloaded");
     for _ in 0..20 {
         assert_eq!(get(address, "/p/mug").status, 200);

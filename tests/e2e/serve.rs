@@ -1,10 +1,12 @@
 //! `weft serve` over the demo's backends: each source of descriptors, reload, drain, mistakes, HTTP/2.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::process::{Folder, Process, address_in, admin, get, listening, weft};
+use http_body_util::Full;
+
+use super::http2;
+use super::process::{Folder, Process, address_in, admin, get, serving, weft};
 
 const PRODUCT: &str = "endpoint: GET /p/{id}\ncall: hipstershop.ProductCatalogService/GetProduct\n";
 
@@ -15,12 +17,6 @@ fn backends() -> (Process, SocketAddr, SocketAddr) {
     let catalogue = demo.wait_for("catalogue", find("catalogue"));
     let reviews = demo.wait_for("reviews", find("reviews"));
     (demo, catalogue, reviews)
-}
-
-fn serve(config: &Path) -> (Process, SocketAddr) {
-    let mut process = weft(&["serve", "-c", config.to_str().expect("a path")]);
-    let address = listening(&mut process);
-    (process, address)
 }
 
 fn config(catalogue: SocketAddr, reviews: SocketAddr, descriptors: &str) -> String {
@@ -47,7 +43,7 @@ fn descriptors_come_from_protos_sets_and_reflection() {
         ("reflection", "reflection".to_owned()),
     ] {
         let file = folder.write(&format!("{name}.yaml"), &config(catalogue, reviews, &descriptors));
-        let (_process, address) = serve(&file);
+        let (_process, address) = serving(&file);
         let answer = get(address, "/p/mug");
         assert_eq!(
             (answer.status, &answer.json()["name"]),
@@ -63,7 +59,7 @@ fn a_reload_swaps_and_a_bad_one_keeps_what_serves() {
     let folder = Folder::new("reload");
     folder.write("compositions/product.yaml", PRODUCT);
     let file = folder.write("weft.yaml", &config(catalogue, reviews, "reflection"));
-    let (mut process, address) = serve(&file);
+    let (mut process, address) = serving(&file);
     let admin = admin(&mut process);
     assert_eq!(get(address, "/q/mug").status, 404);
     assert_eq!(get(admin, "/livez").text(), "ok\n");
@@ -101,7 +97,7 @@ fn a_reload_reads_descriptors_again() {
     let proto = std::fs::read_to_string("descriptors/hipstershop/demo.proto").expect("demo.proto");
     folder.write("protos/demo.proto", &proto);
     let file = folder.write("weft.yaml", &config(catalogue, reviews, "[protos/]"));
-    let (mut process, address) = serve(&file);
+    let (mut process, address) = serving(&file);
     assert_eq!(get(address, "/p/mug").json()["name"], "Camp Mug");
     folder.write(
         "protos/demo.proto",
@@ -121,7 +117,7 @@ fn sigterm_lets_a_request_end_and_takes_no_more() {
         "endpoint: GET /r\ncalls: { r: { http: GET reviews:/products/mug/reviews } }\n",
     );
     let file = folder.write("weft.yaml", &config(catalogue, reviews, "reflection"));
-    let (mut process, address) = serve(&file);
+    let (mut process, address) = serving(&file);
     let admin = admin(&mut process);
     let asking = std::thread::spawn(move || get(address, "/r"));
     // The backend takes 620 ms; the gateway says when it has begun.
@@ -201,7 +197,7 @@ fn a_backend_that_is_down_at_start_is_waited_for() {
         config(nobody, reviews, "reflection").replace("shop: {", "other: { grpc: [\"http://OTHER\"] }\n  shop: {");
     let text = text.replace("  other: { grpc: [\"http://OTHER\"] }\n", "");
     let file = folder.write("weft.yaml", &text);
-    let (mut process, address) = serve(&file);
+    let (mut process, address) = serving(&file);
     assert_eq!(get(address, "/fixed").text(), "\"here\"");
     let waiting = get(address, "/p/mug");
     assert_eq!((waiting.status, waiting.headers["retry-after"].as_str()), (503, "5"));
@@ -226,7 +222,7 @@ fn a_backend_that_is_down_at_start_is_waited_for() {
         "files.yaml",
         &config(nobody, reviews, &format!("[\"{}\"]", tree.display())),
     );
-    let (_process, address) = serve(&file);
+    let (_process, address) = serving(&file);
     let answer = get(address, "/p/mug");
     assert_eq!((answer.status, &answer.json()["code"]), (503, &"UNAVAILABLE".into()));
 }
@@ -237,29 +233,12 @@ fn http_2_is_spoken_with_prior_knowledge_on_the_same_listener() {
     folder.write("compositions/fixed.yaml", "endpoint: GET /fixed\nresponse: here\n");
     let nobody = ([127, 0, 0, 1], 1).into();
     let file = folder.write("weft.yaml", &config(nobody, nobody, "[]"));
-    let (_process, address) = serve(&file);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let body = runtime.block_on(async {
+    let (_process, address) = serving(&file);
+    let request = http::Request::get(format!("http://{address}/fixed"));
+    let answer = http2::block_on(async {
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        let io = hyper_util::rt::TokioIo::new(stream);
-        let executor = hyper_util::rt::TokioExecutor::new();
-        let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io)
-            .await
-            .expect("a handshake");
-        tokio::spawn(connection);
-        let request = http::Request::get(format!("http://{address}/fixed"))
-            .body(http_body_util::Empty::<bytes::Bytes>::new())
-            .expect("a request");
-        let response = sender.send_request(request).await.expect("a response");
-        assert_eq!(response.version(), http::Version::HTTP_2);
-        http_body_util::BodyExt::collect(response.into_body())
-            .await
-            .expect("a body")
-            .to_bytes()
+        http2::ask(stream, request.body(Full::default()).expect("a request")).await
     });
-    assert_eq!(body, "\"here\"");
+    assert_eq!(answer.into_body().to_bytes(), "\"here\"");
     assert_eq!(get(address, "/fixed").text(), "\"here\"");
 }

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use http_body_util::Full;
 use rustls::{ClientConfig, HandshakeKind};
 
-use super::authority::{Authority, Pair, ask};
-use super::process::{Folder, Process, admin, counted, get, listening, weft};
+use super::authority::{Authority, ask};
+use super::http2;
+use super::process::{Folder, Process, admin, counted, get, listening, serving, weft};
 
 const FIXED: &str = "endpoint: GET /fixed\nresponse: here\n";
 
@@ -19,14 +21,7 @@ fn serve(folder: &Folder, tls: &str) -> (Process, SocketAddr) {
          backends: {{ recs: {{ http: [\"http://127.0.0.1:1\"] }} }}\n"
     );
     let file = folder.write("weft.yaml", &text);
-    let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
-    let address = listening(&mut process);
-    (process, address)
-}
-
-fn write(folder: &Folder, name: &str, pair: &Pair) {
-    folder.write(&format!("{name}.pem"), &pair.cert);
-    folder.write(&format!("{name}.key"), &pair.key);
+    serving(&file)
 }
 
 const ONE: &str = "tls: { certificates: [{ cert: a.pem, key: a.key }] }\n";
@@ -40,7 +35,7 @@ fn a_certificate_is_chosen_by_the_name_that_is_asked_for() {
         authority.issue(&["www.shop.example", "shop.example"]),
     ];
     for (name, pair) in ["a", "b", "c"].iter().zip(&pairs) {
-        write(&folder, name, pair);
+        pair.write(&folder, name);
     }
     let (_process, address) = serve(
         &folder,
@@ -77,37 +72,20 @@ fn a_certificate_is_chosen_by_the_name_that_is_asked_for() {
 #[test]
 fn http_2_is_chosen_where_the_client_offers_it() {
     let (folder, authority) = (Folder::new("alpn"), Authority::new("root"));
-    write(&folder, "a", &authority.issue(&["shop.example"]));
+    authority.issue(&["shop.example"]).write(&folder, "a");
     let (_process, address) = serve(&folder, ONE);
     let mut config = authority.client(None);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let body = runtime.block_on(async {
+    let request = http::Request::get("https://shop.example/fixed");
+    let answer = http2::block_on(async {
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         let name = "shop.example".try_into().expect("a name");
         let stream = connector.connect(name, stream).await.expect("a handshake");
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-        let io = hyper_util::rt::TokioIo::new(stream);
-        let executor = hyper_util::rt::TokioExecutor::new();
-        let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io)
-            .await
-            .expect("HTTP/2");
-        tokio::spawn(connection);
-        let request = http::Request::get("https://shop.example/fixed")
-            .body(http_body_util::Empty::<bytes::Bytes>::new())
-            .expect("a request");
-        let response = sender.send_request(request).await.expect("a response");
-        assert_eq!(response.version(), http::Version::HTTP_2);
-        http_body_util::BodyExt::collect(response.into_body())
-            .await
-            .expect("a body")
-            .to_bytes()
+        http2::ask(stream, request.body(Full::default()).expect("a request")).await
     });
-    assert_eq!(body, "\"here\"");
+    assert_eq!(answer.into_body().to_bytes(), "\"here\"");
     let mut config = authority.client(None);
     config.alpn_protocols = vec![b"smtp".to_vec()];
     let refused = ask(address, &Arc::new(config), "shop.example", b"", "/fixed").err();
@@ -122,7 +100,7 @@ fn http_2_is_chosen_where_the_client_offers_it() {
 #[test]
 fn versions_are_1_2_and_1_3_unless_the_least_is_higher() {
     let (folder, authority) = (Folder::new("versions"), Authority::new("root"));
-    write(&folder, "a", &authority.issue(&["shop.example"]));
+    authority.issue(&["shop.example"]).write(&folder, "a");
     let old = Arc::new(authority.client_of(None, &[&rustls::version::TLS12]));
     let new = Arc::new(authority.client_of(None, &[&rustls::version::TLS13]));
     let (mut process, address) = serve(&folder, ONE);
@@ -159,7 +137,7 @@ fn versions_are_1_2_and_1_3_unless_the_least_is_higher() {
 #[test]
 fn sessions_are_resumed_by_every_worker_and_over_reloads_of_other_files() {
     let (folder, authority) = (Folder::new("sessions"), Authority::new("root"));
-    write(&folder, "a", &authority.issue(&["shop.example"]));
+    authority.issue(&["shop.example"]).write(&folder, "a");
     let (mut process, address) = serve(&folder, &format!("workers: 3\n{ONE}"));
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let config = Arc::new(authority.client_of(None, &[version]));
@@ -182,7 +160,7 @@ fn sessions_are_resumed_by_every_worker_and_over_reloads_of_other_files() {
     // Another certificate begins anew.
     let config = Arc::new(authority.client(None));
     ask(address, &config, "shop.example", b"", "/fixed").expect("an answer");
-    write(&folder, "a", &authority.issue(&["shop.example"]));
+    authority.issue(&["shop.example"]).write(&folder, "a");
     process.wait_for_next("reloaded");
     let asked = ask(address, &config, "shop.example", b"", "/fixed").expect("an answer");
     assert_ne!(asked.kind, Some(HandshakeKind::Resumed));
@@ -191,7 +169,7 @@ fn sessions_are_resumed_by_every_worker_and_over_reloads_of_other_files() {
 #[test]
 fn clients_show_certificates_that_are_sound() {
     let (folder, authority, other) = (Folder::new("clients"), Authority::new("root"), Authority::new("other"));
-    write(&folder, "a", &authority.issue(&["shop.example"]));
+    authority.issue(&["shop.example"]).write(&folder, "a");
     folder.write("clients.pem", &authority.pem());
     let sound = authority.issue(&["orders.example"]);
     let foreign = other.issue(&["orders.example"]);
@@ -226,7 +204,7 @@ fn clients_show_certificates_that_are_sound() {
 fn certificates_change_under_load_and_no_request_fails() {
     let (folder, authority) = (Folder::new("rotate"), Authority::new("root"));
     let (first, second) = (authority.issue(&["shop.example"]), authority.issue(&["shop.example"]));
-    write(&folder, "a", &first);
+    first.write(&folder, "a");
     let (mut process, address) = serve(&folder, ONE);
     let (ended, n_answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..4)
@@ -265,7 +243,7 @@ fn certificates_change_under_load_and_no_request_fails() {
     folder.write("a.pem", second.cert.split_at(second.cert.len() / 2).0);
     process.wait_for_next("reload refused");
     assert!(shown() == first.leaf());
-    write(&folder, "a", &second);
+    second.write(&folder, "a");
     process.wait_for_next("certificate in use");
     process.wait_for_next("reloaded");
     let fresh = Arc::new(authority.client(None));
@@ -286,7 +264,7 @@ fn certificates_change_under_load_and_no_request_fails() {
 #[test]
 fn the_admin_listener_may_ask_for_certificates_too() {
     let (folder, authority) = (Folder::new("admin"), Authority::new("root"));
-    write(&folder, "a", &authority.issue(&["admin.example"]));
+    authority.issue(&["admin.example"]).write(&folder, "a");
     folder.write("clients.pem", &authority.pem());
     folder.write("compositions/fixed.yaml", FIXED);
     let file = folder.write(
@@ -312,7 +290,7 @@ fn the_admin_listener_may_ask_for_certificates_too() {
 fn who_never_ends_the_handshake_is_not_waited_for() {
     use std::io::Read;
     let (folder, authority) = (Folder::new("late"), Authority::new("root"));
-    write(&folder, "a", &authority.issue(&["shop.example"]));
+    authority.issue(&["shop.example"]).write(&folder, "a");
     let (mut process, address) = serve(&folder, &format!("limits: {{ header_timeout: 200ms }}\n{ONE}"));
     let mut silent = std::net::TcpStream::connect(address).expect("a connection");
     silent

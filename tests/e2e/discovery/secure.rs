@@ -90,8 +90,7 @@ fn grpc_targets_come_and_go_without_a_failed_request() {
             tree.display()
         ),
     );
-    let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
-    let address = listening(&mut process);
+    let (mut process, address) = serving(&file);
     let admin = admin(&mut process);
     let gateway = Gateway {
         process,
