@@ -20,7 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 
 /// How many requests one sample makes.
-const REQUESTS: usize = 1_000;
+const REQUESTS: usize = 10_000;
 
 fn main() {
     divan::main();
