@@ -202,7 +202,7 @@ impl Line {
             method = %self.method,
             %endpoint,
             status,
-            duration_ms = took.as_secs_f64() * 1e3,
+            duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
             calls = self.report.n_calls,
             degraded = degraded.join(","),
             cache = self.cache.unwrap_or("none"),
