@@ -3,7 +3,8 @@
 //! `/livez` says that the process runs, `/readyz` whether it should get requests and what keeps it from serving the files on
 //! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are, and POST to `/cache/invalidate` drops what is
 //! kept with the tags of its body: `{"tags": ["product:1"]}`. `/descriptors` says what is known of backends with
-//! reflection and which compositions are on older ones, `/limits` what is limited, and how much is used up. POST to
+//! reflection and which compositions are on older ones, `/limits` what is limited, and how much is used up, `/cache` how much is
+//! kept, and whether other gateways share it. POST to
 //! `/auth/revoke` refuses tokens and subjects from now on, until the process ends:
 //! `{"provider": "customer", "jti": ["…"], "sub": ["…"]}`.
 
@@ -29,7 +30,7 @@ use crate::gateway::listen::Shared;
 use crate::gateway::load::{Held, Reflecting};
 use crate::gateway::{Gateway, Status};
 use crate::runtime::backend::guard;
-use crate::runtime::cache::Tag;
+use crate::runtime::cache::{Remote, Tag};
 use crate::runtime::redis::Link;
 
 /// What the pages read.
@@ -37,7 +38,7 @@ use crate::runtime::redis::Link;
 struct Pages {
     shared: Arc<Shared>,
     status: Arc<ArcSwap<Status>>,
-    link: Arc<Link>,
+    link: Link,
 }
 
 /// Binds the admin address and serves it as long as the runtime lives. Returns the address, port chosen.
@@ -47,13 +48,14 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
     let pages = Pages {
         shared: gateway.shared().clone(),
         status: gateway.status().clone(),
-        link: Arc::default(),
+        link: Link::default(),
     };
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/backends", get(backends))
+        .route("/cache", get(cache))
         .route("/limits", get(limits::limits))
         .route("/limits/usage", get(limits::usage))
         .route("/descriptors", get(descriptors))
@@ -130,11 +132,34 @@ async fn descriptors(State(pages): State<Pages>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], format!("{all:#}\n")).into_response()
 }
 
+async fn cache(State(pages): State<Pages>) -> Response {
+    let (hall, settings) = (&pages.shared.hall, &pages.shared.snapshot.load().plan.settings);
+    let (entries, bytes) = hall.cache.size();
+    let redis = match &hall.remote {
+        None => "none",
+        Some(it) if it.is_gone() => "gone",
+        Some(_) => "there",
+    };
+    let untold = match hall.remote.as_ref().map(Remote::n_untold) {
+        None => json!(0),
+        Some(Some(n)) => json!(n),
+        Some(None) => json!("all"),
+    };
+    let all = json!({
+        "entries": entries,
+        "bytes": bytes,
+        "max_bytes": settings.cache_memory,
+        "redis": redis,
+        "tags_to_tell": untold,
+    });
+    ([(header::CONTENT_TYPE, "application/json")], format!("{all:#}\n")).into_response()
+}
+
 /// 204, or 400 with a sentence.
 async fn invalidate(State(pages): State<Pages>, body: Bytes) -> Response {
     match tags(&body) {
         Some(tags) => {
-            pages.shared.hall.drop_all(&tags);
+            pages.shared.hall.drop_all(&tags).await;
             StatusCode::NO_CONTENT.into_response()
         }
         None => (StatusCode::BAD_REQUEST, "expected {\"tags\": [\"…\"]}\n").into_response(),

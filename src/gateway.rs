@@ -27,6 +27,7 @@ use self::listen::Shared;
 use self::load::{Held, Loaded, Loader, Reflecting, Refused};
 use self::schedule::{Found, Schedule};
 use crate::plan::Plan;
+use crate::runtime::cache::Remote;
 use crate::runtime::snapshot::{Hall, Snapshot};
 use crate::telemetry::{DescriptorLabels, Metrics, ReloadLabels};
 use crate::time::Instant;
@@ -118,6 +119,7 @@ impl Gateway {
         let mut discovery = Discovery::default();
         discovery.follow(&shared.snapshot.load().guards, &shared);
         discovery::settled(&shared.snapshot.load().guards).await;
+        tokio::spawn(Remote::follow(Arc::downgrade(&shared.hall)));
         let (stop, stopping) = watch::channel(false);
         let (addresses, listeners) = bind_all(&wanted, n_workers)?;
         let mut workers = Vec::new();

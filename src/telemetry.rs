@@ -37,7 +37,9 @@ pub struct Metrics {
     pub unstored: Family<UnstoredLabels, Counter>,
     pub dropped: Counter,
     pub rate_limited: Family<LimitLabels, Counter>,
-    pub redis_gone: Gauge,
+    pub redis_gone: Family<PurposeLabels, Gauge>,
+    pub remote_lookups: Family<RemoteLabels, Counter>,
+    pub remote_writes: Family<RemoteLabels, Counter>,
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_pending: Gauge<f64, AtomicU64>,
     pub descriptors: Family<DescriptorLabels, Counter>,
@@ -222,6 +224,21 @@ pub struct LimitLabels {
     pub store: &'static str,
 }
 
+/// Labels of `weft_redis_gone`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct PurposeLabels {
+    pub purpose: &'static str,
+}
+
+/// Labels of `weft_shared_cache_total` and `weft_shared_cache_writes_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct RemoteLabels {
+    pub kind: &'static str,
+    pub result: &'static str,
+}
+
 /// Labels of `weft_auth_refused_total` and `weft_auth_keys_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[expect(missing_docs, reason = "the names are the labels")]
@@ -290,7 +307,9 @@ impl Metrics {
             unstored: Family::default(),
             dropped: Counter::default(),
             rate_limited: Family::default(),
-            redis_gone: Gauge::default(),
+            redis_gone: Family::default(),
+            remote_lookups: Family::default(),
+            remote_writes: Family::default(),
             reloads: Family::default(),
             reload_pending: Gauge::default(),
             descriptors: Family::default(),
@@ -426,7 +445,21 @@ impl Metrics {
             self.rate_limited.clone(),
         );
         let gone = self.redis_gone.clone();
-        registry.register("redis_gone", "1 while Redis does not answer and limits are local", gone);
+        registry.register(
+            "redis_gone",
+            "1 while Redis does not answer, and nothing is shared",
+            gone,
+        );
+        registry.register(
+            "shared_cache",
+            "Look-ups in Redis of what was not in memory",
+            self.remote_lookups.clone(),
+        );
+        registry.register(
+            "shared_cache_writes",
+            "What was made here and was to be kept in Redis",
+            self.remote_writes.clone(),
+        );
     }
 
     /// Those whose numbers are kept elsewhere and copied when they are read.
@@ -517,6 +550,16 @@ impl Metrics {
     /// Counts a request for a limit.
     pub fn rate_limited(&self, labels: &LimitLabels) {
         self.rate_limited.get_or_create_owned(labels).inc();
+    }
+
+    /// Counts a look-up of what all gateways keep.
+    pub fn looked_up_remotely(&self, labels: &RemoteLabels) {
+        self.remote_lookups.get_or_create_owned(labels).inc();
+    }
+
+    /// Counts something that was to be kept for all gateways.
+    pub fn kept_remotely(&self, labels: &RemoteLabels) {
+        self.remote_writes.get_or_create_owned(labels).inc();
     }
 
     /// The OpenMetrics text of all metrics.

@@ -15,6 +15,7 @@ mod e2e {
     pub mod authority;
     pub mod http2;
     pub mod process;
+    pub mod redis_server;
 
     mod auth;
     mod demo;
@@ -27,6 +28,7 @@ mod e2e {
     mod proxy_protocol;
     mod secure_backends;
     mod serve;
+    mod shared_cache;
     mod tls;
     mod traffic;
 }

@@ -29,6 +29,7 @@ pub fn write(explained: &Explanation<'_>) -> Value {
             "ttl_ms": millis(it.keep.ttl),
             "stale_while_revalidate_ms": millis(it.keep.stale_while_revalidate),
             "stale_if_error_ms": millis(it.keep.stale_if_error),
+            "in": if explained.plan.settings.redis.is_some() { &["memory", "redis"][..] } else { &["memory"][..] },
             "key": &explained.cache_key,
         })),
         "identity": recipe.identity,

@@ -223,6 +223,12 @@ fn cache(explained: &Explanation<'_>, out: &mut String) {
                 let time = shown(cache.keep.stale_if_error);
                 line!(out, "  {time} more it stands in for failures");
             }
+            if explained.plan.settings.redis.is_some() {
+                line!(
+                    out,
+                    "  in memory, and in Redis for all gateways that are configured alike"
+                );
+            }
             if explained.cache_key.is_empty() {
                 line!(out, "  key: no input, so there is one entry");
             } else {

@@ -126,8 +126,10 @@ pub enum Period {
 pub struct Redis {
     /// `redis://…`; may hold a password.
     pub url: Arc<str>,
-    /// How long a command may take.
+    /// How long counting for a limit may take.
     pub timeout: Duration,
+    /// How long looking for something that is kept may take.
+    pub lookup: Duration,
     /// What all keys begin with.
     pub prefix: Arc<str>,
 }
@@ -197,6 +199,7 @@ impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Redis")
             .field("timeout", &self.timeout)
+            .field("lookup", &self.lookup)
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }

@@ -7,6 +7,7 @@
 
 pub mod flight;
 pub mod kept;
+pub mod remote;
 pub mod tag;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::flight::{Flights, Joined, Landing, Leader, Waiting};
 pub use self::kept::{Kept, Use, lifetime};
+pub use self::remote::{Elsewhere, Moment, Remote};
 use self::tag::Drops;
 pub use self::tag::{Since, Tag};
 use super::backend::{Directives, Failure, Reply};
@@ -95,16 +97,21 @@ pub enum Lookup<T, F> {
 }
 
 /// What can be kept.
-trait Keepable: Sized {
+pub trait Keepable: Sized {
+    /// Where it is of this kind.
     fn of(stored: Stored) -> Option<Arc<Kept<Self>>>;
+    /// As what is stored.
     fn into_stored(kept: Arc<Kept<Self>>) -> Stored;
 }
 
 /// Anything that takes memory.
 #[derive(Clone, Debug)]
-enum Stored {
+pub enum Stored {
+    /// Of a call.
     Reply(Arc<Kept<Reply>>),
+    /// Of an endpoint.
     Response(Arc<Kept<Entry>>),
+    /// Of a fragment.
     Result(Arc<Kept<ResultOf>>),
 }
 
@@ -112,16 +119,18 @@ enum Stored {
 
 impl Key {
     /// The key of an endpoint's response: the fingerprint of its composition, the values of all inputs that it mentions, the
-    /// requests of its bound calls, as `execute::bound_requests` gives them, and what the client chose of it (semantics.md
-    /// 5.2, 5.3).
+    /// requests of its bound calls, as `execute::bound_requests` gives them, what the client chose of it (semantics.md 5.2,
+    /// 5.3), and whether its headers say that it is not for everybody.
     pub fn of_response<'v>(
         fingerprint: &[u8; 32],
         inputs: impl IntoIterator<Item = &'v Value>,
         bound_requests: &[u8],
         selection: Option<&str>,
+        is_private: bool,
     ) -> Self {
         let mut writer = KeyWriter::new("response");
         writer.part(fingerprint);
+        writer.part(&[u8::from(is_private)]);
         writer.part(bound_requests);
         // All of a response is no part of it: `*` is never a choice.
         writer.part(selection.unwrap_or("*").as_bytes());
@@ -231,10 +240,27 @@ impl Cache {
     }
 
     /// Drops what has one of these tags, also where it is only under way.
-    pub fn drop_all(&self, tags: &[Tag]) {
-        if !tags.is_empty() {
-            self.drops.drop_all(tags);
+    pub fn drop_all(&self, tags: &[Tag], remote: Option<&Remote>) {
+        match remote {
+            _ if tags.is_empty() => {}
+            Some(remote) => remote.drop_all(&self.drops, tags),
+            None => self.drops.drop_all(tags),
         }
+    }
+
+    /// Waits a moment for Redis to know what was dropped here.
+    pub(super) async fn told(&self, remote: &Remote) {
+        remote.tell(&self.drops).await;
+    }
+
+    /// Whether one of its tags was dropped since it was begun.
+    fn is_dropped<T>(&self, kept: &Kept<T>) -> bool {
+        self.drops.is_dropped(&kept.tags, kept.since)
+    }
+
+    /// How many things are kept, and how many bytes they take.
+    pub fn size(&self) -> (u64, u64) {
+        (self.memory.entry_count(), self.memory.weighted_size())
     }
 
     /// Finds a response, or who makes it.
@@ -244,10 +270,8 @@ impl Cache {
 
     /// Finds a reply, or who fetches it. What its backend said of its freshness is shortened by its age.
     pub(super) fn reply(&self, key: Key, keep: Keep) -> Lookup<Reply, Result<Fetched, Failure>> {
-        self.find(key, keep, &self.replies).map(|kept: Arc<Kept<Reply>>| Reply {
-            body: kept.what.body.clone(),
-            directives: kept.aged(kept.what.directives),
-        })
+        self.find(key, keep, &self.replies)
+            .map(|kept: Arc<Kept<Reply>>| kept.reply())
     }
 
     /// Finds the result of a fragment, or who makes it.
@@ -261,7 +285,7 @@ impl Cache {
 
     fn find<T: Keepable, F>(&self, key: Key, keep: Keep, flights: &Flights<F>) -> Lookup<Arc<Kept<T>>, F> {
         let mut known = self.memory.get(&key).and_then(T::of);
-        if let Some(kept) = known.take_if(|it| self.drops.is_dropped(&it.tags, it.since)) {
+        if let Some(kept) = known.take_if(|it| self.is_dropped(it)) {
             drop(kept);
             self.memory.invalidate(&key);
         }
@@ -286,20 +310,23 @@ impl Cache {
 
     /// Keeps something, and says so; not where one of its tags was dropped since it was begun. The caller has seen to it that it may be kept:
     /// it is complete, and no backend is against it (semantics.md 5.8, 5.9).
-    #[expect(private_bounds, reason = "replies, responses and results are kept, and nothing else")]
     pub fn store<T: Keepable>(&self, key: Key, kept: &Arc<Kept<T>>) -> bool {
-        let is_good = kept.good_for() == Use::Fresh && !self.drops.is_dropped(&kept.tags, kept.since);
+        let is_good = kept.good_for() == Use::Fresh && !self.is_dropped(kept);
         if is_good {
             self.memory.insert(key, T::into_stored(kept.clone()));
         }
         is_good
     }
 
+    /// Keeps what was found elsewhere, also where it is not fresh any more.
+    pub fn take_over<T: Keepable>(&self, key: Key, kept: &Arc<Kept<T>>) {
+        self.memory.insert(key, T::into_stored(kept.clone()));
+    }
+
     /// The reply that [`Self::keep_last`] kept, and how old it is.
     pub(super) fn last(&self, key: Key) -> Option<(Reply, Duration)> {
         let kept = self.memory.get(&key).and_then(Reply::of)?;
-        let is_dropped = self.drops.is_dropped(&kept.tags, kept.since);
-        (!is_dropped).then(|| (kept.what.clone(), kept.age()))
+        (!self.is_dropped(&kept)).then(|| (kept.what.clone(), kept.age()))
     }
 
     /// Keeps a good reply in place of the one before, however old it becomes, while there is memory for it; not where its

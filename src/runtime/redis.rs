@@ -1,50 +1,82 @@
 //! What all gateways share: one Redis, which may be gone. Whoever needs it goes on without it then.
 //!
-//! [`Shared`] is what the process knows of it, [`Link`] a worker's connection to it. After a failure nothing is asked for a
-//! moment; then one request tries whether it is back, and all others go on as they are.
-//! Invariant: asking takes no longer than the time-out, and while it is gone nobody waits but the one who tries.
+//! [`Shared`] is what the process knows of it for one [`Purpose`], [`Link`] a worker's connection to it. After a failure
+//! nothing is asked for a moment; then one request tries whether it is back, and all others go on as they are.
+//! Invariant: asking takes no longer than its time-out, and while it is gone nobody waits but the one who tries.
 
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError};
+use redis::aio::{MultiplexedConnection, PubSub};
+use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, InfoDict, IntoConnectionInfo, RedisError};
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
 use crate::plan::Redis;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, PurposeLabels};
 use crate::time;
+use crate::tls::Stream;
 
 /// How long nothing is asked after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long an attempt to connect may take, whatever those who wait for it allow.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What it is asked for. It may be too slow for one, and fast enough for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// How often clients have asked.
+    Limits,
+    /// What is kept, and what was dropped.
+    Cache,
+}
+
 /// What the process knows of its Redis.
 #[derive(Debug)]
 pub struct Shared {
-    client: Client,
+    place: Arc<Place>,
     settings: Redis,
+    purpose: Purpose,
     is_gone: AtomicBool,
     /// Milliseconds since 1970.
     asked_again_at: AtomicU64,
 }
 
-/// A connection, as soon as somebody needs it.
-#[derive(Default)]
-pub struct Link(Mutex<Held>);
+/// A connection, as soon as somebody needs it. Clones share it.
+#[derive(Clone, Default)]
+pub struct Link(Arc<Mutex<Held>>);
 
 /// What a link holds.
 #[derive(Default)]
 struct Held {
-    connection: Option<MultiplexedConnection>,
+    connected: Option<Connected>,
     /// Counts connections up.
     number: u64,
 }
 
+/// A connection to a server that runs.
+#[derive(Clone)]
+pub struct Connected {
+    /// The connection.
+    pub connection: MultiplexedConnection,
+    /// Which run of which server it is: another one after each start. `None` where it does not say.
+    pub run: Option<Arc<str>>,
+    number: u64,
+}
+
+/// Where it is, and who we are there.
+struct Place {
+    info: ConnectionInfo,
+}
+
 impl Shared {
     /// `None` where the address is none, which is logged.
-    pub fn new(settings: &Redis) -> Option<Self> {
-        let client = Client::open(&*settings.url);
-        if let Err(error) = &client {
+    pub fn new(settings: &Redis, purpose: Purpose) -> Option<Self> {
+        let info = settings.url.into_connection_info();
+        if let Err(error) = &info {
             let category = error.category();
             tracing::error!(
                 category,
@@ -52,16 +84,17 @@ impl Shared {
             );
         }
         Some(Self {
-            client: client.ok()?,
+            place: Arc::new(Place { info: info.ok()? }),
             settings: settings.clone(),
+            purpose,
             is_gone: AtomicBool::new(false),
             asked_again_at: AtomicU64::new(0),
         })
     }
 
-    /// What all keys begin with.
-    pub fn prefix(&self) -> &str {
-        &self.settings.prefix
+    /// How it is to be asked.
+    pub fn settings(&self) -> &Redis {
+        &self.settings
     }
 
     /// Whether it did not answer when it was last asked.
@@ -69,57 +102,85 @@ impl Shared {
         self.is_gone.load(Ordering::Relaxed)
     }
 
-    /// Asks it something; `None` where it is gone, or fails now.
+    /// Asks it something; `None` where it is gone, or fails now, or takes longer than `timeout`.
     pub async fn ask<T, F: Future<Output = Result<T, RedisError>>>(
         &self,
         link: &Link,
         metrics: &Metrics,
-        question: impl Fn(MultiplexedConnection) -> F,
+        timeout: Duration,
+        question: impl Fn(Connected) -> F,
     ) -> Option<T> {
         if !self.may_ask() {
             return None;
         }
         let asked = async {
-            let (connection, number, is_new) = link.connection(self).await?;
-            match question(connection).await {
+            let (connected, is_new) = link.connected(&self.place).await?;
+            let number = connected.number;
+            match question(connected).await {
                 // It was closed since it was last used: that says nothing of a new one.
                 Err(error) if !is_new && !is_about_the_question(&error) => {
-                    link.forget(number).await;
-                    question(link.connection(self).await?.0).await
+                    link.forget(number);
+                    question(link.connected(&self.place).await?.0).await
                 }
                 answer => answer,
             }
         };
-        let failure = match tokio::time::timeout(self.settings.timeout, asked).await {
+        let failure = match tokio::time::timeout(timeout, asked).await {
             Ok(Ok(answer)) => {
-                if self.is_gone.swap(false, Ordering::Relaxed) {
-                    tracing::info!("Redis is back: limits are shared again");
-                }
-                metrics.redis_gone.set(0);
+                self.note(true, "", metrics);
                 return Some(answer);
             }
             Ok(Err(error)) => {
                 if !is_about_the_question(&error) {
-                    link.forget(u64::MAX).await;
+                    link.forget(u64::MAX);
                 }
                 error.category().to_owned()
             }
             Err(_) => {
                 // Whoever is not heard of any more may never be again on this connection.
-                link.forget(u64::MAX).await;
+                link.forget(u64::MAX);
                 "no answer in time".to_owned()
             }
         };
-        let again_at = now().saturating_add(u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX));
-        self.asked_again_at.store(again_at, Ordering::Relaxed);
-        if !self.is_gone.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
+        self.note(false, &failure, metrics);
+        None
+    }
+
+    /// Connects once more, to hear what is said in a channel.
+    pub async fn listen(&self, channel: &str) -> Result<PubSub, RedisError> {
+        let connecting = async {
+            let stream = self.place.reach().await?;
+            let mut ear = PubSub::new(self.place.info.redis_settings(), stream).await?;
+            ear.subscribe(channel).await?;
+            Ok(ear)
+        };
+        in_time(connecting).await
+    }
+
+    /// Notes whether it is there, and says so where that has changed.
+    fn note(&self, is_there: bool, failure: &str, metrics: &Metrics) {
+        if !is_there {
+            let again_at = now().saturating_add(millis(PAUSE));
+            self.asked_again_at.store(again_at, Ordering::Relaxed);
+        }
+        let was_gone = self.is_gone.swap(!is_there, Ordering::Relaxed);
+        let gauge = metrics.redis_gone.get_or_create_owned(&PurposeLabels {
+            purpose: self.purpose.name(),
+        });
+        gauge.set(i64::from(!is_there));
+        match (is_there, was_gone, self.purpose) {
+            (true, true, Purpose::Limits) => tracing::info!("Redis is back: limits are shared again"),
+            (true, true, Purpose::Cache) => tracing::info!("Redis is back: the cache is shared again"),
+            (false, false, Purpose::Limits) => tracing::warn!(
                 failure,
                 "Redis is gone: this gateway goes on by itself, and limits are its own"
-            );
+            ),
+            (false, false, Purpose::Cache) => tracing::warn!(
+                failure,
+                "Redis is gone: this gateway goes on by itself, and what is cached and dropped is not shared"
+            ),
+            _ => {}
         }
-        metrics.redis_gone.set(1);
-        None
     }
 
     /// True where it is there, and for one in a while where it is not.
@@ -128,8 +189,8 @@ impl Shared {
             return true;
         }
         let (now, at) = (now(), self.asked_again_at.load(Ordering::Relaxed));
-        let next = now.saturating_add(u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX));
         let exchange = || {
+            let next = now.saturating_add(millis(PAUSE));
             self.asked_again_at
                 .compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed)
         };
@@ -137,33 +198,84 @@ impl Shared {
     }
 }
 
-impl Link {
-    /// The connection, its number, and whether nobody has used it yet.
-    async fn connection(&self, shared: &Shared) -> Result<(MultiplexedConnection, u64, bool), RedisError> {
-        let mut held = self.0.lock().await;
-        if let Some(connection) = &held.connection {
-            return Ok((connection.clone(), held.number, false));
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Limits => "limits",
+            Self::Cache => "cache",
         }
-        let timeout = Some(shared.settings.timeout);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(timeout)
-            .set_response_timeout(timeout);
-        let connection = shared
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        held.connection = Some(connection.clone());
-        held.number += 1;
-        Ok((connection, held.number, true))
+    }
+}
+
+impl Link {
+    /// The connection, and whether nobody has used it yet.
+    ///
+    /// Cancel safety: connecting goes on without whoever wanted it, so that one who waits longer than they did finds it.
+    async fn connected(&self, place: &Arc<Place>) -> Result<(Connected, bool), RedisError> {
+        let mut held = self.0.clone().lock_owned().await;
+        if let Some(connected) = &held.connected {
+            return Ok((connected.clone(), false));
+        }
+        let place = place.clone();
+        let connecting = tokio::spawn(async move {
+            let (connection, run) = in_time(place.connect()).await?;
+            held.number += 1;
+            let connected = Connected {
+                connection,
+                run,
+                number: held.number,
+            };
+            held.connected = Some(connected.clone());
+            Ok((connected, true))
+        });
+        connecting
+            .await
+            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::Interrupted).into()))
     }
 
-    /// Lets the connection go, unless it is a later one than that of this number.
-    async fn forget(&self, number: u64) {
-        let mut held = self.0.lock().await;
-        if held.number <= number {
-            held.connection = None;
+    /// Lets the connection go, unless it is a later one than that of this number. One that is being made is not there yet.
+    fn forget(&self, number: u64) {
+        if let Ok(mut held) = self.0.try_lock()
+            && held.number <= number
+        {
+            held.connected = None;
         }
     }
+}
+
+impl Place {
+    async fn reach(&self) -> Result<Stream, RedisError> {
+        let ConnectionAddr::Tcp(host, port) = self.info.addr() else {
+            return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+        };
+        let stream = TcpStream::connect((host.as_str(), *port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Stream::Plain(stream))
+    }
+
+    async fn connect(&self) -> Result<(MultiplexedConnection, Option<Arc<str>>), RedisError> {
+        let stream = self.reach().await?;
+        // Whoever asks sets a time of its own.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let settings = self.info.redis_settings();
+        let (mut connection, driver) = MultiplexedConnection::new_with_config(settings, stream, config).await?;
+        tokio::spawn(driver);
+        let mut asked = redis::cmd("INFO");
+        let told: Result<InfoDict, RedisError> = asked.arg("server").query_async(&mut connection).await;
+        let run = match told {
+            Ok(told) => told.get::<String>("run_id").filter(|it| !it.is_empty()),
+            Err(error) if is_about_the_question(&error) => None,
+            Err(error) => return Err(error),
+        };
+        Ok((connection, run.map(Arc::from)))
+    }
+}
+
+/// At most as long as connecting may take.
+async fn in_time<T>(connecting: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+    tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 
 impl std::fmt::Debug for Link {
@@ -172,11 +284,30 @@ impl std::fmt::Debug for Link {
     }
 }
 
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connected")
+            .field("run", &self.run)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Place {
+    /// The address may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").finish_non_exhaustive()
+    }
+}
+
 /// Redis answered, but with an error: the connection is sound.
-fn is_about_the_question(error: &RedisError) -> bool {
+pub fn is_about_the_question(error: &RedisError) -> bool {
     matches!(error.kind(), redis::ErrorKind::Server(_))
 }
 
 fn now() -> u64 {
-    u64::try_from(time::since_epoch().as_millis()).unwrap_or(u64::MAX)
+    millis(time::since_epoch())
+}
+
+fn millis(it: Duration) -> u64 {
+    u64::try_from(it.as_millis()).unwrap_or(u64::MAX)
 }

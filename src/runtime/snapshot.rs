@@ -13,11 +13,11 @@ use arc_swap::ArcSwap;
 
 use super::auth::Providers;
 use super::backend::{Backends, Guards, code};
-use super::cache::{Cache, Tag};
+use super::cache::{Cache, Remote, Tag, remote};
 use super::execute::{CallReport, Detached, ReplySource};
 use super::rate;
 use super::rate::store::{Hashed, Store};
-use super::redis::{Link, Shared};
+use super::redis::{Link, Purpose, Shared};
 use super::select::Selections;
 use super::watch::Watch;
 use crate::auth::revoked::Revoked;
@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub plan: Plan,
     /// Counts up with each reload.
     pub generation: u64,
+    /// What gateways have in common that share answers.
+    pub realm: [u8; 32],
     /// What all workers know of the backends.
     pub guards: Guards,
     /// What all workers know of those who say who clients are.
@@ -45,8 +47,10 @@ pub struct Hall {
     pub cache: Cache,
     /// How often clients have asked.
     pub counts: Store,
-    /// What is shared with other gateways; `None` where this one is alone.
+    /// Who counts for all gateways; `None` where this one is alone.
     pub redis: Option<Shared>,
+    /// What all gateways keep; `None` where this one is alone.
+    pub remote: Option<Remote>,
     /// What happened so far.
     pub metrics: Metrics,
     /// Unsafe calls that outlive their requests.
@@ -65,8 +69,10 @@ pub struct Running {
     pub backends: Backends,
     /// What outlives reloads.
     pub hall: Arc<Hall>,
-    /// This worker's connection to what is shared.
-    pub link: Rc<Link>,
+    /// This worker's connection to who counts.
+    pub link: Link,
+    /// This worker's connection to what all gateways keep.
+    pub far: Link,
     /// What tells the counters of limits apart, by limit.
     pub limits: Vec<Hashed>,
     /// What clients chose of responses.
@@ -93,6 +99,7 @@ impl Snapshot {
             auth: Providers::build(&plan, previous.map(|it| (&it.plan, &it.auth))),
             guards: Guards::build(&plan.backends, previous.map(|it| &it.guards)),
             generation: previous.map_or(0, |it| it.generation + 1),
+            realm: remote::realm(&plan),
             plan,
         }
     }
@@ -111,7 +118,8 @@ impl Hall {
         Arc::new(Self {
             cache: Cache::new(cache_memory),
             counts: Store::default(),
-            redis: redis.and_then(Shared::new),
+            redis: redis.and_then(|it| Shared::new(it, Purpose::Limits)),
+            remote: redis.and_then(Remote::new),
             metrics: Metrics::new(),
             detached: Detached::default(),
             revoked: ArcSwap::default(),
@@ -119,10 +127,16 @@ impl Hall {
         })
     }
 
-    /// Drops what is kept, or under way, with one of these tags.
-    pub fn drop_all(&self, tags: &[Tag]) {
-        self.cache.drop_all(tags);
+    /// Drops what is kept, or under way, with one of these tags: here at once, and elsewhere as soon as Redis is told, which
+    /// this waits for a moment.
+    ///
+    /// Cancel safety: it is dropped all the same.
+    pub async fn drop_all(&self, tags: &[Tag]) {
+        self.cache.drop_all(tags, self.remote.as_ref());
         self.metrics.dropped.inc_by(tags.len() as u64);
+        if let Some(remote) = self.remote.as_ref().filter(|_| !tags.is_empty()) {
+            self.cache.told(remote).await;
+        }
     }
 
     /// Accepts these clients of a provider no longer.
@@ -160,8 +174,8 @@ impl Running {
             &snapshot.guards,
             previous.map(|it| &it.backends),
         );
-        let link = previous.map(|it| it.link.clone()).unwrap_or_default();
-        Self::assemble(snapshot, hall, backends, (link, None))
+        let links = previous.map(|it| (it.link.clone(), it.far.clone()));
+        Self::assemble(snapshot, hall, backends, (links.unwrap_or_default(), None))
     }
 
     /// A worker's view of a snapshot with backends that somebody else made, and may watch.
@@ -171,20 +185,21 @@ impl Running {
         backends: Backends,
         watch: Option<Rc<Watch>>,
     ) -> Rc<Self> {
-        Self::assemble(snapshot, hall, backends, (Rc::default(), watch))
+        Self::assemble(snapshot, hall, backends, (Default::default(), watch))
     }
 
     fn assemble(
         snapshot: Arc<Snapshot>,
         hall: Arc<Hall>,
         backends: Backends,
-        (link, watch): (Rc<Link>, Option<Rc<Watch>>),
+        ((link, far), watch): ((Link, Link), Option<Rc<Watch>>),
     ) -> Rc<Self> {
         let meters = (0..=snapshot.plan.endpoints.len()).map(|_| Meter::default());
         Rc::new(Self {
             backends,
             hall,
             link,
+            far,
             limits: rate::hashed(&snapshot.plan.rate_limits),
             selections: Selections::default(),
             watch,

@@ -3,44 +3,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::process::{Folder, Process, address_in, admin, get, serving};
+use super::redis_server::{free_port, is_installed, redis};
 
 /// Keys that ask, and how often each does in less than the minute for which one is let in: ten times the rate.
 const KEYS: usize = 1_000;
 const ROUNDS: usize = 10;
-
-fn is_installed() -> bool {
-    let found = Command::new("redis-server").arg("--version").output();
-    let found = found.is_ok_and(|it| it.status.success());
-    if !found {
-        println!("left out: `redis-server --version` does not work here");
-    }
-    found
-}
-
-fn free_port() -> u16 {
-    let bound = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    bound.local_addr().expect("an address").port()
-}
-
-/// A Redis of the test's own; it writes what it holds into `folder` when it ends.
-fn redis(port: u16, folder: &Path) -> Process {
-    let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command.args(["--save", "3600 1", "--appendonly", "no"]);
-    command.arg("--dir").arg(folder);
-    let process = Process::start(&mut command);
-    let begun = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "Redis does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    process
-}
 
 /// A gateway, its public and its admin address.
 fn gateway(folder: &Folder, redis: Option<u16>) -> (Process, SocketAddr, SocketAddr) {
@@ -157,7 +127,7 @@ fn ten_times_the_rate_from_a_thousand_keys_at_two_gateways() {
     assert!(n_let_in.abs_diff(KEYS) <= KEYS / 100, "{n_let_in}");
     let metrics = get(admin, "/metrics").text();
     assert!(
-        metrics.contains("store=\"redis\"") && metrics.contains("weft_redis_gone 0"),
+        metrics.contains("store=\"redis\"") && metrics.contains("weft_redis_gone{purpose=\"limits\"} 0"),
         "{metrics}"
     );
 }
@@ -188,10 +158,14 @@ fn limits_go_on_without_redis_and_quotas_survive_it() {
     assert_eq!(ask(first, "/b", "alice"), 200);
     assert_eq!(ask(first, "/a", "alice"), 200);
     assert_eq!(ask(first, "/a", "alice"), 429);
-    one.wait_for_next("Redis is gone");
+    one.wait_for_next("limits are its own");
     used(pages, "by this gateway", 3);
     assert_eq!(get(pages, "/limits").json()["redis"], "gone");
-    assert!(get(pages, "/metrics").text().contains("weft_redis_gone 1"));
+    assert!(
+        get(pages, "/metrics")
+            .text()
+            .contains("weft_redis_gone{purpose=\"limits\"} 1")
+    );
 
     // It comes back with what it had written, and is told what it has missed. A gateway that is started anew knows it.
     let _server = redis(port, folder.path());
@@ -201,7 +175,7 @@ fn limits_go_on_without_redis_and_quotas_survive_it() {
         ask(first, "/a", "bob");
         std::thread::sleep(Duration::from_millis(100));
     }
-    one.wait_for_next("Redis is back");
+    one.wait_for_next("limits are shared again");
     assert_eq!(ask(first, "/b", "alice"), 200);
     used(pages, "by all gateways", 4);
     drop(two);

@@ -64,12 +64,12 @@ pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Setting
 }
 
 fn redis(written: &Redis) -> plan::Redis {
+    let time =
+        |it: &Option<Spanned<Duration>>, millis| it.as_ref().map_or(Duration::from_millis(millis), |it| it.value);
     plan::Redis {
         url: written.url.value.clone(),
-        timeout: written
-            .timeout
-            .as_ref()
-            .map_or(Duration::from_millis(50), |it| it.value),
+        timeout: time(&written.timeout, 50),
+        lookup: time(&written.lookup, 20),
         prefix: written
             .prefix
             .as_ref()

@@ -70,6 +70,8 @@ pub struct Redis {
     pub url: Name,
     /// `timeout:`.
     pub timeout: Option<Spanned<Duration>>,
+    /// `lookup:`.
+    pub lookup: Option<Spanned<Duration>>,
     /// `prefix:`.
     pub prefix: Option<Name>,
 }
@@ -304,20 +306,24 @@ impl Reader<'_> {
             return Some(Redis {
                 url,
                 timeout: None,
+                lookup: None,
                 prefix: None,
             });
         }
         let mut fields = self.fields("redis", node, Place::Redis)?;
         let url = self.required(&mut fields, "url", node.span);
         let url = url.and_then(|node| self.redis_url("url", node));
-        let timeout = fields
-            .take("timeout")
-            .and_then(|(_, node)| self.duration("timeout", node, Zero::Refuse));
+        let mut time = |key: &str| {
+            let taken = fields.take(key);
+            taken.and_then(|(_, node)| self.duration(key, node, Zero::Refuse))
+        };
+        let (timeout, lookup) = (time("timeout"), time("lookup"));
         let prefix = fields.take("prefix").and_then(|(_, node)| self.text("prefix", node));
         fields.finish();
         Some(Redis {
             url: url?,
             timeout,
+            lookup,
             prefix,
         })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::tag::{Since, Tag};
 use crate::plan::Keep;
-use crate::runtime::backend::Directives;
+use crate::runtime::backend::{Directives, Reply};
 use crate::time::Instant;
 
 /// Something that is kept, or handed on to those who wait for it.
@@ -20,6 +20,14 @@ pub struct Kept<T> {
     stand_in_until: Instant,
     pub(super) tags: Vec<Tag>,
     pub(super) since: Since,
+}
+
+/// Until when something kept is good for what, from when it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) fresh: Duration,
+    pub(super) revalidate: Duration,
+    pub(super) stand_in: Duration,
 }
 
 /// What something kept is good for.
@@ -48,6 +56,31 @@ impl<T> Kept<T> {
             stand_in_until: fresh_until + keep.stale_if_error,
             tags,
             since,
+        }
+    }
+
+    /// What was kept elsewhere, and is `age` old by now. `None` where this clock does not reach back so far.
+    pub(super) fn found(what: T, age: Duration, terms: Terms, tags: Vec<Tag>, since: Since) -> Option<Self> {
+        let stored_at = Instant::now().checked_sub(age)?;
+        let until = |it: Duration| stored_at.checked_add(it);
+        Some(Self {
+            what,
+            stored_at,
+            fresh_until: until(terms.fresh)?,
+            revalidate_until: until(terms.revalidate)?,
+            stand_in_until: until(terms.stand_in)?,
+            tags,
+            since,
+        })
+    }
+
+    /// How long it is good for what.
+    pub(super) fn terms(&self) -> Terms {
+        let behind = |it: Instant| it.saturating_duration_since(self.stored_at);
+        Terms {
+            fresh: behind(self.fresh_until),
+            revalidate: behind(self.revalidate_until),
+            stand_in: behind(self.stand_in_until),
         }
     }
 
@@ -90,6 +123,16 @@ impl<T> Kept<T> {
         Directives {
             fresh_for,
             ..directives
+        }
+    }
+}
+
+impl Kept<Reply> {
+    /// The reply, and what its backend says of it by now.
+    pub(in crate::runtime) fn reply(&self) -> Reply {
+        Reply {
+            body: self.what.body.clone(),
+            directives: self.aged(self.what.directives),
         }
     }
 }

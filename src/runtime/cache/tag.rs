@@ -44,6 +44,16 @@ impl Tag {
         let (first, _) = digest.split_first_chunk().unwrap_or((&[0; 16], &[]));
         Self(*first)
     }
+
+    /// From the bytes of another gateway's.
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The same for every gateway.
+    pub(super) fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 impl Drops {
@@ -60,6 +70,15 @@ impl Drops {
             last.forget_half();
         }
         // Whoever sees the new number waits for the lock, and sees what belongs to it.
+        self.now.store(now.0, Ordering::Release);
+    }
+
+    /// Drops everything that was begun before and has a tag.
+    pub(super) fn drop_everything(&self) {
+        let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
+        let now = Since(self.now.load(Ordering::Acquire) + 1);
+        last.by_tag.clear();
+        last.forgotten = now;
         self.now.store(now.0, Ordering::Release);
     }
 
@@ -104,6 +123,17 @@ mod tests {
         drops.drop_all(&[tag(3)]);
         assert!(!drops.is_dropped(&[tag(1)], after));
         assert!(drops.is_dropped(&[tag(3)], after));
+    }
+
+    #[test]
+    fn everything_that_has_a_tag_is_dropped_at_once() {
+        let drops = Drops::default();
+        drops.drop_all(&[tag(1)]);
+        let before = drops.now();
+        drops.drop_everything();
+        assert!(drops.is_dropped(&[tag(2)], before));
+        assert!(!drops.is_dropped(&[], before));
+        assert!(!drops.is_dropped(&[tag(1)], drops.now()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ const FINGERPRINT: [u8; 32] = [7; 32];
 
 fn key(inputs: &[&str]) -> Key {
     let inputs: Vec<Value> = inputs.iter().map(|it| Value::from(*it)).collect();
-    Key::of_response(&FINGERPRINT, &inputs, &[], None)
+    Key::of_response(&FINGERPRINT, &inputs, &[], None, false)
 }
 
 fn keep(seconds: u64) -> Keep {
@@ -46,10 +46,17 @@ const X: Bytes = Bytes::from_static(b"x");
 fn keys_tell_inputs_plans_and_uses_apart() {
     // Case 77, and the same for what else is in a key.
     assert_eq!(key(&["x", "yz"]), key(&["x", "yz"]));
-    let other = Key::of_response(&[8; 32], &[Value::from("x"), Value::from("yz")], &[], None);
-    let bound = Key::of_response(&FINGERPRINT, &[Value::from("x"), Value::from("yz")], b"1", None);
-    let part = Key::of_response(&FINGERPRINT, &[Value::from("x"), Value::from("yz")], &[], Some("a"));
-    let null = Key::of_response(&FINGERPRINT, &[Value::Null], &[], None);
+    let other = Key::of_response(&[8; 32], &[Value::from("x"), Value::from("yz")], &[], None, false);
+    let bound = Key::of_response(&FINGERPRINT, &[Value::from("x"), Value::from("yz")], b"1", None, false);
+    let part = Key::of_response(
+        &FINGERPRINT,
+        &[Value::from("x"), Value::from("yz")],
+        &[],
+        Some("a"),
+        false,
+    );
+    let private = Key::of_response(&FINGERPRINT, &[Value::from("x"), Value::from("yz")], &[], None, true);
+    let null = Key::of_response(&FINGERPRINT, &[Value::Null], &[], None, false);
     let all = [
         key(&["x", "yz"]),
         key(&["xy", "z"]),
@@ -60,6 +67,7 @@ fn keys_tell_inputs_plans_and_uses_apart() {
         other,
         bound,
         part,
+        private,
     ];
     for (at, a) in all.iter().enumerate() {
         assert!(all.iter().skip(at + 1).all(|it| it != a), "{at}");
@@ -117,7 +125,7 @@ async fn what_is_dropped_while_it_is_made_is_not_kept_and_nobody_joins_it() {
     };
     let first = lead(&cache, key(&["a"]), tagged);
     assert!(matches!(cache.response(key(&["a"]), tagged), Lookup::Wait(..)));
-    cache.drop_all(&[Tag::of("product:1")]);
+    cache.drop_all(&[Tag::of("product:1")], None);
     // Whoever comes now begins anew, and others wait for that one, also when the first has ended.
     let second = lead(&cache, key(&["a"]), tagged);
     assert!(!cache.store(key(&["a"]), &kept(X, tagged, &["product:1"], first.since())));
@@ -126,9 +134,9 @@ async fn what_is_dropped_while_it_is_made_is_not_kept_and_nobody_joins_it() {
     assert!(cache.store(key(&["a"]), &kept(X, tagged, &["product:1"], second.since())));
     drop(second);
     assert!(matches!(cache.response(key(&["a"]), tagged), Lookup::Fresh(_)));
-    cache.drop_all(&[Tag::of("product:2")]);
+    cache.drop_all(&[Tag::of("product:2")], None);
     assert!(matches!(cache.response(key(&["a"]), tagged), Lookup::Fresh(_)));
-    cache.drop_all(&[Tag::of("product:2"), Tag::of("product:1")]);
+    cache.drop_all(&[Tag::of("product:2"), Tag::of("product:1")], None);
     assert!(matches!(cache.response(key(&["a"]), tagged), Lookup::Miss(_, None)));
 }
 

@@ -22,7 +22,9 @@ use super::scope::Scope;
 use super::{CallReport, ReplySource, Run, render};
 use crate::plan::{BackendIndex, Call, CallCache, MethodIndex, Policy};
 use crate::runtime::backend::{Attempt, Directives, Failure, Guarded, Reply, Request, Sent, code};
-use crate::runtime::cache::{Fetched, Kept, Key, KeyWriter, Landing, Leader, Lookup, lifetime};
+use crate::runtime::cache::{
+    Elsewhere, Fetched, Kept, Key, KeyWriter, Landing, Leader, Lookup, Moment, Remote, Use, lifetime,
+};
 use crate::runtime::watch::Event;
 use crate::time::{Deadline, Instant};
 
@@ -138,15 +140,17 @@ async fn shared(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
 /// Cancel safety: a fetch goes on without those who wanted it, to the call's own timeout, and stores what it gets.
 async fn cached(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, key: Key, kept: &CallCache) -> Answer {
     let cache = scope.run.context.cache();
+    let running = scope.run.context.running;
     let stale = |reply| Ok((reply, ReplySource::Stale));
+    let mut elsewhere = Elsewhere::Unasked;
     loop {
-        let (leader, stand_in) = match cache.reply(key, kept.keep) {
+        let (leader, mut stand_in) = match cache.reply(key, kept.keep) {
             Lookup::Fresh(reply) => return Ok((reply, ReplySource::Cache)),
             Lookup::Stale(reply, None) => return stale(reply),
             Lookup::Stale(reply, Some(leader)) => {
                 // Nobody waits for it, so that it takes no place of a `for` and may not fail the call.
                 if count(scope.run).is_ok() {
-                    let again = fetch(scope, backend, wanted, (leader, kept), Heard::ByNobody);
+                    let again = fetch(scope, backend, wanted, (leader, kept), Heard::ByNobody(elsewhere));
                     drop(again);
                 }
                 return stale(reply);
@@ -169,9 +173,30 @@ async fn cached(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
             },
         };
         let permit = permit(scope).await?;
+        if matches!(elsewhere, Elsewhere::Unasked) {
+            let found = Remote::find::<Reply>(running, key).await;
+            if let Some(reply) = &found.kept {
+                cache.take_over(key, reply);
+            }
+            if let Some(kept) = found.fresh() {
+                let reply = kept.reply();
+                leader.share(Ok(Fetched {
+                    reply: reply.clone(),
+                    stale: false,
+                }));
+                return Ok((reply, ReplySource::Cache));
+            }
+            elsewhere = Elsewhere::Asked(found.moment);
+            if let Some(kept) = found.kept {
+                if kept.good_for() == Use::WhileRevalidating {
+                    continue;
+                }
+                stand_in = stand_in.or_else(|| Some(kept.reply()));
+            }
+        }
         count(scope.run)?;
         let deadline = wanted.deadline;
-        let heard = Heard::By(permit, stand_in.clone());
+        let heard = Heard::By(permit, stand_in.clone(), elsewhere.moment());
         let fetched = fetch(scope, backend, wanted, (leader, kept), heard)?;
         return match (timeout_at(deadline.instant(), fetched).await, stand_in) {
             (Ok(Ok(fetched)), _) => fetched.map(|it| {
@@ -191,10 +216,11 @@ async fn cached(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
 
 /// Who hears what is fetched.
 enum Heard {
-    /// Who asked for it, with a place among the calls in flight and what stands in where it fails.
-    By(Option<OwnedSemaphorePermit>, Option<Reply>),
-    /// Nobody: it is kept, and counted where it is made.
-    ByNobody,
+    /// Who asked for it, with a place among the calls in flight, what stands in where it fails, and as of when it may be kept
+    /// for all gateways.
+    By(Option<OwnedSemaphorePermit>, Option<Reply>, Option<Moment>),
+    /// Nobody: it is kept, and counted where it is made. Other gateways may have it, where they were not asked yet.
+    ByNobody(Elsewhere),
 }
 
 /// Fetches a reply for all who wait for it, by itself, and keeps it. Where that fails, `stand_in` is what they get.
@@ -212,21 +238,29 @@ fn fetch(
     let (backend, cache) = (backend.clone(), scope.run.context.cache().clone());
     let (policy, keep, ignores_backend) = (policy_of(wanted.call, wanted.method), kept.keep, kept.ignores_backend);
     let (sender, receiver) = oneshot::channel();
-    let (permit, stand_in, unheard) = match heard {
-        Heard::By(permit, stand_in) => (permit, stand_in, None),
-        Heard::ByNobody => {
-            let context = scope.run.context;
-            let name = scope.name(wanted.call);
-            (None, None, Some((context.running.clone(), context.endpoint, name)))
+    let running = scope.run.context.running.clone();
+    let (permit, stand_in, elsewhere, unheard) = match heard {
+        Heard::By(permit, stand_in, moment) => (permit, stand_in, Elsewhere::Asked(moment), None),
+        Heard::ByNobody(elsewhere) => {
+            let unheard = (scope.run.context.endpoint, scope.name(wanted.call));
+            (None, None, elsewhere, Some(unheard))
         }
     };
-    let (started, to) = (Instant::now(), wanted.backend);
+    let to = wanted.backend;
     scope.run.context.detached().adopt(async move {
+        let moment = match Remote::fresh::<Reply>(&running, leader.key(), elsewhere).await {
+            Err(moment) => moment,
+            Ok(kept) => {
+                let (reply, stale) = (kept.reply(), false);
+                return leader.share(Ok(Fetched { reply, stale }));
+            }
+        };
+        let started = Instant::now();
         let exchange = backend.call(&request, attempt, policy);
         let fetched = timeout_at(own.instant(), exchange)
             .await
             .unwrap_or_else(|_| Err(Failure::deadline()));
-        if let Some((running, endpoint, call)) = unheard {
+        if let Some((endpoint, call)) = unheard {
             let (code, bytes) = match &fetched {
                 Ok(reply) => (tonic::Code::Ok, reply.body.len()),
                 Err(failure) => (failure.code, 0),
@@ -248,8 +282,10 @@ fn fetch(
                     reply.directives = Directives::default();
                 }
                 if let Some(keep) = lifetime(reply.directives, keep) {
-                    let kept = Kept::new(reply.clone(), keep, tags, leader.since());
-                    cache.store(leader.key(), &Arc::new(kept));
+                    let kept = Arc::new(Kept::new(reply.clone(), keep, tags, leader.since()));
+                    if cache.store(leader.key(), &kept) {
+                        Remote::keep(&running, leader.key(), &kept, moment.as_ref());
+                    }
                 }
                 Ok(Fetched { reply, stale: false })
             }

@@ -8,7 +8,7 @@ use redis::Script;
 use super::gcra::Verdict;
 use super::store::Hashed;
 use super::{Demand, SECOND, What};
-use crate::runtime::redis::{Link, Shared};
+use crate::runtime::redis::{Connected, Link, Shared};
 use crate::runtime::snapshot::Running;
 use crate::telemetry::Metrics;
 use crate::time;
@@ -29,7 +29,12 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
         let (limit, key) = demand.counted;
         match &demand.what {
             What::Rate(gcra) => {
-                call.key(format!("{}rate:{}:{}", shared.prefix(), limit.hex(), key.hex()));
+                call.key(format!(
+                    "{}rate:{}:{}",
+                    shared.settings().prefix,
+                    limit.hex(),
+                    key.hex()
+                ));
                 call.arg("r").arg(micros(gcra.interval)).arg(micros(gcra.full()));
                 call.arg("").arg("");
                 sent.push(0);
@@ -48,8 +53,9 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
         }
     }
     let call = &call;
-    let question = move |mut connection| async move { call.invoke_async::<Vec<i64>>(&mut connection).await };
-    let reply = shared.ask(&running.link, &hall.metrics, question).await;
+    let question = move |mut to: Connected| async move { call.invoke_async::<Vec<i64>>(&mut to.connection).await };
+    let timeout = shared.settings().timeout;
+    let reply = shared.ask(&running.link, &hall.metrics, timeout, question).await;
     let reply = reply.filter(|it| it.len() == demands.len() * 3);
     let Some(reply) = reply else {
         give_back(running, demands, &sent, now.as_secs());
@@ -115,12 +121,12 @@ pub async fn usages(
     let mut command = redis::cmd("HGETALL");
     command.arg(quota_key(shared, limit, starts));
     let command = &command;
-    let question = move |mut connection| async move { command.query_async(&mut connection).await };
-    shared.ask(link, metrics, question).await
+    let question = move |mut to: Connected| async move { command.query_async(&mut to.connection).await };
+    shared.ask(link, metrics, shared.settings().timeout, question).await
 }
 
 fn quota_key(shared: &Shared, limit: Hashed, starts: u64) -> String {
-    format!("{}quota:{}:{starts}", shared.prefix(), limit.hex())
+    format!("{}quota:{}:{starts}", shared.settings().prefix, limit.hex())
 }
 
 /// Nanoseconds as microseconds.

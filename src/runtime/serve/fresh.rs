@@ -16,7 +16,7 @@ use super::validate;
 use super::{Asked, Response, respond};
 use crate::plan::{Keep, Recipe};
 use crate::runtime::backend::{Failure, code};
-use crate::runtime::cache::{Entry, Kept, Key, Landing, Leader, Lookup, Use, lifetime};
+use crate::runtime::cache::{Elsewhere, Entry, Kept, Key, Landing, Leader, Lookup, Moment, Remote, Use, lifetime};
 use crate::runtime::execute::{self, Failed, Outcome, Tags};
 
 const CACHE_STATUS: &str = "cache-status";
@@ -38,6 +38,7 @@ async fn find_or_make(mut asked: Asked, line: &mut Line) -> Result<Response, Ref
         .and_then(|it| it.cache.as_ref())
         .ok_or(Refusal::Bug)?
         .keep;
+    let mut elsewhere = Elsewhere::Unasked;
     loop {
         match hall.cache.response(key, keep) {
             Lookup::Fresh(entry) => {
@@ -51,16 +52,35 @@ async fn find_or_make(mut asked: Asked, line: &mut Line) -> Result<Response, Ref
             Lookup::Stale(entry, leader) => {
                 line.cache("stale");
                 if let Some(leader) = leader {
-                    let refresh = make(asked, leader, None);
+                    let refresh = make_again(asked, leader, elsewhere);
                     hall.detached.adopt(async { refresh.await.end_alone() });
                 }
                 let status = format!("weft; hit; ttl={}; detail=stale-while-revalidate", entry.seconds_left());
                 return Ok(of_entry(&entry, true, &status));
             }
-            Lookup::Miss(leader, stand_in) => {
+            Lookup::Miss(leader, mut stand_in) => {
+                if matches!(elsewhere, Elsewhere::Unasked) {
+                    let found = Remote::find::<Entry>(&asked.running, key).await;
+                    if let Some(entry) = &found.kept {
+                        hall.cache.take_over(key, entry);
+                    }
+                    if let Some(entry) = found.fresh() {
+                        line.cache("remote");
+                        leader.share(entry.clone());
+                        return Ok(of_entry(entry, true, &found_there(entry)));
+                    }
+                    elsewhere = Elsewhere::Asked(found.moment);
+                    if let Some(entry) = found.kept {
+                        if entry.good_for() == Use::WhileRevalidating {
+                            continue;
+                        }
+                        stand_in = stand_in.or(Some(entry));
+                    }
+                }
                 line.cache("miss");
+                let moment = elsewhere.moment();
                 // The client of the leader may leave: others wait for what is made.
-                let made = tokio::task::spawn_local(make(asked, leader, stand_in)).await;
+                let made = tokio::task::spawn_local(make(asked, leader, stand_in, moment)).await;
                 let made = made.map_err(|_| {
                     hall.metrics.panics.inc();
                     Refusal::Bug
@@ -120,6 +140,8 @@ struct Made {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Stored,
+    /// Another gateway had made it.
+    Found,
     StoodIn,
     Failed,
     /// It is good for the one who asked and for nobody else, for this reason.
@@ -133,6 +155,7 @@ impl Made {
         self.report.count(&name, &self.asked.running, Some(self.asked.index));
         let result = match self.end {
             End::Stored => "stored",
+            End::Found => "found",
             End::Failed | End::StoodIn => "failed",
             End::Unstored(_) => "unstored",
         };
@@ -145,15 +168,32 @@ impl Made {
     }
 }
 
-/// Makes an answer for all who wait for it, and keeps it where it may be kept.
-async fn make(mut asked: Asked, leader: Leader<Stored>, stand_in: Option<Stored>) -> Made {
+/// Makes an answer beside the request that got an older one, unless another gateway has made it meanwhile.
+async fn make_again(asked: Asked, leader: Leader<Stored>, elsewhere: Elsewhere) -> Made {
+    match Remote::fresh::<Entry>(&asked.running, leader.key(), elsewhere).await {
+        Err(moment) => make(asked, leader, None, moment).await,
+        Ok(entry) => {
+            let response = Ok(of_entry(&entry, true, &found_there(&entry)));
+            leader.share(entry);
+            Made {
+                response,
+                report: Report::default(),
+                end: End::Found,
+                asked,
+            }
+        }
+    }
+}
+
+/// Makes an answer for all who wait for it, and keeps it where it may be kept; for all gateways as of `moment`.
+async fn make(mut asked: Asked, leader: Leader<Stored>, stand_in: Option<Stored>, moment: Option<Moment>) -> Made {
     let inputs = std::mem::take(&mut asked.inputs);
     let mut report = Report::default();
     let (response, end) = match asked.recipe().and_then(|it| Some((it, it.cache.as_ref()?.keep))) {
         Some((recipe, keep)) => {
             let outcome = asked.run(recipe, inputs).await;
             report = Report::of(&outcome, &asked.running);
-            land(&asked, (recipe, keep), outcome, leader, stand_in)
+            land(&asked, (recipe, keep), outcome, (leader, moment), stand_in)
         }
         None => (Err(Refusal::Bug), End::Failed),
     };
@@ -173,7 +213,7 @@ fn land(
     asked: &Asked,
     (recipe, keep): (&Recipe, Keep),
     mut outcome: Outcome,
-    leader: Leader<Stored>,
+    (leader, moment): (Leader<Stored>, Option<Moment>),
     stand_in: Option<Stored>,
 ) -> (Result<Response, Refusal>, End) {
     let (is_degraded, directives) = (!outcome.degraded.is_empty(), outcome.directives);
@@ -226,10 +266,12 @@ fn land(
         forms: has_forms.then(Box::default),
     };
     let kept = Arc::new(Kept::new(entry, keep, tags.own, leader.since()));
-    let is_stored = asked.running.hall.cache.store(leader.key(), &kept);
+    let key = leader.key();
+    let is_stored = asked.running.hall.cache.store(key, &kept);
     // Those who wait began before whatever was dropped meanwhile.
     leader.share(kept.clone());
     if is_stored {
+        Remote::keep(&asked.running, key, &kept, moment.as_ref());
         (
             Ok(of_entry(&kept, false, &format!("weft; fwd={forwarded}; stored"))),
             End::Stored,
@@ -248,7 +290,8 @@ fn key(asked: &Asked) -> Result<Key, Refusal> {
     // What one part of a split answers is never given for another's.
     let backends = &asked.running.snapshot.plan.backends;
     let parts = asked.chosen.iter().filter_map(|it| Some(&*backends.get(it.0)?.name));
-    Ok(Key::of_response(&cache.fingerprint, inputs, &bound, selection).among(parts))
+    let is_private = is_private(asked, recipe);
+    Ok(Key::of_response(&cache.fingerprint, inputs, &bound, selection, is_private).among(parts))
 }
 
 fn failed(failure: Failure) -> Refusal {
@@ -278,6 +321,11 @@ fn cache_control(is_private: bool, keep: Keep) -> HeaderValue {
 /// `Cache-Status` of a stale answer in place of a failure.
 fn stood_in(status: StatusCode) -> String {
     format!("weft; fwd=stale; fwd-status={}; detail=stale-if-error", status.as_u16())
+}
+
+/// `Cache-Status` of what another gateway has kept.
+fn found_there(kept: &Stored) -> String {
+    format!("weft; hit; ttl={}; detail=redis", kept.seconds_left())
 }
 
 fn of_entry(kept: &Stored, with_age: bool, status: &str) -> Response {

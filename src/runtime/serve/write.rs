@@ -87,7 +87,7 @@ async fn make(mut asked: Asked) -> Made {
     let response = respond::response(outcome, recipe).map_err(Refusal::Failed);
     if response.as_ref().is_ok_and(|it| it.status().is_success()) {
         match tags {
-            Ok(tags) => asked.running.hall.drop_all(&tags.dropped),
+            Ok(tags) => asked.running.hall.drop_all(&tags.dropped).await,
             Err(failure) => log::untagged(&asked.name(), &asked.trace, &failure),
         }
     }

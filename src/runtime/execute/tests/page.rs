@@ -371,6 +371,7 @@ impl Page {
         let backends = Backends::new(&settings, &guards, &Dice::longest(), make);
         let incoming = Incoming::default();
         let snapshot = Snapshot {
+            realm: [0; 32],
             auth: crate::runtime::auth::Providers::default(),
             plan,
             generation: 0,
