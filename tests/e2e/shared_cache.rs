@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::process::{Answer, Folder, Process, admin, ask, counted, get, listening, weft};
+use super::process::{Answer, Folder, Process, admin, ask, counted, get, serving};
 use super::redis_server::{command, free_port, is_installed, redis};
 
 /// A backend whose every reply has a number of its own.
@@ -91,8 +91,8 @@ impl Gateway {
             backend.address
         );
         let file = folder.write("weft.yaml", &config);
-        let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
-        let (address, admin) = (listening(&mut process), admin(&mut process));
+        let (mut process, address) = serving(&file);
+        let admin = admin(&mut process);
         let gateway = Self {
             process,
             address,
