@@ -214,11 +214,37 @@ fn backends(plan: &Plan, into: &mut Vec<Finding>) {
     let open: Vec<String> = plan
         .backends
         .iter()
-        // Those whom providers ask have findings of their own.
-        .filter(|it| !it.name.starts_with("auth."))
+        // Those whom providers or tokens are asked of have findings of their own.
+        .filter(|it| !it.name.starts_with("auth.") && !it.name.starts_with("tokens."))
         .filter(|it| it.tls.is_none() && it.targets.iter().any(|it| !is_local_host(&it.host)))
         .map(|it| format!("`{}`", it.name))
         .collect();
+    for backend in &plan.backends {
+        let Some(auth) = &backend.auth else { continue };
+        let host = &auth.at.target.host;
+        if !auth.at.secure && !is_local_host(host) {
+            into.push(Finding {
+                severity: Severity::High,
+                code: "secret-over-plain-http",
+                what: format!(
+                    "the secret and the token for `{}` go to {host} and back unprotected",
+                    backend.name
+                ),
+                advice: Some("write `token_url` with `https://`"),
+                endpoints: Vec::new(),
+            });
+        }
+        let far = |it: &Target| !is_local_host(&it.host);
+        if backend.tls.is_none() && backend.targets.iter().any(far) {
+            into.push(Finding {
+                severity: Severity::Medium,
+                code: "token-over-plain-http",
+                what: format!("the token for `{}` is sent unprotected with each call", backend.name),
+                advice: Some("write `https://` in its addresses: who reads a token can use it"),
+                endpoints: Vec::new(),
+            });
+        }
+    }
     if !open.is_empty() {
         into.push(Finding {
             severity: Severity::Low,

@@ -7,6 +7,7 @@ mod auth;
 mod backend;
 mod call;
 pub mod code;
+mod credentials;
 mod edge;
 mod gate;
 mod input;
@@ -39,6 +40,7 @@ pub use call::{
     Accept, Call, CallKind, Condition, Dependency, Fallback, For, Fragment, Graph, GrpcCall, GrpcRequest, Header,
     HttpCall, JsonReply, Mask, Otherwise, PathPart, ReplyCheck, Require, Start,
 };
+pub use credentials::ClientCredentials;
 pub use edge::{Compression, Cors, Origins, Site, Standing};
 pub use gate::{ClientHeader, NetworkAccess, Networks, OfRequest, Period, Quota, Rate, RateLimit, Redis, Rule, Tiers};
 pub use input::{Absent, Body, BodyMember, Constraint, GivenFields, Inputs, Location, Param, RequestPart};

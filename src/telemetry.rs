@@ -50,6 +50,8 @@ pub struct Metrics {
     pub certificate_expiry: Family<CertificateLabels, Gauge>,
     pub auth_refused: Family<AuthLabels, Counter>,
     pub auth_keys: Family<AuthLabels, Counter>,
+    pub tokens: Family<TokenLabels, Counter>,
+    pub token_expiry: Family<BackendLabels, Gauge>,
     pub retries: Family<BackendLabels, Counter>,
     pub hedges: Family<HedgeLabels, Counter>,
     pub over_budget: Family<BackendLabels, Counter>,
@@ -130,6 +132,14 @@ pub struct BackendLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[expect(missing_docs, reason = "the names are the labels")]
 pub struct HedgeLabels {
+    pub backend: Arc<str>,
+    pub result: &'static str,
+}
+
+/// Labels of `weft_tokens_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct TokenLabels {
     pub backend: Arc<str>,
     pub result: &'static str,
 }
@@ -320,6 +330,8 @@ impl Metrics {
             certificate_expiry: Family::default(),
             auth_refused: Family::default(),
             auth_keys: Family::default(),
+            tokens: Family::default(),
+            token_expiry: Family::default(),
             retries: Family::default(),
             hedges: Family::default(),
             over_budget: Family::default(),
@@ -464,6 +476,17 @@ impl Metrics {
 
     /// Those whose numbers are kept elsewhere and copied when they are read.
     fn register_of_backends(&self, registry: &mut Registry) {
+        registry.register(
+            "tokens",
+            "Tokens of backends, by what became of them",
+            self.tokens.clone(),
+        );
+        registry.register_with_unit(
+            "token_expiry_timestamp",
+            "When the tokens of backends end, since 1970",
+            Unit::Seconds,
+            self.token_expiry.clone(),
+        );
         registry.register("retries", "Attempts after a failed one", self.retries.clone());
         registry.register("hedges", "Second attempts beside a slow one", self.hedges.clone());
         registry.register(

@@ -18,6 +18,7 @@ mod e2e {
     pub mod redis_server;
 
     mod auth;
+    mod credentials;
     mod demo;
     mod descriptors;
     mod discovery;

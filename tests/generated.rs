@@ -96,6 +96,8 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`consul` of `discovery`", Place::Consul),
             ("`kubernetes` of `discovery`", Place::Kubernetes),
             ("`tls` of a backend", Place::BackendTls),
+            ("`auth` of a backend", Place::BackendAuth),
+            ("`client_credentials`", Place::ClientCredentials),
             ("`balance` of a backend", Place::Balance),
             ("`retry` of a backend", Place::Retry),
             ("`budget`", Place::Budget),

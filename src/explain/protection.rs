@@ -78,6 +78,9 @@ pub(super) fn facts(plan: &Plan, backend: &Backend) -> Vec<String> {
             it.concurrency, it.queue
         ));
     }
+    if let Some(auth) = &backend.auth {
+        facts.push(format!("carries a token of {}", auth.at.target.authority));
+    }
     if let Some(other) = backend.failover {
         facts.push(format!("failover to {}", name(other)));
     }
@@ -120,6 +123,7 @@ pub(super) fn json(plan: &Plan, backend: &Backend) -> Value {
             json!({ "concurrency": it.concurrency, "queue": it.queue, "adaptive": it.adaptive })
         }),
         "retry_budget_percent": protection.budget.percent,
+        "token_of": backend.auth.as_ref().map(|it| &*it.at.target.authority),
         "failover": backend.failover.and_then(name),
         "split": backend.split.as_ref().map(|it| it.portions.iter().map(|it| {
             json!({ "to": name(it.to), "weight": it.weight, "conditional": it.when.is_some() })

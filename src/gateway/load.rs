@@ -461,7 +461,7 @@ impl Loader {
             let Some(address) = self.elsewhere.get(&*backend.name.value) else {
                 continue;
             };
-            (backend.secure, backend.tls) = (None, None);
+            (backend.secure, backend.tls, backend.auth) = (None, None, None);
             for targets in [&mut backend.grpc, &mut backend.http] {
                 targets.truncate(1);
                 for target in targets {

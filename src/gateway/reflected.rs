@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::task::LocalSet;
 use tonic::body::Body;
 use tower::ServiceExt as _;
 
@@ -22,9 +24,11 @@ use crate::language::check;
 use crate::language::diagnostic::Diagnostics;
 use crate::language::spec;
 use crate::plan::Target;
-use crate::runtime::backend::target;
+use crate::runtime::backend::token::{Issuer, Tokens};
+use crate::runtime::backend::{Backends, Guards, target};
 use crate::schema::descriptor::FileDescriptorSet;
 use crate::schema::{Schema, build, reflection};
+use crate::time::Deadline;
 use crate::tls;
 
 /// How long a backend may take to say what it serves.
@@ -49,6 +53,8 @@ struct One {
     sound: Option<Arc<Schema>>,
     /// Why the last question was not answered.
     silent: Option<String>,
+    /// The token that questions carry.
+    tokens: Option<Arc<Tokens>>,
 }
 
 impl Known {
@@ -62,8 +68,12 @@ impl Known {
             }
             let sound = self.kept(name, Which::Sound);
             let last = self.kept(name, Which::Last).or_else(|| sound.clone());
-            let silent = None;
-            self.by_backend.insert(name.clone(), One { last, sound, silent });
+            let one = One {
+                last,
+                sound,
+                ..One::default()
+            };
+            self.by_backend.insert(name.clone(), one);
         }
     }
 
@@ -91,7 +101,19 @@ impl Known {
 
     /// Asks these backends, all at once.
     pub(super) async fn ask(&mut self, backends: &[&spec::Backend]) -> Vec<(Arc<str>, Found)> {
-        let each = backends.iter().map(|it| answer(it, &self.discovery, &self.beside));
+        let each = backends.iter().map(|backend| {
+            let issuer = issuer(backend, self.by_backend.get(&backend.name.value));
+            if let Some((tokens, _)) = &issuer {
+                let one = self.by_backend.entry(backend.name.value.clone()).or_default();
+                one.tokens = Some(tokens.clone());
+            }
+            (*backend, issuer)
+        });
+        let each: Vec<_> = each.collect();
+        let each = each.into_iter().map(|(backend, issuer)| {
+            let place = (&self.discovery, &*self.beside);
+            answer(backend, issuer.map(|it| it.1), place)
+        });
         let answers = futures::future::join_all(each).await;
         let named = backends.iter().map(|it| it.name.value.clone());
         named
@@ -166,11 +188,38 @@ impl Known {
 
 type Answer = Result<(FileDescriptorSet, Arc<Schema>), String>;
 
+/// Who gives the token that a backend is to be shown, and what is known of it.
+fn issuer(backend: &spec::Backend, known: Option<&One>) -> Option<(Arc<Tokens>, Issuer)> {
+    let auth = backend.auth.as_ref()?;
+    // What is wrong with it is said when it is checked.
+    let (issuer, settings) = check::issuer(backend, auth, &mut Diagnostics::default())?;
+    let tokens = Tokens::new(&settings, known.and_then(|it| it.tokens.as_ref()));
+    let backends = std::slice::from_ref(&issuer);
+    let to = Backends::build(backends, &Guards::build(backends, None), None);
+    let to = to.get(settings.backend)?.clone();
+    let issuer = Issuer::new(tokens.clone(), backend.name.value.clone(), to);
+    Some((tokens, issuer))
+}
+
 /// Asks one target after the other until one answers.
-async fn answer(backend: &spec::Backend, discovery: &spec::Discovery, beside: &Path) -> Answer {
+async fn answer(
+    backend: &spec::Backend,
+    issuer: Option<Issuer>,
+    (discovery, beside): (&spec::Discovery, &Path),
+) -> Answer {
     let mut reason = "it has no address".to_owned();
     let tls = check::client(backend);
-    let headers = check::headers(backend);
+    let mut headers = check::headers(backend);
+    if let Some(issuer) = issuer {
+        // Its connections have tasks of their own.
+        let tasks = LocalSet::new();
+        let token = tasks.run_until(issuer.token(Deadline::after(TIMEOUT))).await;
+        let token = token.map_err(|failure| {
+            let why = failure.source.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("the token that it is to be shown could not be had: {why}")
+        })?;
+        headers.push((AUTHORIZATION, HeaderValue::clone(&token)));
+    }
     // What is wrong with them is said when they are checked.
     let (mut targets, mut further) = check::targets(&backend.grpc, discovery, &mut Diagnostics::default());
     below(beside, &mut further);

@@ -15,6 +15,7 @@ mod claims;
 mod complete;
 mod constraint;
 mod convert;
+mod credentials;
 mod deferral;
 mod endpoint;
 mod error_rule;
@@ -56,6 +57,7 @@ mod walk;
 mod world;
 
 pub use backend::{client, headers, targets};
+pub use credentials::issuer;
 pub use world::matches;
 
 use std::path::PathBuf;
@@ -122,6 +124,7 @@ pub fn check_holding(
     let access = gate::access(&world, diagnostics);
     gate::named_limits(&world, diagnostics);
     let limits = gate::limits_of_all(&world, diagnostics);
+    credentials::check(gateway, &mut plan_backends, diagnostics);
     let auth = auth::providers(gateway, sources, &mut plan_backends, diagnostics);
     traffic::check(&world, &mut plan_backends, diagnostics);
     // Where something is wrong anyway, nothing is held.

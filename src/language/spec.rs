@@ -6,6 +6,7 @@ pub mod auth;
 mod backend;
 pub mod call;
 pub mod composition;
+mod credentials;
 mod discovery;
 mod edge;
 mod fill;
@@ -31,6 +32,7 @@ use super::diagnostic::Diagnostics;
 use super::source::{Document, FileIndex, SourceMap, Span, Spanned, yaml};
 use crate::codec;
 
+pub use credentials::ClientCredentials;
 pub use discovery::{Consul, Discovery, Dns, Kubernetes, Scheme, Target};
 pub use gateway::{Admin, Backend, BackendDescriptors, Expose, Gateway, Limits, LogAccess, LogFormat};
 pub use reader::Outside;

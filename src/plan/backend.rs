@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use tonic::Code;
 
-use super::{BackendIndex, MethodIndex, Mirror, OfRequest, Split};
+use super::{BackendIndex, ClientCredentials, MethodIndex, Mirror, OfRequest, Split};
 use crate::schema::Schema;
 use crate::tls;
 
@@ -30,6 +30,8 @@ pub struct Backend {
     pub tls: Option<tls::Client>,
     /// Sent with each call.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The token that each call carries.
+    pub auth: Option<ClientCredentials>,
     /// For one call, where the call does not say.
     pub timeout: Duration,
     /// Largest reply, bytes.
@@ -362,6 +364,7 @@ impl Backend {
             failover: None,
             split: None,
             mirror: None,
+            auth: None,
             protection: Protection::default(),
             methods: Vec::new(),
             schema: None,

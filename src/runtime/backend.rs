@@ -16,6 +16,7 @@ pub mod mirror;
 pub mod passing;
 mod pushback;
 pub mod target;
+pub mod token;
 pub mod xml;
 
 use std::cell::Cell;
@@ -25,7 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use ::http::{HeaderMap, Method};
+use ::http::header::AUTHORIZATION;
+use ::http::{HeaderMap, HeaderValue, Method};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
@@ -94,6 +96,8 @@ pub struct Attempt {
     pub hash: Option<u64>,
     /// To be marked before the first byte of the request may leave.
     pub sent: Sent,
+    /// The backend's token, in place of whatever else would be sent as `authorization`.
+    pub authorization: Option<Arc<HeaderValue>>,
 }
 
 /// Whether a request may have left this process. Clones share the mark.
@@ -119,7 +123,12 @@ pub trait Backend: fmt::Debug {
     /// Asks a gRPC method that answers with a stream: hears each message until the stream ends, and gives why it did.
     ///
     /// Cancel safety: dropping the future cancels the request.
-    fn listen<'c>(&'c self, _path: &'c Arc<str>, _hear: &'c dyn Fn(Bytes)) -> LocalBoxFuture<'c, Failure> {
+    fn listen<'c>(
+        &'c self,
+        _path: &'c Arc<str>,
+        _authorization: Option<Arc<HeaderValue>>,
+        _hear: &'c dyn Fn(Bytes),
+    ) -> LocalBoxFuture<'c, Failure> {
         let why = "no streams of messages come from here".to_owned();
         let ended = Failure::status(tonic::Code::Unimplemented, why, Bytes::new());
         Box::pin(std::future::ready(ended))
@@ -152,8 +161,9 @@ struct Pool {
     backend: Rc<Guarded>,
 }
 
-/// What every request carries and what a call sends beside it; of a name that both have, the call's values stand.
-fn merged(always: &HeaderMap, of_call: &HeaderMap) -> HeaderMap {
+/// What every request carries and what a call sends beside it; of a name that both have, the call's values stand. A token
+/// stands in place of whatever either would show.
+fn merged(always: &HeaderMap, of_call: &HeaderMap, authorization: Option<&HeaderValue>) -> HeaderMap {
     // A copy takes the hashes of the names along.
     let mut headers = always.clone();
     for name in of_call.keys() {
@@ -161,6 +171,9 @@ fn merged(always: &HeaderMap, of_call: &HeaderMap) -> HeaderMap {
     }
     for (name, value) in of_call {
         headers.append(name, value.clone());
+    }
+    if let Some(authorization) = authorization {
+        headers.insert(AUTHORIZATION, authorization.clone());
     }
     headers
 }
@@ -193,7 +206,14 @@ impl Attempt {
             deadline,
             hash: None,
             sent: Sent::default(),
+            authorization: None,
         }
+    }
+
+    /// The same, with a backend's token.
+    #[must_use]
+    pub fn carrying(self, authorization: Option<Arc<HeaderValue>>) -> Self {
+        Self { authorization, ..self }
     }
 
     /// The same, for the target that a hash stands for.
@@ -255,10 +275,12 @@ impl Backends {
     ) -> Self {
         let mut made: Vec<Option<Rc<Guarded>>> = vec![None; backends.len()];
         let is_made = |made: &[Option<Rc<Guarded>>], it: BackendIndex| made.get(it.0).is_some_and(Option::is_some);
-        // Who gets calls of others is made before those; the checker lets no circle through.
+        // Who is asked for others is made before those; the checker lets no circle through.
         while let Some(at) = (0..backends.len()).find(|at| {
-            let others = backends.get(*at).into_iter().flat_map(plan::Backend::others);
-            !is_made(&made, BackendIndex(*at)) && others.into_iter().all(|it| is_made(&made, it))
+            let backend = backends.get(*at);
+            let issuer = backend.and_then(|it| it.auth.as_ref()).map(|it| it.backend);
+            let mut others = backend.into_iter().flat_map(plan::Backend::others).chain(issuer);
+            !is_made(&made, BackendIndex(*at)) && others.all(|it| is_made(&made, it))
         }) {
             let (Some(backend), Some(guard)) = (backends.get(at), guards.get(BackendIndex(at))) else {
                 break;
@@ -268,6 +290,10 @@ impl Backends {
             let others = Others {
                 failover: backend.failover.and_then(known),
                 mirror: backend.mirror.as_ref().and_then(mirror),
+                issuer: backend.auth.as_ref().and_then(|it| {
+                    let tokens = guard.tokens.clone()?;
+                    Some(token::Issuer::new(tokens, guard.name.clone(), known(it.backend)?))
+                }),
             };
             let one = make(backend, guard.clone(), others);
             health::watch(&one, backend.protocol);

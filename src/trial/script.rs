@@ -402,13 +402,21 @@ impl Drop for Waiting<'_> {
 impl Backend for ScriptedBackend {
     fn call<'c>(&'c self, request: &'c Request, attempt: Attempt) -> LocalBoxFuture<'c, Result<Reply, Failure>> {
         async move {
-            match request {
+            let mut request = request.clone();
+            let headers = match &mut request {
+                Request::Grpc { metadata, .. } => metadata,
+                Request::Http { headers, .. } => headers,
+            };
+            if let Some(authorization) = &attempt.authorization {
+                headers.insert(http::header::AUTHORIZATION, HeaderValue::clone(authorization));
+            }
+            match &request {
                 Request::Grpc {
                     path,
                     message,
                     metadata,
                 } => self.grpc(path, message, metadata, attempt).await,
-                Request::Http { .. } => self.http(request, attempt).await,
+                Request::Http { .. } => self.http(&request, attempt).await,
             }
         }
         .boxed_local()

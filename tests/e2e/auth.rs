@@ -34,13 +34,14 @@ struct Others {
 }
 
 impl Others {
-    /// `/introspect` knows one token, and says `claim` of it; `/fail` fails.
-    fn start(token: &str, claim: &str) -> Self {
+    /// `/introspect` knows one token, and says `claim` of it; `/token` gives `given`; `/fail` and `/refuse` fail.
+    fn start(token: &str, claim: &str, given: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(String::new()));
         let (heard, token) = (asked.clone(), format!("token={token}"));
         let known = json!({ "active": true, "sub": "opal", "plan": claim }).to_string();
+        let given = json!({ "access_token": given, "token_type": "Bearer", "expires_in": 3600 }).to_string();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let request = read(&stream);
@@ -48,6 +49,11 @@ impl Others {
                     Some("/introspect") if request.contains(&token) => (200, known.as_str()),
                     Some("/introspect") => (200, "{\"active\":false}"),
                     Some("/fail") => (500, "{}"),
+                    Some("/token") => (200, given.as_str()),
+                    Some("/refuse") => {
+                        let echo = json!({ "error": "invalid_client", "error_description": request }).to_string();
+                        (400, &*echo.leak())
+                    }
                     _ => (200, "{\"ok\":true}"),
                 };
                 let length = body.len();
@@ -83,7 +89,7 @@ fn read(mut stream: &TcpStream) -> String {
     }
 }
 
-const ENDPOINTS: [(&str, &str); 6] = [
+const ENDPOINTS: [(&str, &str); 7] = [
     (
         "jwt",
         "auth: customer\ncalls: { it: { http: \"GET recs:/it\" } }\nresponse: $it\n",
@@ -100,6 +106,10 @@ const ENDPOINTS: [(&str, &str); 6] = [
     (
         "fail",
         "auth: customer\ncalls: { it: { http: \"GET recs:/fail\" } }\nresponse: $it\n",
+    ),
+    (
+        "lost",
+        "auth: none\ncalls: { it: { http: \"GET lost:/it\" } }\nresponse: $it\n",
     ),
     ("roles", "auth: customer\nroles: admin\nresponse: { known: true }\n"),
 ];
@@ -127,7 +137,8 @@ telemetry: {{ log: {{ level: trace }} }}
 cache: {{ redis: {{ url: \"${{env.PLANTED_REDIS}}\" }} }}
 rate_limits: {{ all: {{ rate: 1000/s }} }}
 backends:
-  recs: {{ http: [\"http://{others}\"], retry: false, headers: {{ x-backend-token: \"${{env.PLANTED_HEADER}}\" }} }}
+  recs: {{ http: [\"http://{others}\"], retry: false, headers: {{ x-backend-token: \"${{env.PLANTED_HEADER}}\" }}, auth: {{ client_credentials: {{ token_url: \"http://{others}/token\", client_id: gate, client_secret: \"${{env.PLANTED_OAUTH}}\" }} }} }}
+  lost: {{ http: [\"http://{others}\"], retry: false, auth: {{ client_credentials: {{ token_url: \"http://{others}/refuse\", client_id: gate, client_secret: \"${{env.PLANTED_OAUTH}}\", client_auth: client_secret_post }} }} }}
 auth:
   customer:
     jwt: {{ issuer: \"https://id.example\", audience: shop, algorithms: [HS256], secret: \"${{env.PLANTED_SECRET}}\" }}
@@ -159,6 +170,7 @@ fn no_secret_is_ever_shown() {
         ("PLANTED_SECRET", secret("JwtSecret")),
         ("PLANTED_HEADER", secret("Header")),
         ("PLANTED_CLIENT", secret("ClientSecret")),
+        ("PLANTED_OAUTH", secret("OauthSecret")),
         ("PLANTED_REDIS", format!("redis://weft:{}@127.0.0.1:1", secret("Redis"))),
     ];
     let signed = |secret: &str, expires: u64| {
@@ -172,8 +184,12 @@ fn no_secret_is_ever_shown() {
     let (forged, expired) = (signed(&secret("Other"), 4_000_000_000), signed(&environment[0].1, 1));
     let basic = |password: &str| BASE64.encode_to_string(format!("ann:{password}"));
     let client = BASE64.encode_to_string(format!("weft:{}", environment[2].1));
+    let (gate, given) = (
+        BASE64.encode_to_string(format!("gate:{}", environment[3].1)),
+        secret("AccessToken"),
+    );
 
-    let others = Others::start(&token, &opaque_claim);
+    let others = Others::start(&token, &opaque_claim, &given);
     let folder = Folder::new("secrets");
     let config = planted(&folder, others.address, &key, &password, &key_claim);
     let config = config.to_str().expect("a path");
@@ -203,6 +219,7 @@ fn no_secret_is_ever_shown() {
         asks("/jwt", &[bearer(&format!("{bad_token} {token}"))], 401);
         asks("/jwt", &[format!("authorization: {bad_token}")], 401);
         asks("/fail", &[bearer(&good)], 502);
+        asks("/lost", &[], 503);
         asks("/roles", &[bearer(&good)], 403);
         asks("/key", &[format!("x-api-key: {key}")], 200);
         asks("/key", &[format!("x-api-key: {bad_key}")], 401);
@@ -237,7 +254,17 @@ fn no_secret_is_ever_shown() {
     process.signal("TERM");
     let (_, log) = process.end();
     // It is the whole log that is looked through, and what is allowed there is there.
-    for wanted in ["TRACE", "u1", "acme", "ann", "opal", "signature", "refused", "allowed"] {
+    for wanted in [
+        "TRACE",
+        "u1",
+        "acme",
+        "ann",
+        "opal",
+        "signature",
+        "refused",
+        "allowed",
+        "invalid_client",
+    ] {
         assert!(log.contains(wanted), "{wanted} is not in the log");
     }
     seen.push_str(&log);
@@ -245,6 +272,8 @@ fn no_secret_is_ever_shown() {
         &["check"][..],
         &["explain", "GET /jwt", "--format", "json"],
         &["explain", "GET /opaque"],
+        &["explain", "GET /lost"],
+        &["audit"],
         &["openapi"],
     ] {
         let output = run(arguments).output().expect("an end");
@@ -267,7 +296,7 @@ fn no_secret_is_ever_shown() {
 
     // Those for whom they are meant got them.
     let asked = others.asked.lock().expect("the list").clone();
-    for wanted in [&environment[1].1, &client, &token] {
+    for wanted in [&environment[1].1, &client, &token, &gate, &given] {
         assert!(asked.contains(wanted.as_str()), "{wanted} in\n{asked}");
     }
     for credential in [&claim, &key, &password, &cookie, &good] {
@@ -278,6 +307,7 @@ fn no_secret_is_ever_shown() {
         basic(&password),
         basic(&bad_password),
         client,
+        gate,
         "planted@mail.example".to_owned(),
         "plantedShort".to_owned(),
     ];

@@ -7,11 +7,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 
 use super::backend::url;
 use super::claims::{self, Declared};
+use super::credentials::basic;
 use super::holders;
 use super::world::World;
 use crate::auth::basic::Users;
@@ -297,14 +298,7 @@ impl Maker<'_> {
     fn introspection(&mut self, written: &Introspection) -> Option<plan::Introspection> {
         let timeout = written.timeout.as_ref().map_or(Duration::from_secs(2), |it| it.value);
         let (backend, at) = self.backend(&written.url, timeout)?;
-        // RFC 6749 §2.3.1: both are form-encoded before they are put together.
-        let encode = |it: &Name| {
-            percent_encoding::utf8_percent_encode(&it.value, percent_encoding::NON_ALPHANUMERIC).to_string()
-        };
-        let pair = format!("{}:{}", encode(&written.client_id), encode(&written.client_secret));
-        let basic = format!("Basic {}", base64_simd::STANDARD.encode_to_string(pair));
-        let mut authorization = HeaderValue::from_str(&basic).ok()?;
-        authorization.set_sensitive(true);
+        let authorization = basic(&written.client_id, &written.client_secret)?;
         let audiences = written.audience.iter().filter(|it| &*it.value != "any");
         Some(plan::Introspection {
             backend,

@@ -67,6 +67,7 @@ fn backend(
         sources,
         zone: gateway.zone.as_ref().map(|it| it.value.clone()),
         headers: headers(written),
+        auth: None,
         timeout: timeout(written),
         protection: protection::of_backend(written, diagnostics),
         balance: written.balance.as_ref().map(|it| it.value).unwrap_or_default(),

@@ -180,7 +180,7 @@ impl Unit<'_, '_> {
                     (Some(request), _) => self.request(id, request, &input, scope),
                     (None, None) => self.request(id, &empty_object(spec.span), &input, scope),
                 };
-                let headers = self.metadata(&spec.headers, scope);
+                let headers = self.metadata(&spec.headers, served.backend, scope);
                 let call = plan::GrpcCall {
                     backend: served.backend,
                     path: served.method.path.clone(),

@@ -4,6 +4,7 @@ use http::Method;
 
 use super::backend::{self, request_header_name};
 use super::call::Made;
+use super::credentials;
 use super::http_schema::noted;
 use super::outline::CallId;
 use super::parameter::{self, Given};
@@ -53,7 +54,7 @@ impl Unit<'_, '_> {
                 (name.value.clone(), self.carried(name, value, carrier, scope))
             })
             .collect();
-        let headers = self.headers_of(&spec.headers, scope, (false, operation));
+        let headers = self.headers_of(&spec.headers, backend, scope, (false, operation));
         if let (Some(body), "GET" | "HEAD") = (body, &*method.value) {
             let title = format!("a {} request has no body", method.value);
             self.push(Diagnostic::new("body-on-get", body.span, title).label("use `query`, or another method"));
@@ -103,16 +104,26 @@ impl Unit<'_, '_> {
     }
 
     /// Metadata of a gRPC call.
-    pub(super) fn metadata(&mut self, headers: &[(Name, Template)], scope: &Scope) -> Vec<plan::Header> {
-        self.headers_of(headers, scope, (true, None))
+    pub(super) fn metadata(
+        &mut self,
+        headers: &[(Name, Template)],
+        backend: BackendIndex,
+        scope: &Scope,
+    ) -> Vec<plan::Header> {
+        self.headers_of(headers, backend, scope, (true, None))
     }
 
     fn headers_of(
         &mut self,
         headers: &[(Name, Template)],
+        backend: BackendIndex,
         scope: &Scope,
         (is_grpc, operation): (bool, Option<&Operation>),
     ) -> Vec<plan::Header> {
+        let names = headers.iter().map(|it| &it.0);
+        if let Some(wrong) = credentials::check_headers(self.world.gateway, backend, names) {
+            self.push(wrong);
+        }
         let scope = &scope.for_purpose(Purpose::Send);
         let mut all = Vec::new();
         for (name, value) in headers {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::credentials;
 use super::endpoint::Entry;
 use super::protection;
 use super::safety::Safety;
@@ -58,6 +59,10 @@ pub(super) fn hand_over(
         return None;
     };
     own_segments(&mut http.path, written, entry.template);
+    let overwritten = credentials::check_headers(unit.world.gateway, http.backend, written.request.iter());
+    if let Some(wrong) = overwritten {
+        unit.push(wrong);
+    }
     let backend = unit.world.gateway.backends.get(http.backend.0)?;
     // Whether it may be made twice is known once a request is there.
     let idempotent = Safety {

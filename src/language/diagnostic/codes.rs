@@ -180,6 +180,8 @@ pub const CODES: &[Code] = &[
         "Plain proto3 scalars, list elements, path segments and text cannot be unset. Say what stands in its place, `default(x, \"\")`, or do not make the call: `when: $x != null`."),
     code("oneof-twice", "two members of one oneof",
         "Only one member of a oneof can be set, and both of these always are."),
+    code("plain-secret", "a secret that everybody on the way can read",
+        "A client secret and a token are all that it takes to be taken for this gateway. Have them sent over `https://`, unless their way never leaves this machine."),
     code("required-only-for-optional", "required, but only optional calls read it",
         "If this call fails the endpoint fails, although the response can do without all that reads it. Say `optional: true` if that is not meant."),
     code("reserved-name", "this name is reserved",

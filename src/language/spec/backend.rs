@@ -109,6 +109,7 @@ impl Reader<'_> {
                 .take("headers")
                 .map(|(_, node)| self.backend_headers(node))
                 .unwrap_or_default(),
+            auth: fields.take("auth").and_then(|(key, node)| self.backend_auth(key, node)),
             schema: fields.take("schema").and_then(|(_, node)| self.text("schema", node)),
             max_message: fields
                 .take("max_message")

@@ -13,7 +13,7 @@ use super::protection::{Breaker, Health, Hedge, Keepalive, Limit, Retry, Switch}
 use super::reader::{Fields, Reader, Zero};
 use super::tls::{BackendTls, Tls};
 use super::traffic::{Mirror, SplitPart};
-use super::{Errors, Expression, Json, Literal, Name, scalar};
+use super::{ClientCredentials, Errors, Expression, Json, Literal, Name, scalar};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Document, FileIndex, Node, NodeKind, Span, Spanned};
 use crate::plan;
@@ -150,6 +150,8 @@ pub struct Backend {
     pub mirror: Option<Mirror>,
     /// `headers:`, name and value (expanded).
     pub headers: Vec<(Name, Spanned<Arc<str>>)>,
+    /// `auth:`.
+    pub auth: Option<ClientCredentials>,
     /// `schema:`.
     pub schema: Option<Name>,
     /// `max_message:`, bytes.

@@ -9,12 +9,12 @@ use Form::{
     OneOf, Percent, Quota, Rate, Scalar, Size, Template, Text, Version,
 };
 use Place::{
-    Access, Admin, AllOf, ApiKey, Backend, BackendTls, Balance, Basic, Body, Breaker, Budget, CallCache, CallCompose,
-    CallFor, CallGrpc, CallHttp, CallRetry, CallValue, Certificate, ClientCertificate, Compression, Consul, Cookie,
-    Cors, Defaults, Deprecated, Descriptors, Discovery, Dns, Eject, Endpoint, EndpointCache, ErrorRule, Errors, Expose,
-    Forward, Fragment, Gateway, Health, Hedge, Introspection, Json, Jwt, Keepalive, Kubernetes, Limit, Limits, Log,
-    Mirror, Param, Provider, ProxyProtocol, RateLimit, Redis, Require, Retry, Shutdown, Slow, Split, Storage, Target,
-    Telemetry, Tier, Tls,
+    Access, Admin, AllOf, ApiKey, Backend, BackendAuth, BackendTls, Balance, Basic, Body, Breaker, Budget, CallCache,
+    CallCompose, CallFor, CallGrpc, CallHttp, CallRetry, CallValue, Certificate, ClientCertificate, ClientCredentials,
+    Compression, Consul, Cookie, Cors, Defaults, Deprecated, Descriptors, Discovery, Dns, Eject, Endpoint,
+    EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Introspection, Json, Jwt,
+    Keepalive, Kubernetes, Limit, Limits, Log, Mirror, Param, Provider, ProxyProtocol, RateLimit, Redis, Require,
+    Retry, Shutdown, Slow, Split, Storage, Target, Telemetry, Tier, Tls,
 };
 
 /// A map with keys of its own.
@@ -30,6 +30,8 @@ pub enum Place {
     ApiKey,
     /// An entry of `backends:`.
     Backend,
+    /// `auth:` of a backend.
+    BackendAuth,
     /// `tls:` of a backend.
     BackendTls,
     /// `balance: {…}` of a backend.
@@ -62,6 +64,8 @@ pub enum Place {
     Consul,
     /// `client_certificate:` of a provider.
     ClientCertificate,
+    /// `client_credentials:` of a backend's `auth:`.
+    ClientCredentials,
     /// `compression:` of weft.yaml.
     Compression,
     /// An entry of `cookies:`.
@@ -248,6 +252,7 @@ impl Place {
             AllOf => "`auth`",
             ApiKey => "`api_key`",
             Backend => "a backend",
+            BackendAuth => "the `auth` of a backend",
             BackendTls => "the `tls` of a backend",
             Balance => "`balance`",
             Basic => "`basic`",
@@ -264,6 +269,7 @@ impl Place {
             Certificate => "an entry of `certificates`",
             Consul => "`consul`",
             ClientCertificate => "`client_certificate`",
+            ClientCredentials => "`client_credentials`",
             Compression => "`compression`",
             Cookie => "a cookie",
             Cors => "`cors`",
@@ -333,9 +339,6 @@ const fn later(name: &'static str, places: &'static [Place], form: Form, doc: &'
         availability: Later,
     }
 }
-
-/// What no version reads yet is not described either.
-const ANY: Form = Either(&[Literal, Map(&Literal)]);
 
 /// Where a backend is.
 const TARGETS: Form = Either(&[Text, List(&Either(&[Text, Object(Target)]))]);
@@ -476,7 +479,6 @@ pub const KEYS: &[Key] = &[
     key("state", &[Gateway], Either(&[OneOf(&["false"]), Text]), "The folder for what outlives a restart; .weft."),
     key("shutdown", &[Gateway], Object(Shutdown), "How the gateway ends."),
     key("auth", &[Gateway], Map(&Object(Provider)), "Those who say who a client is, by name. With it, endpoints are closed."),
-    later("auth", &[Backend], ANY, "Credentials for a backend."),
     key("access", &[Gateway], Object(Access), "Which networks may ask, and how a client's address is known."),
     key("rate_limits", &[Gateway], Map(&LIMIT), "Limits by name; one counts for all endpoints that name it."),
     key("cors", &[Gateway], Object(Cors), "Which pages of other origins may ask, and read answers."),
@@ -582,6 +584,16 @@ pub const KEYS: &[Key] = &[
     key("concurrency", &[Limit], Integer(1, 1_000_000), "Calls at once, over all workers; 512."),
     key("queue", &[Limit], Integer(0, 1_000_000), "Calls that wait for a place; 128."),
     key("adaptive", &[Limit], Bool, "Fewer at once where replies become slower; `concurrency` is the most."),
+    key("auth", &[Backend], Object(BackendAuth), "What the gateway shows there to say who it is."),
+    key("client_credentials", &[BackendAuth], Object(ClientCredentials), "A token of OAuth 2.0, sent as `authorization: Bearer …`."),
+    key("token_url", &[ClientCredentials], Text, "Where the token is had: `https://id.example/oauth/token`."),
+    key("client_id", &[ClientCredentials], Text, "Who asks for it."),
+    key("client_secret", &[ClientCredentials], Text, "Its password: `${env.CLIENT_SECRET}`."),
+    key("client_auth", &[ClientCredentials], OneOf(&["client_secret_basic", "client_secret_post"]), "Whether the two go into a header or into the body; client_secret_basic."),
+    key("scopes", &[ClientCredentials], List(&Text), "What the token is to be good for."),
+    key("audience", &[ClientCredentials], Text, "Whom it is to be for, where its issuer wants to know."),
+    key("params", &[ClientCredentials], Map(&Text), "Further parameters of the request for a token."),
+    key("timeout", &[ClientCredentials], Duration, "How long its issuer may take; 5s."),
     key("health", &[Backend], Either(&[OneOf(&["false"]), Object(Health)]), "How targets are watched; `false` turns it off."),
     key("interval", &[Health], Duration, "Targets are asked how they are: grpc.health.v1, or GET of `path`."),
     key("timeout", &[Health], Duration, "How long that may take; 1s, and at most the interval."),

@@ -4,6 +4,7 @@
 //! (`plan::Policy`); here is when. All attempts share the call's deadline, which the caller keeps by dropping the future.
 //! Invariant: a second attempt begins only where the plan allows it and the budget pays for it.
 
+mod dice;
 mod pass;
 
 use std::cell::{Cell, RefCell};
@@ -14,14 +15,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{Either, FutureExt, select, select_all};
+use http::HeaderValue;
 
 use super::balance::{Member, Readiness, Tried, Using};
 use super::guard::{Guard, count};
 use super::mirror::Mirror;
+use super::token::Issuer;
 use super::{Attempt, Backend, Failure, Pushback, Reply, Request, Retry};
 use crate::plan::{HedgeAfter, Policy, Target};
-use crate::time::Instant;
+use crate::time::{Deadline, Instant};
 
+pub use self::dice::Dice;
+pub(super) use self::dice::mixed;
 pub use self::pass::{Ended, Lease, Unanswered};
 
 /// One worker's way to one backend.
@@ -42,6 +47,8 @@ pub struct Others {
     pub failover: Option<Rc<Guarded>>,
     /// As well.
     pub mirror: Option<Rc<Mirror>>,
+    /// Who gives the token that its calls carry.
+    pub issuer: Option<Issuer>,
 }
 
 /// Makes one worker's way to a target.
@@ -53,19 +60,6 @@ struct Ways {
     version: u64,
     members: Arc<Vec<Arc<Member>>>,
     all: Vec<Rc<dyn Backend>>,
-}
-
-/// A source of chance that is cheap and can be foreseen in tests. Not for secrets.
-#[derive(Clone, Debug)]
-pub struct Dice {
-    state: Cell<u64>,
-    jitter: Jitter,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Jitter {
-    Full,
-    Longest,
 }
 
 // === impl Guarded ===
@@ -103,6 +97,24 @@ impl Guarded {
     /// What all workers know of the backend.
     pub fn guard(&self) -> &Arc<Guard> {
         &self.guard
+    }
+
+    /// Who gives the token that its calls carry.
+    pub fn issuer(&self) -> Option<&Issuer> {
+        self.others.issuer.as_ref()
+    }
+
+    /// What its calls carry as `authorization`; `None` where they carry nothing. Fails with `NoToken`.
+    pub async fn token(&self, deadline: Deadline) -> Result<Option<Arc<HeaderValue>>, Failure> {
+        let Some(issuer) = &self.others.issuer else {
+            return Ok(None);
+        };
+        let token = match issuer.at_hand() {
+            Some(token) => Ok(token),
+            // What is rare is boxed, so that every call's future stays small.
+            None => issuer.token(deadline).boxed_local().await,
+        };
+        token.map(Some).inspect_err(|_| count(&self.guard.counts.no_token))
     }
 
     /// A number below `end` by chance; 0 where that is 0.
@@ -257,6 +269,8 @@ impl Guarded {
                     }
                     count(&self.guard.counts.moves);
                 }
+                // It did not like what it was shown, and so has not looked at the rest.
+                Err(_) if (policy.safe || policy.retry.is_some()) && tried.take_renewal() => {}
                 result => return result,
             }
         }
@@ -270,6 +284,11 @@ impl Guarded {
         policy: Policy,
         tried: &Tried,
     ) -> (Result<Reply, Failure>, usize) {
+        // Before it takes a place: who gives tokens may be slow where the backend is not.
+        let authorization = match self.token(attempt.deadline).await {
+            Ok(authorization) => authorization,
+            Err(failure) => return (Err(failure), 0),
+        };
         let place = match self.guard.enter().await {
             Ok(place) => place,
             Err(failure) => return (Err(failure), 0),
@@ -292,12 +311,24 @@ impl Guarded {
         };
         tried.note(at);
         let using = Using::begin(&ways.members, at, attempt.deadline, now);
-        let result = way.call(request, attempt.clone()).await;
+        let result = way.call(request, attempt.clone().carrying(authorization.clone())).await;
         let now = Instant::now();
         using.end(now, &result);
         going.end(now, &result);
         drop(place);
+        if result.as_ref().is_err_and(Failure::is_unauthenticated) {
+            self.refused(authorization.as_deref(), tried);
+        }
         (result, ways.all.len())
+    }
+
+    /// The backend did not accept the token that it was shown.
+    fn refused(&self, authorization: Option<&HeaderValue>, tried: &Tried) {
+        if let (Some(issuer), Some(sent)) = (&self.others.issuer, authorization)
+            && issuer.refuse(sent)
+        {
+            tried.offer_renewal();
+        }
     }
 
     /// An attempt, and a second one beside it where the first is slow; the first reply counts, and the other is dropped.
@@ -385,89 +416,5 @@ impl fmt::Debug for Guarded {
         f.debug_struct("Guarded")
             .field("guard", &self.guard)
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Dice ===
-
-impl Dice {
-    /// Different for every worker.
-    pub fn random() -> Self {
-        Self::seeded(rand::random())
-    }
-
-    /// The same for the same seed.
-    pub fn seeded(seed: u64) -> Self {
-        Self {
-            state: Cell::new(seed),
-            jitter: Jitter::Full,
-        }
-    }
-
-    /// The same always, and every pause as long as it can be: for tests that say when something happens.
-    pub fn longest() -> Self {
-        Self {
-            state: Cell::new(0),
-            jitter: Jitter::Longest,
-        }
-    }
-
-    /// The next number.
-    pub(super) fn next(&self) -> u64 {
-        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        self.state.set(state);
-        mixed(state)
-    }
-
-    /// A number below `end`; 0 where that is 0.
-    pub fn below(&self, end: u64) -> u64 {
-        let wide = (u128::from(self.next()) * u128::from(end)) >> 64;
-        u64::try_from(wide).unwrap_or_default()
-    }
-
-    /// True so often, from 0 to 1.
-    pub fn chance(&self, part: f64) -> bool {
-        #[expect(clippy::cast_precision_loss, reason = "a part of a million")]
-        let drawn = self.below(1_000_000) as f64;
-        part >= 1.0 || drawn < part * 1e6
-    }
-
-    /// A part of a pause: full jitter.
-    pub fn part(&self, pause: Duration) -> Duration {
-        match self.jitter {
-            Jitter::Full => {
-                let nanos = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
-                Duration::from_nanos(self.below(nanos.saturating_add(1)))
-            }
-            Jitter::Longest => pause,
-        }
-    }
-}
-
-/// Spreads a number over all numbers (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-pub(super) fn mixed(state: u64) -> u64 {
-    let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ mixed >> 31
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// Parts lie between nothing and all, the same seed gives the same parts, and on average they are half.
-        #[test]
-        fn a_pause_is_cut_by_chance(seed in any::<u64>(), millis in 1_u64..10_000) {
-            let pause = Duration::from_millis(millis);
-            let (dice, same) = (Dice::seeded(seed), Dice::seeded(seed));
-            let parts: Vec<Duration> = (0..500).map(|_| dice.part(pause)).collect();
-            prop_assert!(parts.iter().all(|it| *it <= pause));
-            prop_assert!(parts.iter().all(|it| *it == same.part(pause)));
-            let mean = parts.iter().sum::<Duration>() / 500;
-            prop_assert!(mean > pause * 2 / 5 && mean < pause * 3 / 5, "{mean:?} of {pause:?}");
-        }
     }
 }

@@ -78,6 +78,8 @@ pub enum FailureKind {
     HttpStatus,
     /// More calls, or more elements of a `for`, than a request may have.
     Limit,
+    /// The token that its calls carry could not be had; nothing was sent.
+    NoToken,
     /// Its usual time does not fit into what is left; nothing was sent.
     NotBegun,
     /// The breaker is open; nothing was sent.
@@ -327,6 +329,17 @@ impl Failure {
         Self::connect(Note("the backend has no targets"))
     }
 
+    /// The token that the backend's calls carry could not be had, and nobody asks for it again for this long. `why` is one
+    /// sentence without values.
+    pub fn no_token(why: &'static str, pause: Option<Duration>) -> Self {
+        Facts {
+            source: Some(Arc::new(Note(why))),
+            pushback: pause.map(Pushback::After),
+            ..Self::facts(FailureKind::NoToken, Fault::Backend, Retry::Never, Code::Unavailable)
+        }
+        .into()
+    }
+
     /// The call usually takes longer than what is left.
     pub fn not_begun() -> Self {
         Self::facts(
@@ -456,9 +469,19 @@ impl Failure {
     pub fn kept_back(&self) -> Option<&'static str> {
         match self.kind {
             FailureKind::Crowded => Some("crowded"),
+            FailureKind::NoToken => Some("no_token"),
             FailureKind::NotBegun => Some("not_begun"),
             FailureKind::Open => Some("breaker_open"),
             _ => None,
+        }
+    }
+
+    /// Whether the backend wants to be shown another credential: 401, UNAUTHENTICATED.
+    pub fn is_unauthenticated(&self) -> bool {
+        match self.kind {
+            FailureKind::HttpStatus => self.http_status == Some(StatusCode::UNAUTHORIZED),
+            FailureKind::Status => self.code == Code::Unauthenticated,
+            _ => false,
         }
     }
 

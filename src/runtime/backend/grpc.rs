@@ -82,7 +82,12 @@ impl GrpcBackend {
     }
 
     /// Hears the messages of a stream that answers an empty message. It has no deadline.
-    async fn hear(&self, path: &Arc<str>, hear: &dyn Fn(Bytes)) -> Result<(), Failure> {
+    async fn hear(
+        &self,
+        path: &Arc<str>,
+        authorization: Option<Arc<HeaderValue>>,
+        hear: &dyn Fn(Bytes),
+    ) -> Result<(), Failure> {
         let link = self.channels.link().await?;
         let mut sender = link.sender();
         if let Err(error) = poll_fn(|cx| sender.poll_ready(cx)).await {
@@ -93,7 +98,7 @@ impl GrpcBackend {
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = link.uri(path)?;
-        request.headers_mut().clone_from(&self.headers);
+        *request.headers_mut() = super::merged(&self.headers, &HeaderMap::new(), authorization.as_deref());
         let (response, mut stream) = sender.send_request(request, false).map_err(|error| {
             link.abandon();
             Failure::connect(error)
@@ -117,7 +122,7 @@ impl GrpcBackend {
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = link.uri(outgoing.path)?;
-        let mut headers = super::merged(&self.headers, outgoing.metadata);
+        let mut headers = super::merged(&self.headers, outgoing.metadata, attempt.authorization.as_deref());
         headers.insert(GRPC_TIMEOUT, grpc_timeout(attempt.deadline.left()));
         *request.headers_mut() = headers;
         attempt.sent.mark();
@@ -170,9 +175,14 @@ impl Backend for GrpcBackend {
         .boxed_local()
     }
 
-    fn listen<'c>(&'c self, path: &'c Arc<str>, hear: &'c dyn Fn(Bytes)) -> LocalBoxFuture<'c, Failure> {
+    fn listen<'c>(
+        &'c self,
+        path: &'c Arc<str>,
+        authorization: Option<Arc<HeaderValue>>,
+        hear: &'c dyn Fn(Bytes),
+    ) -> LocalBoxFuture<'c, Failure> {
         async move {
-            let ended = self.hear(path, hear).await;
+            let ended = self.hear(path, authorization, hear).await;
             ended.err().unwrap_or_else(|| Failure::bad_reply("the stream ended"))
         }
         .boxed_local()

@@ -24,6 +24,7 @@ pub use self::window::Window;
 use super::balance::Balancer;
 use super::feed::Feed;
 use super::mirror::Mirrored;
+use super::token::Tokens;
 use super::{Failure, Reply};
 use crate::plan::{self, BackendIndex, MethodIndex, Target};
 use crate::time::{Deadline, Instant};
@@ -53,6 +54,8 @@ pub struct Guard {
     pub counts: Arc<Counts>,
     /// What became of copies of its calls; `None` where it has no mirror.
     pub mirrored: Option<Arc<Mirrored>>,
+    /// The token that its calls carry; `None` where they carry none.
+    pub tokens: Option<Arc<Tokens>>,
 }
 
 /// What all workers know of one method.
@@ -81,6 +84,7 @@ pub struct Counts {
     pub refused_open: AtomicU64,
     pub refused_full: AtomicU64,
     pub not_begun: AtomicU64,
+    pub no_token: AtomicU64,
 }
 
 /// A call that a breaker let in. Dropped without [`Going::end`], it was out of time or nobody wanted it any more.
@@ -177,6 +181,10 @@ impl Guard {
             mirrored: backend.mirror.as_ref().map(|_| {
                 let mirrored = known.and_then(|it| it.mirrored.clone());
                 mirrored.unwrap_or_default()
+            }),
+            tokens: backend.auth.as_ref().map(|it| {
+                let known = known.and_then(|it| it.tokens.as_ref());
+                Tokens::new(it, known)
             }),
         };
         // Where somebody has yet to say for the first time where it is, what is known stays until then.

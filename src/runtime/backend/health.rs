@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::select;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::balance::{Member, Watching};
+use super::token::Issuer;
 use super::{Attempt, Backend, Failure, Guard, Guarded, Reply, Request};
 use crate::codec::wire::Reader;
 use crate::plan::{Accept, HealthCheck, Protocol};
@@ -34,9 +35,13 @@ pub(super) fn watch(guarded: &Rc<Guarded>, protocol: Protocol) {
                 hear_all(&guarded, &check);
             } else if guarded.guard().balancer.is_due(Instant::now(), check.interval) {
                 let each = guarded.targets().into_iter().map(|(member, way)| {
-                    let (guard, check) = (guarded.guard(), &check);
+                    let (guard, check, guarded) = (guarded.guard(), &check, &guarded);
                     async move {
-                        let well = ask(&*way, protocol, check).await;
+                        // Without a token nothing is learnt about the target.
+                        let Ok(authorization) = guarded.token(Deadline::after(check.timeout)).await else {
+                            return;
+                        };
+                        let well = ask(&*way, protocol, check, authorization).await;
                         note(guard, &member, well);
                         member.answered_health(well);
                     }
@@ -50,9 +55,14 @@ pub(super) fn watch(guarded: &Rc<Guarded>, protocol: Protocol) {
 }
 
 /// One question, and whether the answer is good.
-async fn ask(way: &dyn Backend, protocol: Protocol, check: &HealthCheck) -> bool {
+async fn ask(
+    way: &dyn Backend,
+    protocol: Protocol,
+    check: &HealthCheck,
+    authorization: Option<Arc<HeaderValue>>,
+) -> bool {
     let request = request(protocol, check);
-    let attempt = Attempt::new(Deadline::after(check.timeout));
+    let attempt = Attempt::new(Deadline::after(check.timeout)).carrying(authorization);
     let answer = tokio::time::timeout(check.timeout, way.call(&request, attempt)).await;
     is_well(protocol, answer.unwrap_or_else(|_| Err(Failure::deadline())))
 }
@@ -68,7 +78,8 @@ fn note(guard: &Guard, member: &Member, well: bool) {
 fn hear_all(guarded: &Rc<Guarded>, check: &HealthCheck) {
     for (member, way) in guarded.targets() {
         let Some(watching) = member.watch() else { continue };
-        let hearing = hear(watching, way, guarded.guard().clone(), check.clone());
+        let asker = (guarded.guard().clone(), guarded.issuer().cloned());
+        let hearing = hear(watching, way, asker, check.clone());
         let gone = gone(Rc::downgrade(guarded), member, check.interval);
         tokio::task::spawn_local(async move {
             select(pin!(gone), pin!(hearing)).await;
@@ -89,11 +100,28 @@ async fn gone(guarded: Weak<Guarded>, member: Arc<Member>, interval: Duration) {
 }
 
 /// Hears from a target how it is, again and again: by `Watch`, and where it does not know that by `Check`.
-async fn hear(watching: Watching, way: Rc<dyn Backend>, guard: Arc<Guard>, check: HealthCheck) {
+async fn hear(
+    watching: Watching,
+    way: Rc<dyn Backend>,
+    (guard, issuer): (Arc<Guard>, Option<Issuer>),
+    check: HealthCheck,
+) {
     let member = watching.member();
     let path: Arc<str> = "/grpc.health.v1.Health/Watch".into();
     let mut knows_watch = true;
     loop {
+        let deadline = Deadline::after(check.timeout);
+        let authorization = match &issuer {
+            None => None,
+            Some(issuer) => {
+                let Ok(authorization) = issuer.token(deadline).await else {
+                    // Nothing is learnt about the target.
+                    tokio::time::sleep(check.interval).await;
+                    continue;
+                };
+                Some(authorization)
+            }
+        };
         let well = if knows_watch {
             let has_spoken = Cell::new(false);
             let heard = |message: Bytes| {
@@ -102,7 +130,7 @@ async fn hear(watching: Watching, way: Rc<dyn Backend>, guard: Arc<Guard>, check
                 note(&guard, member, well);
                 member.says_health(well);
             };
-            let mut listening = way.listen(&path, &heard);
+            let mut listening = way.listen(&path, authorization, &heard);
             // It says at once how it is, and then nothing for as long as that stays so.
             let ended = match tokio::time::timeout(check.timeout, &mut listening).await {
                 Ok(ended) => ended,
@@ -115,7 +143,7 @@ async fn hear(watching: Watching, way: Rc<dyn Backend>, guard: Arc<Guard>, check
             }
             false
         } else {
-            ask(&*way, Protocol::Grpc, &check).await
+            ask(&*way, Protocol::Grpc, &check, authorization).await
         };
         note(&guard, member, well);
         member.answered_health(well);

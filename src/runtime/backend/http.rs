@@ -112,7 +112,7 @@ impl HttpBackend {
         let mut wanted = Wanted::Any;
         loop {
             let mut taken = self.pool.take(wanted).await?;
-            let request = self.request(outgoing, taken.pool)?;
+            let request = self.request(outgoing, taken.pool, attempt)?;
             attempt.sent.mark();
             let mut error = match taken.sender.try_send_request(request).await {
                 Ok(response) => {
@@ -139,14 +139,19 @@ impl HttpBackend {
         }
     }
 
-    fn request(&self, outgoing: &Outgoing<'_>, pool: &Pool) -> Result<http::Request<Outbound>, Failure> {
+    fn request(
+        &self,
+        outgoing: &Outgoing<'_>,
+        pool: &Pool,
+        attempt: &Attempt,
+    ) -> Result<http::Request<Outbound>, Failure> {
         let host = pool.host.clone();
         let host = host.ok_or_else(|| Failure::bug("an authority that is no header value"))?;
         let mut request = http::Request::new(Outbound::Whole(Full::new(outgoing.body.cloned().unwrap_or_default())));
         *request.method_mut() = outgoing.method.clone();
         *request.uri_mut() = outgoing.uri.clone();
         let headers = request.headers_mut();
-        *headers = super::merged(&self.headers, outgoing.headers);
+        *headers = super::merged(&self.headers, outgoing.headers, attempt.authorization.as_deref());
         headers.insert(HOST, host);
         if !outgoing.headers.contains_key(ACCEPT) {
             headers.insert(ACCEPT, HeaderValue::from_static(media_types(outgoing.accept)));

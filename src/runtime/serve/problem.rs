@@ -226,6 +226,7 @@ pub fn failure_kind(kind: FailureKind) -> &'static str {
         FailureKind::Expression => "expression",
         FailureKind::HttpStatus => "http_status",
         FailureKind::Limit => "limit",
+        FailureKind::NoToken => "no_token",
         FailureKind::NotBegun => "not_begun",
         FailureKind::Open => "breaker_open",
         FailureKind::Redirect => "redirect",
@@ -282,6 +283,7 @@ fn of_failure(failed: &Failed, errors: &Errors) -> Problem {
         FailureKind::Connect
         | FailureKind::Connection
         | FailureKind::Crowded
+        | FailureKind::NoToken
         | FailureKind::Open
         | FailureKind::Refused => (
             StatusCode::SERVICE_UNAVAILABLE,

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{Either, FutureExt, LocalBoxFuture, select};
-use http::{Method, Request, Response};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
 use super::super::passing::{Handed, Over, Patience, Stream};
@@ -101,6 +102,14 @@ impl Guarded {
         let tried = Tried::default();
         let mut n_made = 1;
         let failed = loop {
+            let authorization = match self.token(attempt.deadline).await {
+                Ok(authorization) => authorization,
+                Err(failure) => break Unanswered::Failed(failure),
+            };
+            // Whatever the client shows is not for this backend.
+            if let Some(token) = &authorization {
+                request.headers_mut().insert(AUTHORIZATION, HeaderValue::clone(token));
+            }
             let held = async {
                 let place = self.guard.enter().await?;
                 let going = self.guard.admit(policy.method, attempt.deadline, Instant::now())?;
@@ -130,6 +139,15 @@ impl Guarded {
                     } else {
                         Ok(Reply::default())
                     };
+                    if status == StatusCode::UNAUTHORIZED {
+                        self.refused(authorization.as_deref(), &tried);
+                    }
+                    if let Some(again) = again.as_ref().filter(|_| tried.take_renewal()) {
+                        using.end(Instant::now(), &result);
+                        going.end(Instant::now(), &result);
+                        request = again.clone().map(|()| None);
+                        continue;
+                    }
                     // How soon it answered counts; that it is busy counts until the end.
                     let busy = Using::begin(&ways.members, at, attempt.deadline, Instant::now());
                     using.end(Instant::now(), &result);

@@ -434,7 +434,7 @@ fn messages_of_a_stream_are_heard_one_by_one_wherever_they_are_cut() {
             let heard = RefCell::new(Vec::new());
             let hear = |it: Bytes| heard.borrow_mut().push(it);
             let path = "/grpc.health.v1.Health/Watch".into();
-            let listening = backend.listen(&path, &hear);
+            let listening = backend.listen(&path, None, &hear);
             let all_heard = until(|| heard.borrow().len() == 4);
             // Nothing ends the stream but that it is dropped.
             let (all_heard, listening) = (std::pin::pin!(all_heard), std::pin::pin!(listening));
@@ -458,7 +458,7 @@ fn a_method_that_is_not_known_is_said_to_be_so() {
                 drop(stream);
             }
         });
-        let ended = backend(port, None).listen(&"/a.B/C".into(), &|_| {}).await;
+        let ended = backend(port, None).listen(&"/a.B/C".into(), None, &|_| {}).await;
         assert_eq!((ended.kind, ended.code), (FailureKind::Status, Code::Unimplemented));
     });
 }

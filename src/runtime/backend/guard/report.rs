@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Breaker, Guard, Guards, Method, State};
 use crate::runtime::backend::mirror::Mirrored;
+use crate::runtime::backend::token::Tokens;
 use crate::telemetry::{
     BackendLabels, DifferenceLabels, HedgeLabels, MethodLabels, Metrics, MirrorLabels, PlaceLabels, RefusedLabels,
-    SourceLabels, TargetLabels, WhichSourceLabels,
+    SourceLabels, TargetLabels, TokenLabels, WhichSourceLabels,
 };
 use crate::time::Instant;
 
@@ -20,6 +21,7 @@ pub fn publish(guards: &Guards, metrics: &Metrics) {
     metrics.target_fit.clear();
     metrics.target_active.clear();
     metrics.source_failing.clear();
+    metrics.token_expiry.clear();
     for guard in guards.iter() {
         publish_one(guard, metrics);
     }
@@ -48,6 +50,7 @@ fn publish_one(guard: &Guard, metrics: &Metrics) {
         ("breaker_open", &counts.refused_open),
         ("crowded", &counts.refused_full),
         ("not_begun", &counts.not_begun),
+        ("no_token", &counts.no_token),
     ] {
         let labels = RefusedLabels {
             backend: guard.name.clone(),
@@ -100,6 +103,9 @@ fn publish_one(guard: &Guard, metrics: &Metrics) {
             };
             metrics.places.get_or_create(&labels).set(i64::from(n));
         }
+    }
+    if let Some(tokens) = &guard.tokens {
+        publish_tokens(&backend, tokens, metrics);
     }
     if let Some(mirrored) = &guard.mirrored {
         publish_mirrored(guard, mirrored, metrics);
@@ -186,7 +192,14 @@ pub fn describe(guards: &Guards) -> Value {
                 "breaker_open": of(&counts.refused_open),
                 "crowded": of(&counts.refused_full),
                 "not_begun": of(&counts.not_begun),
+                "no_token": of(&counts.no_token),
             },
+            "token": guard.tokens.as_ref().map(|it| json!({
+                "fetched": of(&it.fetched),
+                "not_fetched": of(&it.failed),
+                "refused": of(&it.refused),
+                "ends": it.ends_at().map(|it| it.as_secs()),
+            })),
         })
     };
     Value::Array(guards.iter().map(|it| backend(it)).collect())
@@ -197,6 +210,29 @@ fn breakers(guard: &Guard) -> impl Iterator<Item = (&Method, &Breaker)> {
         .methods
         .iter()
         .filter_map(|it| Some((&**it, it.breaker.as_ref()?)))
+}
+
+fn publish_tokens(labels: &BackendLabels, tokens: &Tokens, metrics: &Metrics) {
+    for (result, counter) in [
+        ("fetched", &tokens.fetched),
+        ("not_fetched", &tokens.failed),
+        ("refused", &tokens.refused),
+    ] {
+        let labels = TokenLabels {
+            backend: labels.backend.clone(),
+            result,
+        };
+        let n = counter.load(Ordering::Relaxed);
+        metrics
+            .tokens
+            .get_or_create(&labels)
+            .inner()
+            .store(n, Ordering::Relaxed);
+    }
+    if let Some(ends) = tokens.ends_at() {
+        let ends = i64::try_from(ends.as_secs()).unwrap_or(i64::MAX);
+        metrics.token_expiry.get_or_create(labels).set(ends);
+    }
 }
 
 fn publish_mirrored(guard: &Guard, mirrored: &Mirrored, metrics: &Metrics) {

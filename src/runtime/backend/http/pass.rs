@@ -45,7 +45,7 @@ impl HttpBackend {
         let Some(host) = self.pool.host.clone() else {
             return Err(Failure::bug("an authority that is no header value").into());
         };
-        parts.headers = super::super::merged(&self.headers, &parts.headers);
+        parts.headers = super::super::merged(&self.headers, &parts.headers, None);
         parts.headers.insert(HOST, host);
         let repeatable = body.is_none()
             && matches!(

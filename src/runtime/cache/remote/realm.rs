@@ -18,6 +18,7 @@ pub fn realm(plan: &Plan) -> [u8; 32] {
             sources,
             tls,
             headers,
+            auth,
             // How it is asked, and how often; what it answers is the same.
             zone: _,
             timeout: _,
@@ -51,6 +52,13 @@ pub fn realm(plan: &Plan) -> [u8; 32] {
         for (name, value) in headers {
             writer.part(name.as_str().as_bytes());
             writer.part(value.as_bytes());
+        }
+        // Whom the backend takes us for.
+        if let Some(auth) = auth {
+            writer.part(auth.at.target.authority.as_bytes());
+            writer.part(auth.at.path.as_bytes());
+            writer.part(auth.authorization.as_ref().map_or(b"", |it| it.as_bytes()));
+            writer.part(auth.form.reveal().as_bytes());
         }
     }
     writer.finish().0
