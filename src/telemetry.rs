@@ -389,13 +389,6 @@ impl Metrics {
             metrics.unstored.clone(),
         );
         registry.register("cache_tags_dropped", "Tags that were dropped", metrics.dropped.clone());
-        registry.register("reloads", "Reloads", metrics.reloads.clone());
-        let pending = metrics.reload_pending.clone();
-        registry.register(
-            "reload_refused",
-            "1 while the files on disk are refused and an older snapshot serves",
-            pending,
-        );
         metrics.register_of_descriptors(&mut registry);
         registry.register("panics", "Requests that ended in a panic", metrics.panics.clone());
         metrics.register_of_connections(&mut registry);
@@ -406,6 +399,12 @@ impl Metrics {
     }
 
     fn register_of_descriptors(&self, registry: &mut Registry) {
+        registry.register("reloads", "Reloads", self.reloads.clone());
+        registry.register(
+            "reload_refused",
+            "1 while the files on disk are refused and an older snapshot serves",
+            self.reload_pending.clone(),
+        );
         registry.register(
             "descriptor_questions",
             "How often backends with reflection were asked again what they serve, and what came of it",
