@@ -25,7 +25,7 @@ pub(super) fn publish(plan: &Plan, before: Option<&Plan>, metrics: &Metrics) {
     }
 }
 
-/// What is shown, and to whom: `clients`, `admin`, or the name of a backend.
+/// What is shown, and to whom: `clients`, `admin`, `redis`, or the name of a backend.
 fn all(plan: &Plan) -> impl Iterator<Item = (Arc<str>, &Identity)> {
     let listeners = [("clients", &plan.settings.tls), ("admin", &plan.settings.admin_tls)];
     let to_clients = listeners.into_iter().flat_map(|(name, tls)| {
@@ -34,5 +34,7 @@ fn all(plan: &Plan) -> impl Iterator<Item = (Arc<str>, &Identity)> {
     });
     let to_backends = plan.backends.iter();
     let to_backends = to_backends.filter_map(|it| Some((it.name.clone(), it.tls.as_ref()?.identity()?)));
-    to_clients.chain(to_backends)
+    let redis = plan.settings.redis.as_ref().and_then(|it| it.tls.as_ref()?.identity());
+    let to_redis = redis.map(|it| (Arc::from("redis"), it));
+    to_clients.chain(to_backends).chain(to_redis)
 }

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::{Inputs, Origin};
 use crate::expr::{Program, Type};
+use crate::tls;
 
 /// An expression over the request alone, outside of every composition.
 #[derive(Debug)]
@@ -124,8 +125,10 @@ pub enum Period {
 /// `cache: { redis }`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Redis {
-    /// `redis://…`; may hold a password.
+    /// `redis://…` or `rediss://…`; may hold a password.
     pub url: Arc<str>,
+    /// How connections are secured; `None` where they are not.
+    pub tls: Option<tls::Client>,
     /// How long counting for a limit may take.
     pub timeout: Duration,
     /// How long looking for something that is kept may take.
@@ -198,6 +201,7 @@ impl NetworkAccess {
 impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Redis")
+            .field("tls", &self.tls)
             .field("timeout", &self.timeout)
             .field("lookup", &self.lookup)
             .field("prefix", &self.prefix)

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use crate::plan::Redis;
 use crate::telemetry::{Metrics, PurposeLabels};
 use crate::time;
-use crate::tls::Stream;
+use crate::tls::{Client, Stream};
 
 /// How long nothing is asked after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -70,12 +70,15 @@ pub struct Connected {
 /// Where it is, and who we are there.
 struct Place {
     info: ConnectionInfo,
+    tls: Option<Client>,
 }
 
 impl Shared {
     /// `None` where the address is none, which is logged.
     pub fn new(settings: &Redis, purpose: Purpose) -> Option<Self> {
-        let info = settings.url.into_connection_info();
+        // How it is secured is not that crate's business.
+        let plain = settings.url.strip_prefix("rediss://").map(|it| format!("redis://{it}"));
+        let info = plain.as_deref().unwrap_or(&settings.url).into_connection_info();
         if let Err(error) = &info {
             let category = error.category();
             tracing::error!(
@@ -84,7 +87,10 @@ impl Shared {
             );
         }
         Some(Self {
-            place: Arc::new(Place { info: info.ok()? }),
+            place: Arc::new(Place {
+                info: info.ok()?,
+                tls: settings.tls.clone(),
+            }),
             settings: settings.clone(),
             purpose,
             is_gone: AtomicBool::new(false),
@@ -134,7 +140,10 @@ impl Shared {
                 if !is_about_the_question(&error) {
                     link.forget(u64::MAX);
                 }
-                error.category().to_owned()
+                match error.kind() {
+                    redis::ErrorKind::Io => error.to_string(),
+                    _ => error.category().to_owned(),
+                }
             }
             Err(_) => {
                 // Whoever is not heard of any more may never be again on this connection.
@@ -250,7 +259,10 @@ impl Place {
         };
         let stream = TcpStream::connect((host.as_str(), *port)).await?;
         stream.set_nodelay(true)?;
-        Ok(Stream::Plain(stream))
+        match &self.tls {
+            None => Ok(Stream::Plain(stream)),
+            Some(tls) => Ok(tls.connect(host, stream).await.map_err(io::Error::other)?),
+        }
     }
 
     async fn connect(&self) -> Result<(MultiplexedConnection, Option<Arc<str>>), RedisError> {

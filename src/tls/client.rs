@@ -46,6 +46,8 @@ pub enum Speaks {
     Http1,
     /// `h2`: a server that does not choose it is refused.
     Http2,
+    /// Redis, which has no name there.
+    Redis,
 }
 
 impl Client {
@@ -80,7 +82,7 @@ impl Client {
             Some(it) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(it.key.clone()))),
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![speaks.alpn().to_vec()];
+        config.alpn_protocols = speaks.alpn().map(<[u8]>::to_vec).into_iter().collect();
         let no_identity = Stamp::of([]);
         let stamp = Stamp::of([
             &ca_stamp.0[..],
@@ -118,11 +120,11 @@ impl Client {
         let stream = connecting.await.map_err(|error| Failed::of(&error))?;
         let chosen = stream.get_ref().1.alpn_protocol();
         match it.speaks {
-            Speaks::Http2 if chosen != Some(Speaks::Http2.alpn()) => {
+            Speaks::Http2 if chosen != Speaks::Http2.alpn() => {
                 let sentence = "the server does not speak HTTP/2 (ALPN `h2`), which gRPC needs";
                 Err(Failed::new("protocol", sentence))
             }
-            Speaks::Http1 | Speaks::Http2 => Ok(Stream::Secure(Box::new(stream.into()))),
+            Speaks::Http1 | Speaks::Http2 | Speaks::Redis => Ok(Stream::Secure(Box::new(stream.into()))),
         }
     }
 }
@@ -147,10 +149,11 @@ impl fmt::Debug for Client {
 }
 
 impl Speaks {
-    fn alpn(self) -> &'static [u8] {
+    fn alpn(self) -> Option<&'static [u8]> {
         match self {
-            Self::Http1 => b"http/1.1",
-            Self::Http2 => b"h2",
+            Self::Http1 => Some(b"http/1.1"),
+            Self::Http2 => Some(b"h2"),
+            Self::Redis => None,
         }
     }
 }

@@ -26,8 +26,13 @@ pub fn free_port() -> u16 {
 
 /// A Redis of the test's own; it writes what it holds into `folder` when it ends.
 pub fn redis(port: u16, folder: &Path) -> Process {
+    redis_with(port, folder, &["--port", &port.to_string()])
+}
+
+/// The same that listens on a port as `options` say.
+pub fn redis_with(port: u16, folder: &Path, options: &[&str]) -> Process {
     let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.args(options).args(["--bind", "127.0.0.1"]);
     command.args(["--save", "3600 1", "--appendonly", "no"]);
     command.arg("--dir").arg(folder);
     let process = Process::start(&mut command);

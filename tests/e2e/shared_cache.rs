@@ -3,12 +3,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::process::{Answer, Folder, Process, admin, ask, counted, get, serving};
-use super::redis_server::{command, free_port, is_installed, redis};
+use super::authority::Authority;
+use super::process::{Answer, Folder, Process, admin, ask, counted, get, listening};
+use super::redis_server::{command, free_port, is_installed, redis, redis_with};
+
+const PASSWORD: &str = "correct-horse-battery";
 
 /// A backend whose every reply has a number of its own.
 struct Backend {
@@ -67,7 +71,14 @@ struct Gateway {
 impl Gateway {
     /// `more` stands behind the address of its backend.
     fn start(name: &str, backend: &Backend, port: u16, more: &str) -> Self {
-        let folder = Folder::new(name);
+        let redis = format!("url: \"redis://127.0.0.1:{port}\"");
+        let gateway = Self::start_with(Folder::new(name), backend, &redis, more);
+        gateway.wait_until_redis("there");
+        gateway
+    }
+
+    /// `redis` says where that is.
+    fn start_with(folder: Folder, backend: &Backend, redis: &str, more: &str) -> Self {
         folder.write(
             "compositions/page.yaml",
             "endpoint: GET /page/{id}\ncalls: { it: { http: 'GET shop:/things/${id}' } }\nresponse: $it\n\
@@ -87,20 +98,25 @@ impl Gateway {
             "listen: 127.0.0.1:0\nworkers: 1\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [compositions/]\n\
              telemetry: {{ log: {{ access: none }} }}\n\
              backends: {{ shop: {{ http: [\"http://{}\"]{more} }} }}\n\
-             cache: {{ redis: {{ url: \"redis://127.0.0.1:{port}\", lookup: 1s, timeout: 1s }} }}\n",
+             cache: {{ redis: {{ {redis}, lookup: 1s, timeout: 1s }} }}\n",
             backend.address
         );
         let file = folder.write("weft.yaml", &config);
-        let (mut process, address) = serving(&file);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
+        command
+            .arg("serve")
+            .arg("-c")
+            .arg(&file)
+            .env("REDIS_PASSWORD", PASSWORD);
+        let mut process = Process::start(&mut command);
+        let address = listening(&mut process);
         let admin = admin(&mut process);
-        let gateway = Self {
+        Self {
             process,
             address,
             admin,
             _folder: folder,
-        };
-        gateway.wait_until_redis("there");
-        gateway
+        }
     }
 
     fn get(&self, path: &str) -> Answer {
@@ -314,4 +330,54 @@ fn a_redis_that_hangs_costs_a_request_no_more_than_a_look_up_once_a_second() {
     // A look-up takes a second here at most, and the next one is a second later.
     let most = 1 + begun.elapsed().as_secs() / 2;
     assert!(slow as u64 <= most, "{slow} requests have waited for Redis");
+}
+
+#[test]
+fn redis_is_reached_over_tls_with_a_certificate_and_a_password() {
+    if !is_installed() {
+        return;
+    }
+    let (folder, port, backend) = (Folder::new("tls-redis"), free_port(), Backend::start());
+    let authority = Authority::new("root");
+    folder.write("ca.pem", &authority.pem());
+    authority.issue(&["redis.internal"]).write(&folder, "server");
+    let file = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let (ca, cert, key, tls_port) = (file("ca.pem"), file("server.pem"), file("server.key"), port.to_string());
+    let mut options = vec!["--port", "0", "--tls-port", &tls_port, "--tls-ca-cert-file", &ca];
+    options.extend(["--tls-cert-file", &cert, "--tls-key-file", &key]);
+    options.extend(["--tls-auth-clients", "yes", "--requirepass", PASSWORD]);
+    let _redis = redis_with(port, folder.path(), &options);
+
+    let address = format!("url: \"rediss://:${{env.REDIS_PASSWORD}}@127.0.0.1:{port}\"");
+    let gateway = |name: &str, authority: &Authority, tls: &str| {
+        let folder = Folder::new(name);
+        folder.write("ca.pem", &authority.pem());
+        authority.issue(&["weft"]).write(&folder, "weft");
+        Gateway::start_with(folder, &backend, &format!("{address}, tls: {{ {tls} }}"), "")
+    };
+    let tls = "ca: ca.pem, cert: weft.pem, key: weft.key, server_name: redis.internal";
+    let one = gateway("tls-one", &authority, tls);
+    let two = gateway("tls-two", &authority, tls);
+    one.wait_until_redis("there");
+    two.wait_until_redis("there");
+    let n = one.n("/page/1");
+    one.wait_until_stored("response", 1);
+    assert_eq!((two.n("/page/1"), backend.n_asked()), (n, 1));
+    one.write(1);
+    until("it is dropped there, too", || two.n("/page/1") > n);
+
+    // Whom it does not trust it does not talk to, and says why; requests are answered all the same.
+    let mut other = gateway("tls-other", &Authority::new("other"), tls);
+    other.wait_until_redis("gone");
+    let line = other.process.wait_for_next("Redis is gone");
+    assert!(line.contains("TLS: "), "{line}");
+    other.get("/page/1");
+    let mut unnamed = gateway("tls-unnamed", &authority, "ca: ca.pem, cert: weft.pem, key: weft.key");
+    let line = unnamed.process.wait_for_next("Redis is gone");
+    assert!(line.contains("redis.internal"), "{line}");
+    for gateway in [one, two, other, unnamed] {
+        gateway.process.signal("TERM");
+        let (code, text) = gateway.process.end();
+        assert!(code == 0 && !text.contains(PASSWORD), "{text}");
+    }
 }

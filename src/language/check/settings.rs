@@ -50,7 +50,7 @@ pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Setting
         max_in_flight: size(count(&limits.in_flight, 4096)),
         max_for_elements: size(count(&limits.for_elements, 1000)),
         cache_memory: gateway.cache_memory.as_ref().map_or(256 << 20, |it| it.value),
-        redis: gateway.redis.as_ref().map(redis),
+        redis: gateway.redis.as_ref().map(|it| redis(it, diagnostics)),
         log_json: matches!(gateway.log_format.unwrap_or_default(), LogFormat::Json),
         log_level,
         access_log: match gateway.log_access.unwrap_or_default() {
@@ -63,11 +63,12 @@ pub(super) fn check(gateway: &Gateway, diagnostics: &mut Diagnostics) -> Setting
     }
 }
 
-fn redis(written: &Redis) -> plan::Redis {
+fn redis(written: &Redis, diagnostics: &mut Diagnostics) -> plan::Redis {
     let time =
         |it: &Option<Spanned<Duration>>, millis| it.as_ref().map_or(Duration::from_millis(millis), |it| it.value);
     plan::Redis {
         url: written.url.value.clone(),
+        tls: super::tls::of_redis(written, diagnostics),
         timeout: time(&written.timeout, 50),
         lookup: time(&written.lookup, 20),
         prefix: written

@@ -4,7 +4,8 @@ use crate::codec::time_text::civil;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
 use crate::language::spec;
-use crate::language::spec::tls::{File, Pair, Tls};
+use crate::language::spec::gate::Redis;
+use crate::language::spec::tls::{BackendTls, File, Pair, Tls};
 use crate::plan::Protocol;
 use crate::time::since_epoch;
 use crate::tls::{Certificate, Client, ClientSettings, Identity, Mistake, Part, Server, ServerSettings, Speaks};
@@ -50,8 +51,21 @@ pub(super) fn of_listener(written: &Tls, diagnostics: &mut Diagnostics) -> Optio
 
 /// TLS towards a backend; `None` where its targets are not reached over TLS.
 pub(super) fn of_backend(written: &spec::Backend, protocol: Protocol, diagnostics: &mut Diagnostics) -> Option<Client> {
-    let secure = written.secure?;
-    let tls = written.tls.as_ref();
+    let speaks = match protocol {
+        Protocol::Grpc => Speaks::Http2,
+        Protocol::Http => Speaks::Http1,
+    };
+    client(written.secure?, written.tls.as_ref(), speaks, diagnostics)
+}
+
+/// TLS towards Redis; `None` where it is not reached over TLS.
+pub(super) fn of_redis(written: &Redis, diagnostics: &mut Diagnostics) -> Option<Client> {
+    let secure = written.is_secure().then_some(written.url.span)?;
+    client(secure, written.tls.as_ref(), Speaks::Redis, diagnostics)
+}
+
+/// `secure` is what says that there is TLS.
+fn client(secure: Span, tls: Option<&BackendTls>, speaks: Speaks, diagnostics: &mut Diagnostics) -> Option<Client> {
     let ca = tls.and_then(|it| it.ca.as_ref());
     let pair = tls.and_then(|it| it.pair.as_ref());
     let server_name = tls.and_then(|it| it.server_name.as_ref());
@@ -64,10 +78,7 @@ pub(super) fn of_backend(written: &spec::Backend, protocol: Protocol, diagnostic
         identity,
         server_name: server_name.map(|it| &*it.value),
         min_version: tls.map(|it| it.min_version).unwrap_or_default(),
-        speaks: match protocol {
-            Protocol::Grpc => Speaks::Http2,
-            Protocol::Http => Speaks::Http1,
-        },
+        speaks,
     });
     let place = |part| match part {
         Part::Ca => ca.map_or(secure, |it| it.path.span),

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::keys::Place;
 use super::reader::{Fields, Reader, Zero};
+use super::tls::BackendTls;
 use super::{Condition, Expression, Name, scalar};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Node, NodeKind, Span, Spanned};
@@ -68,6 +69,8 @@ pub struct Rule {
 pub struct Redis {
     /// `url:`.
     pub url: Name,
+    /// `tls:`.
+    pub tls: Option<BackendTls>,
     /// `timeout:`.
     pub timeout: Option<Spanned<Duration>>,
     /// `lookup:`.
@@ -305,6 +308,7 @@ impl Reader<'_> {
             let url = self.redis_url("redis", node)?;
             return Some(Redis {
                 url,
+                tls: None,
                 timeout: None,
                 lookup: None,
                 prefix: None,
@@ -313,6 +317,16 @@ impl Reader<'_> {
         let mut fields = self.fields("redis", node, Place::Redis)?;
         let url = self.required(&mut fields, "url", node.span);
         let url = url.and_then(|node| self.redis_url("url", node));
+        let secure = url.as_ref().filter(|it| is_secure(it)).map(|it| it.span);
+        let tls = fields.take("tls").and_then(|(key, node)| {
+            let tls = self.client_tls(node)?;
+            if url.is_some() && secure.is_none() {
+                let title = "`tls` has nothing to do: Redis is not reached over TLS";
+                let label = "an address of TLS begins with `rediss://`";
+                self.push(Diagnostic::new("contradiction", key.span, title).label(label));
+            }
+            Some(tls)
+        });
         let mut time = |key: &str| {
             let taken = fields.take(key);
             taken.and_then(|(_, node)| self.duration(key, node, Zero::Refuse))
@@ -322,6 +336,7 @@ impl Reader<'_> {
         fields.finish();
         Some(Redis {
             url: url?,
+            tls,
             timeout,
             lookup,
             prefix,
@@ -331,16 +346,22 @@ impl Reader<'_> {
     /// The value may hold a password, so that no message shows it.
     fn redis_url(&mut self, key: &str, node: &Node) -> Option<Name> {
         let url = self.text(key, node)?;
-        if url.value.starts_with("rediss://") {
-            let diagnostic = Diagnostic::new("not-yet", url.span, "`rediss://` is not available in this version");
-            self.push(diagnostic.label("`redis://host:port`"));
-            return None;
-        }
         if scalar::is_redis_url(&url.value) {
             return Some(url);
         }
         let diagnostic = Diagnostic::new("bad-target", url.span, "this is not the address of a Redis");
-        self.push(diagnostic.label("`redis://[user:password@]host[:port][/database]`"));
+        self.push(diagnostic.label("`redis://[user:password@]host[:port][/database]`, over TLS `rediss://…`"));
         None
     }
+}
+
+impl Redis {
+    /// Whether it is reached over TLS.
+    pub fn is_secure(&self) -> bool {
+        is_secure(&self.url)
+    }
+}
+
+fn is_secure(url: &Name) -> bool {
+    url.value.starts_with("rediss://")
 }

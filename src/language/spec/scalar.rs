@@ -258,9 +258,10 @@ pub fn network(text: &str) -> Result<IpNet, (String, Option<String>)> {
     Ok(network)
 }
 
-/// `redis://[user:password@]host[:port][/database]`.
+/// `redis://[user:password@]host[:port][/database]`, or the same with `rediss://`.
 pub fn is_redis_url(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("redis://") else {
+    let schemes = ["redis://", "rediss://"];
+    let Some(rest) = schemes.iter().find_map(|it| text.strip_prefix(it)) else {
         return false;
     };
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
@@ -431,6 +432,7 @@ mod tests {
             "redis://localhost",
             "redis://:pw@10.0.0.1:6379/3",
             "redis://[::1]:6379",
+            "rediss://user:pw@h:6380/1",
             "redis://r/",
         ] {
             assert!(is_redis_url(text), "{text}");

@@ -45,7 +45,7 @@ pub struct Tls {
     pub span: Span,
 }
 
-/// `tls:` of a backend.
+/// `tls:` of a backend, or of Redis.
 #[derive(Clone, Debug)]
 pub struct BackendTls {
     /// `ca:`.
@@ -101,12 +101,16 @@ impl Reader<'_> {
         node: &Node,
         secure: Option<Span>,
     ) -> Option<BackendTls> {
-        let mut fields = self.fields("tls", node, Place::BackendTls)?;
         if secure.is_none() {
             let title = "`tls` has nothing to do: no target is reached over TLS";
             let label = "targets of TLS begin with `https://`, a file with a list of them with `file+https:`";
             self.push(Diagnostic::new("contradiction", key.span, title).label(label));
         }
+        self.client_tls(node)
+    }
+
+    pub(super) fn client_tls(&mut self, node: &Node) -> Option<BackendTls> {
+        let mut fields = self.fields("tls", node, Place::BackendTls)?;
         let has_pair = fields.has("cert") || fields.has("key");
         let tls = BackendTls {
             ca: fields.take("ca").and_then(|(_, node)| self.file_of("ca", node)),
