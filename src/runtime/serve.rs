@@ -32,10 +32,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
-use http::Method;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use http_body::Body;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 
 use self::log::Line;
 pub use self::peer::Peer;
@@ -194,24 +194,37 @@ where
         (&reading, identity.as_ref()),
         audited(endpoint, line, trace),
     )?;
+    let max_body = plan.settings.max_body;
     if let Some(proxy) = &recipe.proxy {
+        let (sent, streamed) = match &recipe.inputs.body {
+            plan::Body::None => (Bytes::new(), Some(body)),
+            // It is checked before anything of it goes on.
+            _ => (Box::pin(whole(body, max_body, deadline)).await?, None),
+        };
+        let read = understood(&recipe.inputs.body, &parts.headers, sent.clone(), max_body)?;
+        let inputs = reading.body(&recipe.inputs, &read).map_err(Refusal::BadInputs)?;
         let asked = pass::Asked {
             running,
             recipe: (index, recipe),
             proxy,
             parts,
-            captures,
-            remote_ip: line.remote_ip(),
-            claims: identity.map(|it| it.claims),
+            around: input::Around { body: &read, ..head },
+            inputs,
             trace,
             in_flight,
         };
-        return Box::pin(pass::answer(asked, body, deadline, line)).await;
+        return match streamed {
+            Some(body) => Box::pin(pass::answer(asked, body, deadline, line)).await,
+            None => Box::pin(pass::answer(asked, Full::new(sent), deadline, line)).await,
+        };
     }
     let _in_flight = in_flight;
     let body = match &recipe.inputs.body {
         plan::Body::None => Bytes::new(),
-        wanted => Box::pin(read_body(wanted, parts, body, plan.settings.max_body, deadline)).await?,
+        wanted => {
+            let sent = Box::pin(whole(body, max_body, deadline)).await?;
+            understood(wanted, &parts.headers, sent, max_body)?
+        }
     };
     let around = input::Around { body: &body, ..head };
     let inputs = reading.body(&recipe.inputs, &body);
@@ -397,23 +410,12 @@ fn route<'p>(plan: &'p plan::Plan, parts: &Parts) -> Result<Routed<'p>, Refusal>
     }
 }
 
-/// Reads the body where the endpoint wants one: at most `max` bytes, until the deadline.
-async fn read_body<B>(
-    wanted: &plan::Body,
-    parts: &Parts,
-    mut body: B,
-    max: usize,
-    deadline: Deadline,
-) -> Result<Bytes, Refusal>
+/// All of a body, which has at most `max` bytes, until the deadline.
+async fn whole<B>(mut body: B, max: usize, deadline: Deadline) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let json = match wanted {
-        plan::Body::None => return Ok(Bytes::new()),
-        plan::Body::Bytes(_) | plan::Body::Bound { .. } => false,
-        plan::Body::Members(_) | plan::Body::Whole { .. } => true,
-    };
     if body.size_hint().lower() > max as u64 {
         return Err(Refusal::BodyTooLarge(max));
     }
@@ -432,18 +434,28 @@ where
         }
         Ok(whole.freeze())
     };
-    let whole = tokio::time::timeout_at(deadline.instant(), read)
-        .await
-        .unwrap_or(Err(Refusal::BodyIncomplete))?;
-    let whole = compress::decoded(&parts.headers, whole, max)?;
-    let must_be_json = json || (matches!(wanted, plan::Body::Bound { raw: false }) && !whole.is_empty());
-    if must_be_json && !input::is_json(&parts.headers) {
+    let read = tokio::time::timeout_at(deadline.instant(), read).await;
+    read.unwrap_or(Err(Refusal::BodyIncomplete))
+}
+
+/// A body as what is wanted of it, without its coding.
+fn understood(wanted: &plan::Body, headers: &HeaderMap, sent: Bytes, max: usize) -> Result<Bytes, Refusal> {
+    if matches!(wanted, plan::Body::None) {
+        return Ok(sent);
+    }
+    let read = compress::decoded(headers, sent, max)?;
+    let must_be_json = match wanted {
+        plan::Body::None | plan::Body::Bytes(_) | plan::Body::Bound { raw: true } => false,
+        plan::Body::Bound { raw: false } => !read.is_empty(),
+        plan::Body::Members(_) | plan::Body::Whole { .. } => true,
+    };
+    if must_be_json && !input::is_json(headers) {
         return Err(Refusal::UnsupportedMediaType);
     }
     if matches!(wanted, plan::Body::Bound { raw: true }) {
-        return Ok(input::http_body(&parts.headers, &whole));
+        return Ok(input::http_body(headers, &read));
     }
-    Ok(whole)
+    Ok(read)
 }
 
 #[cfg(test)]

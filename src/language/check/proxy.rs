@@ -45,6 +45,15 @@ pub(super) fn hand_over(
     response: &mut Response,
 ) -> Option<(Proxy, Duration)> {
     let written = entry.written.proxy.as_ref()?;
+    if let Some(body) = &entry.written.body
+        && matches!(&*entry.method.value, "ANY" | "GET" | "HEAD" | "OPTIONS")
+    {
+        let title = format!("`{}` takes requests that have no body", entry.method.value);
+        let diagnostic = Diagnostic::new("body-on-get", body.span, title).label("it would be checked in each of them");
+        unit.push(
+            diagnostic.help("name the method that has this body, such as `POST`, and let another file take the others"),
+        );
+    }
     if let Some(require) = graph.require.iter().position(|it| !it.needs.is_empty()) {
         let span = entry.written.require.get(require).map_or(written.span, |it| it.span);
         unit.push(Diagnostic::new(

@@ -11,9 +11,8 @@ use crate::language::source::{Document, Node, NodeKind, Span, Spanned};
 use crate::schema::suggest::did_you_mean;
 
 /// Keys of an endpoint that say what is answered in another way than `proxy` does.
-const BESIDE_NO_PROXY: [&str; 13] = [
+const BESIDE_NO_PROXY: [&str; 12] = [
     "backend",
-    "body",
     "cache",
     "call",
     "calls",

@@ -1,12 +1,12 @@
 //! `proxy:`: the request is handed over, and the answer handed back, both as they come.
 //!
 //! What is said of the connection stays here (RFC 9110 §7.6.1), and of the rest only what the composition lets through goes
-//! on. A WebSocket becomes two streams of bytes (RFC 9110 §7.8, RFC 6455). Invariant: nothing here holds a whole body.
+//! on. A WebSocket becomes two streams of bytes (RFC 9110 §7.8, RFC 6455). Invariant: nothing here holds a whole body; one that has to be checked
+//! was read before.
 
 mod heads;
 mod tunnel;
 
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -22,7 +22,6 @@ use super::log::{Line, Report};
 use super::problem::Refusal;
 use super::trace::Trace;
 use super::{Response, input, respond, split};
-use crate::auth::Claims;
 use crate::expr::Value;
 use crate::plan::{CallKind, EndpointIndex, Proxy, Recipe};
 use crate::runtime::backend::passing::{BoxError, Upload};
@@ -37,17 +36,15 @@ pub(super) struct Asked<'r> {
     pub(super) recipe: (EndpointIndex, &'r Recipe),
     pub(super) proxy: &'r Proxy,
     pub(super) parts: &'r Parts,
-    pub(super) captures: Vec<String>,
-    pub(super) remote_ip: IpAddr,
-    /// What is known of who asks.
-    pub(super) claims: Option<Claims>,
+    pub(super) around: input::Around<'r>,
+    pub(super) inputs: Vec<Value>,
     pub(super) trace: &'r Rc<Trace>,
     pub(super) in_flight: InFlight,
 }
 
 /// Hands the request over, once every `require` holds, and gives the answer.
 pub(super) async fn answer<B>(
-    asked: Asked<'_>,
+    mut asked: Asked<'_>,
     body: B,
     deadline: Deadline,
     line: &mut Line,
@@ -61,16 +58,9 @@ where
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::MethodNotAllowed(METHODS.to_vec()));
     }
-    let around = input::Around {
-        captures: &asked.captures,
-        body: &Bytes::new(),
-        id: asked.trace.request_id(),
-        remote_ip: asked.remote_ip,
-        claims: asked.claims.as_ref(),
-    };
-    let inputs = input::read(&recipe.inputs, parts, around).map_err(Refusal::BadInputs)?;
-    let hashes = input::hashes(&running.snapshot.plan.backends, parts, around);
-    let chosen = split::choose(running, recipe, parts, around);
+    let inputs = std::mem::take(&mut asked.inputs);
+    let hashes = input::hashes(&running.snapshot.plan.backends, parts, asked.around);
+    let chosen = split::choose(running, recipe, parts, asked.around);
     let failed = |failure: Failure| Refusal::Failed(Failed::of_endpoint(failure));
     let call = recipe.graph.calls.get(asked.proxy.call.0);
     let Some((call, CallKind::Http(http))) = call.map(|it| (it, &it.kind)) else {
@@ -97,7 +87,7 @@ where
     *request.uri_mut() = Uri::try_from(target).map_err(|_| failed(Failure::bad_path(Some(call.origin.clone()))))?;
     let from = heads::From {
         parts,
-        remote_ip: asked.remote_ip,
+        remote_ip: asked.around.remote_ip,
         secure: running.snapshot.plan.settings.tls.is_some(),
         upgrades: upgrade.is_some(),
     };
