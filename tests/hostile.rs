@@ -23,5 +23,7 @@ mod gateway;
 mod http1;
 #[path = "hostile/http2.rs"]
 mod http2;
+#[path = "hostile/suite.rs"]
+mod suite;
 #[path = "hostile/vectors.rs"]
 mod vectors;

@@ -5,7 +5,10 @@
 
 mod activity;
 pub mod addresses;
+mod chunks;
 mod enter;
+mod heads;
+mod watched;
 
 use std::cell::RefCell;
 use std::io;
@@ -16,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::{StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,9 +29,12 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-use self::activity::{Activity, Answer, Seen, Verdict, Watched};
+use self::activity::{Activity, Answer, Seen, Verdict};
 use self::addresses::{Addresses, Place};
+use self::heads::{Heads, Refused};
+use self::watched::Watched;
 use crate::plan::Settings;
+use crate::runtime::serve::problem::Refusal;
 use crate::runtime::serve::{self, shape};
 use crate::runtime::snapshot::{Hall, Running, Snapshot};
 use crate::telemetry::ReasonLabels;
@@ -202,44 +209,36 @@ impl Worker {
             _place = place;
         }
         let activity = Arc::new(Activity::default());
-        let builder = auto::Builder::new(LocalExecutor);
-        let mut builder = match http2 {
-            Some(true) => builder.http2_only(),
-            Some(false) => builder.http1_only(),
-            None => builder,
-        };
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .max_buf_size(settings.max_headers.max(8192))
-            .header_read_timeout(None);
-        if settings.max_header_count > USUAL_HEADERS {
-            builder.http1().max_headers(settings.max_header_count);
-        }
-        let max_headers = u32::try_from(settings.max_headers).unwrap_or(u32::MAX);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(max_headers)
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_pending_accept_reset_streams(MAX_RESETS)
-            .max_local_error_reset_streams(MAX_LOCAL_RESETS)
-            .keep_alive_interval(PING_AFTER)
-            .keep_alive_timeout(PING_TIMEOUT);
-        let io = Watched {
-            stream: TokioIo::new(stream),
-            activity: activity.clone(),
-        };
+        let builder = builder(settings, http2);
+        let heads = Heads::new(settings, http2);
+        let io = TokioIo::new(Watched::new(stream, activity.clone(), heads));
         let service = service_fn(|request: http::Request<Incoming>| {
             let request_guard = activity.clone().begin(request.version());
             let (running, peer) = (self.running(), peer.clone());
             self.keep_timer_near();
+            let (refused, activity) = (activity.refused(), activity.clone());
             async move {
+                if let Some(refused) = refused {
+                    let Refused { parts, refusal } = *refused;
+                    let response = serve::refuse(&running, &parts, &peer, refusal);
+                    return Ok(response.map(|body| Answer::new(body, request_guard)));
+                }
                 let response = match shape::check(&request, &running.snapshot.plan.settings) {
                     Ok(()) => serve::handle(running, request, peer).await,
-                    Err(refusal) => serve::refuse(&running, &request.into_parts().0, &peer, refusal),
+                    Err(refusal) => {
+                        // RFC 9113 §8.1.1: what is malformed is an error of its stream.
+                        let is_reset = request.version() == Version::HTTP_2 && matches!(refusal, Refusal::BadHead(_));
+                        let response = serve::refuse(&running, &request.into_parts().0, &peer, refusal);
+                        if is_reset {
+                            return Err(h2::Error::from(h2::Reason::PROTOCOL_ERROR));
+                        }
+                        response
+                    }
                 };
-                Ok::<_, std::convert::Infallible>(response.map(|body| Answer::new(body, request_guard)))
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    activity.upgrade();
+                }
+                Ok(response.map(|body| Answer::new(body, request_guard)))
             }
         });
         // Where a WebSocket is handed over, the connection ends here and lives on there.
@@ -269,7 +268,9 @@ impl Worker {
                             ending = true;
                             connection.as_mut().graceful_shutdown();
                         }
-                        Verdict::TooSlow => return,
+                        // HTTP/1 says so before it ends.
+                        Verdict::TooSlow if activity.is_told_late() => {}
+                        Verdict::TooSlow | Verdict::Stuck => return,
                     }
                 }
             }
@@ -302,6 +303,36 @@ impl Worker {
         let _ended = open.wait_for(|it| *it == 0).await.is_ok();
         self.shared.hall.detached.idle().await;
     }
+}
+
+/// The library's own limits, all of them on purpose. Where a version was agreed on, this is it.
+fn builder(settings: &Settings, http2: Option<bool>) -> auto::Builder<LocalExecutor> {
+    let builder = auto::Builder::new(LocalExecutor);
+    let mut builder = match http2 {
+        Some(true) => builder.http2_only(),
+        Some(false) => builder.http1_only(),
+        None => builder,
+    };
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .max_buf_size(settings.max_headers.max(8192))
+        .header_read_timeout(None);
+    if settings.max_header_count > USUAL_HEADERS {
+        builder.http1().max_headers(settings.max_header_count);
+    }
+    let max_headers = u32::try_from(settings.max_headers).unwrap_or(u32::MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        // What is a little too large is refused with a problem, and not by the library.
+        .max_header_list_size(max_headers.saturating_mul(2))
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
 }
 
 /// Errors of `accept` that concern only the connection that was to be accepted.

@@ -24,8 +24,25 @@ pub struct Gateway {
 /// Connections to backends that are kept for the next call.
 const KEPT: usize = 8;
 
+/// Short time limits, so that nothing has to be waited for.
+const SHORT: &str = "header_timeout: 300ms, idle_timeout: 700ms";
+
 impl Gateway {
     pub fn start(name: &str) -> Self {
+        Self::of(name, SHORT, "")
+    }
+
+    /// One with more in its file.
+    pub fn with(name: &str, more: &str) -> Self {
+        Self::of(name, SHORT, more)
+    }
+
+    /// One whose connections have the time that is said.
+    pub fn with_times(name: &str, times: &str) -> Self {
+        Self::of(name, times, "")
+    }
+
+    fn of(name: &str, times: &str, more: &str) -> Self {
         let to_backend = Arc::new(AtomicUsize::new(0));
         let backend = backend(to_backend.clone());
         let folder = Folder::new(name);
@@ -43,8 +60,8 @@ impl Gateway {
             &format!(
                 "listen: 127.0.0.1:0\nworkers: 2\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [any.yaml, read.yaml]\n\
                  backends: {{ files: {{ http: [\"http://{backend}\"], limit: false, breaker: false }} }}\n\
-                 limits: {{ headers: 16KiB, uri: 1KiB, body: 64KiB, header_timeout: 300ms, idle_timeout: 700ms }}\n\
-                 telemetry: {{ log: {{ access: none }} }}\n"
+                 limits: {{ headers: 16KiB, uri: 1KiB, body: 64KiB, {times} }}\n\
+                 telemetry: {{ log: {{ access: none }} }}\n{more}"
             ),
         );
         let mut process = weft(&["serve", "-c", file.to_str().expect("a path")]);
@@ -210,8 +227,16 @@ fn serve(mut stream: TcpStream) -> Option<()> {
                     stream.write_all(&[b'x'; 1 << 16]).ok()?;
                 }
             } else {
-                let said = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok";
-                stream.write_all(said).ok()?;
+                // The suite for HTTP/2 wants some bytes, from `/`.
+                let body = if head.starts_with("post / ") {
+                    "ok, at length"
+                } else {
+                    "ok"
+                };
+                let length = body.len();
+                let said =
+                    format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n{body}");
+                stream.write_all(said.as_bytes()).ok()?;
             }
         }
     }

@@ -98,6 +98,13 @@ fn what_may_be_read_in_two_ways_is_refused() {
         ("NUL in a value", &[400], with("X-A: b\0c")),
         ("NUL in a name", &[400], with("X\0A: b")),
         ("a line without a colon", &[400], with("X-A")),
+        ("LF alone", &[400], b"GET / HTTP/1.1\nHost: a\n\n".to_vec()),
+        ("LF alone behind one line", &[400], with("X-A: b\nX-B: c")),
+        (
+            "CR alone at the end",
+            &[400],
+            b"GET / HTTP/1.1\r\nHost: a\r\n\rx".to_vec(),
+        ),
         ("an empty name", &[400], with(": b")),
         (
             "a space before the first header",
@@ -106,12 +113,12 @@ fn what_may_be_read_in_two_ways_is_refused() {
         ),
         (
             "an unknown version",
-            &[400, 505],
+            &[400],
             b"GET / HTTP/1.9\r\nHost: a\r\n\r\n".to_vec(),
         ),
         (
             "HTTP/2.0 in words",
-            &[400, 505],
+            &[400],
             b"GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_vec(),
         ),
         ("no version", &[400], b"GET /\r\n\r\n".to_vec()),
@@ -178,8 +185,9 @@ fn what_may_be_read_in_two_ways_is_refused() {
         for (name, statuses, bytes) in refused {
             let gateway = &gateway;
             scope.spawn(move || {
-                let status = gateway.status(bytes);
-                assert!(statuses.contains(&status), "{name}: {status}");
+                let said = gateway.talk(bytes);
+                assert!(statuses.contains(&status_of(&said)), "{name}: {said}");
+                assert!(said.contains("application/problem+json"), "{name}: {said}");
             });
         }
     });
@@ -200,8 +208,7 @@ fn what_may_be_read_in_two_ways_is_refused() {
     gateway.is_as_before(&before);
 }
 
-/// With both lengths one of them is wrong. The body is read in chunks, as RFC 9112 §6.3 has it, and nothing behind it is read
-/// as a request.
+/// With both lengths one of them is wrong: neither is believed, and nothing behind the head is read.
 #[test]
 fn nothing_is_smuggled_behind_two_lengths() {
     let gateway = Gateway::start("smuggled");
@@ -210,14 +217,96 @@ fn nothing_is_smuggled_behind_two_lengths() {
         "Content-Length: 39\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked\r\nContent-Length: 39",
         "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 0",
+        "Content-Length: 0\r\nX-A: b\r\ntransfer-encoding: CHUNKED",
     ] {
         let said = gateway.talk(&[with(lines), b"0\r\n\r\n".to_vec(), second.into()].concat());
         assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
+        assert_eq!(status_of(&said), 400, "{said}");
         assert!(said.to_ascii_lowercase().contains("connection: close"), "{said}");
     }
-    // A connection goes on behind a length that is true.
-    let two = [with("Content-Length: 1"), b"x".to_vec(), second.into()].concat();
-    assert_eq!(gateway.talk(&two).matches("HTTP/1.1 200").count(), 2);
+    // A connection goes on behind a length that is true, and behind chunks.
+    for first in [
+        [with("Content-Length: 1"), b"x".to_vec()].concat(),
+        [
+            with("Transfer-Encoding: chunked"),
+            b"1\r\nx\r\n0\r\nX-A: b\r\n\r\n".to_vec(),
+        ]
+        .concat(),
+    ] {
+        let two = [first, second.into()].concat();
+        assert_eq!(gateway.talk(&two).matches("HTTP/1.1 200").count(), 2);
+    }
+    // What smuggles comes behind sound requests, too.
+    let behind = [
+        second.into(),
+        with("Content-Length: 1\r\nTransfer-Encoding: chunked"),
+        second.into(),
+    ]
+    .concat();
+    let said = gateway.talk(&behind);
+    assert_eq!(said.matches("HTTP/1.1 200").count(), 1, "{said}");
+    assert_eq!(said.matches("HTTP/1.1 400").count(), 1, "{said}");
+}
+
+/// Pages of other origins may read why, clients get a problem, and it is counted and logged like any other.
+#[test]
+fn what_is_no_request_is_answered_like_any_other() {
+    let gateway = Gateway::with(
+        "answered",
+        "cors: { origins: [\"https://a.example\"] }\nheaders: { x-frame-options: DENY }\n",
+    );
+    let long = "b".repeat(20_000);
+    let cases = [
+        (
+            "GET /a HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\nA : b\r\n\r\n",
+            400,
+            "bad-head",
+        ),
+        (
+            "POST /a HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            "bad-head",
+        ),
+        (
+            &format!("GET /a HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\nCookie: {long}\r\n\r\n"),
+            431,
+            "head-too-large",
+        ),
+        (
+            "GET /a HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\nA: b",
+            408,
+            "head-incomplete",
+        ),
+    ];
+    for (text, status, kind) in cases {
+        let said = gateway.talk(text.as_bytes());
+        assert_eq!(status_of(&said), status, "{said}");
+        for part in [
+            "content-type: application/problem+json",
+            "access-control-allow-origin: https://a.example",
+            "x-frame-options: DENY",
+            "x-request-id: ",
+            "connection: close",
+            &format!("\"type\":\"urn:weft:problem:{kind}\""),
+            "\"instance\":\"/a\"",
+        ] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+    }
+    let said = gateway.talk(b"HEAD /a HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n");
+    assert!(said.contains("HTTP/1.1 400 ") && said.ends_with("\r\n\r\n"), "{said}");
+    let page = super::process::get(gateway.admin, "/metrics").text();
+    for (kind, n) in [("bad_head", 3), ("head_too_large", 1), ("head_incomplete", 1)] {
+        let line = page
+            .lines()
+            .find(|it| it.starts_with("weft_") && it.contains(&format!("\"{kind}\"")));
+        assert!(
+            line.is_some_and(|it| it.ends_with(&format!(" {n}"))),
+            "{kind}: {line:?}"
+        );
+    }
+    gateway.answers("what is no request");
 }
 
 #[test]
@@ -239,7 +328,8 @@ fn slow_clients_are_not_waited_for() {
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 let (said, ended) = read_all(&mut stream);
-                assert!(ended && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+                let said = String::from_utf8_lossy(&said);
+                assert!(ended && status_of(&said) == 408, "{said}");
             });
             // A body that never comes, for those who read it and for those who hand it over.
             for path in ["/read", "/a"] {

@@ -274,6 +274,8 @@ fn malformed_requests_are_not_answered() {
             [get("/well"), field("x-a", "b\r\nc: d")].concat(),
         ),
         ("NUL in a value", [get("/well"), field("x-a", "b\0")].concat()),
+        ("a space before a value", [get("/well"), field("x-a", " b")].concat()),
+        ("a tab behind a value", [get("/well"), field("x-a", "b\t")].concat()),
         ("a space in a name", [get("/well"), field("x a", "b")].concat()),
         ("another host", [get("/well"), field("host", "b")].concat()),
         (
@@ -313,6 +315,35 @@ fn malformed_requests_are_not_answered() {
     ];
     assert!(!is_well(&ask(&length.concat())), "a body that is shorter than it says");
     gateway.answers("malformed streams");
+}
+
+/// Up to twice the limit a head is refused like anything else, with something to read; beyond, by the library.
+#[test]
+fn a_head_that_is_too_large_is_answered() {
+    let gateway = Gateway::start("head-size");
+    let fields = field("x-a", &"b".repeat(100));
+    let ask = |n_fields: usize| {
+        let block = [get("/well"), fields.repeat(n_fields)].concat();
+        let mut stream = open(&gateway);
+        let mut parts = block.chunks(16_000).enumerate().peekable();
+        while let Some((at, part)) = parts.next() {
+            let kind = if at == 0 { HEADERS } else { CONTINUATION };
+            let flags = if parts.peek().is_none() { END_HEADERS } else { 0 };
+            let flags = if at == 0 { flags | END_STREAM } else { flags };
+            stream.write_all(&frame(kind, flags, 1, part)).expect("a frame");
+        }
+        let frames = parse(&read_all(&mut stream).0);
+        let data = frames.iter().filter(|it| it.0 == DATA).flat_map(|it| it.3.clone());
+        let has_head = frames.iter().any(|it| it.0 == HEADERS);
+        (
+            has_head,
+            String::from_utf8_lossy(&data.collect::<Vec<_>>()).into_owned(),
+        )
+    };
+    assert_eq!(ask(100), (true, "ok".to_owned()));
+    let (_, said) = ask(150);
+    assert!(said.contains("urn:weft:problem:head-too-large"), "{said}");
+    assert_eq!(ask(300), (true, String::new()));
 }
 
 #[test]

@@ -1,22 +1,20 @@
 //! Time limits of a connection: what it is doing, and for how long it may.
 
-use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::task::AtomicWaker;
 use http::Version;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
 
+use super::heads::Refused;
 use crate::runtime::backend::passing::BoxError;
 use crate::runtime::serve;
 use crate::time::Instant;
-use crate::tls::Stream;
 
 /// What a connection is doing: answering so many requests, idle, or receiving a request head. One thread asks and tells; it
 /// can be sent to others because a connection may be handed on.
@@ -35,6 +33,17 @@ pub(super) struct Activity {
     /// The same: since when the client takes nothing of what is written; 0 where it does.
     stuck_since: AtomicU64,
     multiplexed: AtomicBool,
+    /// Requests that began.
+    begun: AtomicU64,
+    /// The one of these that stands for a head that was refused; 0 is none.
+    refused_at: AtomicU64,
+    refused: Mutex<Option<Box<Refused>>>,
+    /// A head has not come in its time, and the client is told so.
+    late: AtomicBool,
+    /// The connection speaks another protocol from here on.
+    upgraded: AtomicBool,
+    /// Who waits for the end of an answer to read on.
+    reader: AtomicWaker,
 }
 
 /// What is to be done with a connection.
@@ -42,6 +51,9 @@ pub(super) struct Activity {
 pub(super) enum Verdict {
     Idle,
     Stay,
+    /// It takes nothing of what is written.
+    Stuck,
+    /// A head does not come.
     TooSlow,
 }
 
@@ -56,6 +68,12 @@ impl Default for Activity {
             head_since: AtomicU64::new(0),
             stuck_since: AtomicU64::new(0),
             multiplexed: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
+            refused_at: AtomicU64::new(0),
+            refused: Mutex::new(None),
+            late: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
         }
     }
 }
@@ -64,6 +82,7 @@ impl Activity {
     pub(super) fn begin(self: Arc<Self>, version: Version) -> Answering {
         self.in_flight.fetch_add(1, Relaxed);
         self.moves.fetch_add(1, Relaxed);
+        self.begun.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
         self.multiplexed.store(version == Version::HTTP_2, Relaxed);
         Answering(self)
@@ -90,15 +109,51 @@ impl Activity {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// The head number `n`, counted from 1, is refused: the request of that number stands for it.
+    pub(super) fn refuse(&self, n: u64, refused: Refused) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(refused));
+        self.refused_at.store(n, Relaxed);
+    }
+
+    /// The head that the request that began last stands for, where it does.
+    pub(super) fn refused(&self) -> Option<Box<Refused>> {
+        let is_it = self.refused_at.load(Relaxed) == self.begun.load(Relaxed);
+        is_it.then(|| self.refused.lock().unwrap_or_else(PoisonError::into_inner).take())?
+    }
+
+    /// The client is told that its time is up; whether that is news.
+    pub(super) fn is_told_late(&self) -> bool {
+        !self.late.swap(true, Relaxed)
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        self.late.load(Relaxed)
+    }
+
+    /// What comes next is another protocol.
+    pub(super) fn upgrade(&self) {
+        self.upgraded.store(true, Relaxed);
+    }
+
+    pub(super) fn wake_when_answered(&self, waker: &Waker) {
+        self.reader.register(waker);
+    }
+
+    /// Whether another protocol follows request number `n`; `None` where it is not answered.
+    pub(super) fn protocol_behind(&self, n: u64) -> Option<bool> {
+        let is_answered = self.begun.load(Relaxed) >= n && !self.is_answering();
+        is_answered.then(|| self.upgraded.load(Relaxed))
+    }
+
     /// Bytes came while nothing is being answered: on HTTP/1.1, the beginning of a request head.
-    fn received(&self) {
+    pub(super) fn received(&self) {
         if !self.is_answering() && !self.multiplexed.load(Relaxed) && self.head_since.load(Relaxed) == 0 {
             self.head_since.store(self.now().saturating_add(1), Relaxed);
         }
     }
 
     /// Bytes were taken, or could not be.
-    fn wrote(&self, is_stuck: bool) {
+    pub(super) fn wrote(&self, is_stuck: bool) {
         if !is_stuck {
             self.stuck_since.store(0, Relaxed);
         } else if self.stuck_since.load(Relaxed) == 0 {
@@ -118,7 +173,7 @@ impl Activity {
         if let Some(since) = self.stuck_since.load(Relaxed).checked_sub(1)
             && Duration::from_nanos(self.now().saturating_sub(since)) >= idle
         {
-            return Verdict::TooSlow;
+            return Verdict::Stuck;
         }
         let (limit, verdict) = self.limit(head, idle);
         if !self.is_answering() && Instant::now() >= limit {
@@ -165,6 +220,7 @@ impl Drop for Answering {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Relaxed);
         self.0.idle_since.store(self.0.now(), Relaxed);
+        self.0.reader.wake();
     }
 }
 
@@ -224,51 +280,5 @@ impl Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A connection that notes when bytes arrive.
-pub(super) struct Watched {
-    pub(super) stream: TokioIo<Stream>,
-    pub(super) activity: Arc<Activity>,
-}
-
-impl Read for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if matches!(polled, Poll::Ready(Ok(()))) {
-            self.activity.received();
-        }
-        polled
-    }
-}
-
-impl Write for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.activity.wrote(polled.is_pending());
-        polled
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
-        self.activity.wrote(polled.is_pending());
-        polled
     }
 }

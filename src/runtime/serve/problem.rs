@@ -37,6 +37,10 @@ pub enum Refusal {
     Bug,
     /// This client may not ask, for this reason: 403.
     Denied(&'static str),
+    /// A head did not come to its end in time: 408, and the end of the connection.
+    HeadIncomplete,
+    /// A head of more than so many bytes: 431.
+    HeadTooLarge(usize),
     /// It is not known who the client is, or they may not ask: 401, 403, or 503 where that cannot be found out.
     Unwelcome(Box<Denied>),
     /// The endpoint failed.
@@ -107,6 +111,15 @@ impl Refusal {
             }
             Self::Bug => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::Denied(_) => Problem::new(StatusCode::FORBIDDEN, "access-denied", "Access is denied"),
+            Self::HeadIncomplete => {
+                let (status, title) = (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time");
+                Problem::new(status, "head-incomplete", title)
+            }
+            Self::HeadTooLarge(max) => {
+                let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                let problem = Problem::new(status, "head-too-large", "The head of the request is too large");
+                problem.saying(format!("At most {max} bytes are accepted."))
+            }
             Self::Unwelcome(denied) => of_denied(denied),
             Self::Failed(failed) => of_failure(failed, errors),
             Self::Limited {
@@ -178,6 +191,8 @@ impl Refusal {
             Self::BodyTooLarge(_) => "body_too_large",
             Self::Bug => "bug",
             Self::Denied(reason) => reason,
+            Self::HeadIncomplete => "head_incomplete",
+            Self::HeadTooLarge(_) => "head_too_large",
             Self::Unwelcome(denied) => match denied.reason.status() {
                 StatusCode::FORBIDDEN => "forbidden",
                 StatusCode::SERVICE_UNAVAILABLE => "unverified",
