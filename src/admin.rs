@@ -3,7 +3,7 @@
 //! `/livez` says that the process runs, `/readyz` whether it should get requests and what keeps it from serving the files on
 //! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are, and POST to `/cache/invalidate` drops what is
 //! kept with the tags of its body: `{"tags": ["product:1"]}`. `/descriptors` says what is known of backends with
-//! reflection and which compositions are on older ones, `/limits` what is limited, and how much is used up, `/cache` how much is
+//! reflection and which compositions are on older ones (what is below it registers others), `/limits` what is limited, and how much is used up, `/cache` how much is
 //! kept, and whether other gateways share it. POST to
 //! `/auth/revoke` refuses tokens and subjects from now on, until the process ends:
 //! `{"provider": "customer", "jti": ["…"], "sub": ["…"]}`.
@@ -11,6 +11,7 @@
 mod limits;
 
 mod connections;
+mod register;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
@@ -28,6 +29,7 @@ use self::connections::Connections;
 use crate::auth::revoked::Revoked;
 use crate::gateway::listen::Shared;
 use crate::gateway::load::{Held, Reflecting};
+use crate::gateway::register::Orders;
 use crate::gateway::{Gateway, Status};
 use crate::runtime::backend::guard;
 use crate::runtime::cache::{Remote, Tag};
@@ -39,6 +41,7 @@ struct Pages {
     shared: Arc<Shared>,
     status: Arc<ArcSwap<Status>>,
     link: Link,
+    orders: Orders,
 }
 
 /// Binds the admin address and serves it as long as the runtime lives. Returns the address, port chosen.
@@ -49,6 +52,7 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
         shared: gateway.shared().clone(),
         status: gateway.status().clone(),
         link: Link::default(),
+        orders: gateway.orders(),
     };
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
@@ -59,6 +63,12 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
         .route("/limits", get(limits::limits))
         .route("/limits/usage", get(limits::usage))
         .route("/descriptors", get(descriptors))
+        .route(
+            "/descriptors/{backend}",
+            post(register::register).layer(DefaultBodyLimit::max(register::MAX_BODY)),
+        )
+        .route("/descriptors/{backend}/rollback", post(register::rollback))
+        .route("/descriptors/{backend}/versions", get(register::versions))
         .route("/cache/invalidate", post(invalidate))
         .route("/auth/revoke", post(revoke))
         .with_state(pages);

@@ -15,6 +15,7 @@ pub mod init;
 pub mod key;
 pub mod mock;
 pub mod openapi;
+pub mod register;
 pub mod schema;
 pub mod serve;
 pub mod test;
@@ -78,6 +79,8 @@ enum Command {
     Mock(mock::Arguments),
     /// Write the public API as OpenAPI 3.1
     Openapi(openapi::Arguments),
+    /// Hand the descriptors of a backend to a running gateway, which says whose pages they break
+    Register(register::Arguments),
     /// Write the JSON Schema of compositions or of weft.yaml, for editors
     Schema(schema::Arguments),
     /// Run the gateway; SIGHUP reloads, SIGTERM drains
@@ -164,6 +167,7 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(&arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Openapi(arguments) => openapi::run(&arguments),
+        Command::Register(arguments) => register::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

@@ -10,6 +10,8 @@ mod kept;
 pub mod listen;
 pub mod load;
 mod reflected;
+pub mod register;
+mod registered;
 mod schedule;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -20,7 +22,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use self::discovery::Discovery;
 use self::listen::Shared;
@@ -43,6 +45,7 @@ pub struct Gateway {
     addresses: Vec<SocketAddr>,
     discovery: Discovery,
     schedule: Schedule,
+    orders: (register::Orders, mpsc::Receiver<register::Order>),
 }
 
 /// How the gateway is, for `/readyz`.
@@ -141,6 +144,7 @@ impl Gateway {
             addresses,
             discovery,
             schedule,
+            orders: mpsc::channel(8),
         })
     }
 

@@ -150,12 +150,14 @@ fn pool(
     let below = |paths: &[spec::Name]| paths.iter().map(|it| folder.join(&*it.value)).collect::<Vec<_>>();
     let paths = match &backend.descriptors {
         Some(BackendDescriptors::Paths(paths)) => below(paths),
-        Some(BackendDescriptors::Reflection(_)) if !given.is_empty() => given.to_vec(),
+        Some(BackendDescriptors::Reflection(_) | BackendDescriptors::Registered(_)) if !given.is_empty() => {
+            given.to_vec()
+        }
         _ => below(&gateway.descriptors),
     };
     anyhow::ensure!(
         !paths.is_empty(),
-        "`{}` is asked by reflection what it serves, and a mock has nobody to ask: name its .proto files with --descriptors",
+        "`{}` is asked by reflection what it serves, or its descriptors are registered, and a mock has neither: name its .proto files with --descriptors",
         backend.name.value
     );
     let set = descriptors::load(&paths).map_err(|errors| {

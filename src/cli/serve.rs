@@ -74,6 +74,7 @@ pub(super) async fn until_signalled(mut gateway: Gateway) -> anyhow::Result<Endi
                 // The log, the metrics and /readyz have said it.
                 drop(gateway.reload().await);
             }
+            order = gateway.ordered() => gateway.carry_out(order).await,
             () = tokio::time::sleep(TICK), if gateway.is_reflecting() => gateway.refresh().await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,

@@ -67,17 +67,8 @@ impl Folder {
 
     /// Keeps what a backend said.
     pub(super) fn write(&self, backend: &str, set: &FileDescriptorSet) -> io::Result<()> {
-        std::fs::create_dir_all(&self.0)?;
         let bytes = set.encode_to_vec();
-        let path = self.file(backend, Which::Last);
-        // A name of its own for each process: two may keep the same at once.
-        let beside = self.0.join(format!("{backend}.{}.new", std::process::id()));
-        let mut file = std::fs::File::create(&beside)?;
-        file.write_all(head(&bytes).as_bytes())?;
-        file.write_all(b"\n")?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &path)
+        put(&self.file(backend, Which::Last), &head(&bytes), &bytes)
     }
 
     /// Puts what is kept last aside as what broke nothing, unless something is there.
@@ -96,6 +87,20 @@ impl Folder {
             _ => Ok(()),
         }
     }
+}
+
+/// Writes a head, a line break and the rest beside a place, and puts it there.
+pub(super) fn put(path: &Path, head: &str, rest: &[u8]) -> io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+    // A name of its own for each process: two may keep the same at once.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let mut file = std::fs::File::create(&beside)?;
+    file.write_all(head.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.write_all(rest)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)
 }
 
 fn head(bytes: &[u8]) -> String {

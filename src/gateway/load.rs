@@ -3,6 +3,7 @@
 //! The only reader of the environment. Invariant: all mistakes of all files are reported at once.
 
 pub(super) mod named;
+mod registered;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use self::named::{below, from_paths, share_out, start_of};
 pub use self::named::{read_compositions, read_credentials};
 use super::kept::hexadecimal;
 use super::reflected::Known;
+use super::registered::Versions;
 use super::schedule::Found;
 use crate::language::check::{self, BackendSchema};
 use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity, render};
@@ -43,6 +45,9 @@ pub struct Loader {
     known: Known,
     /// Those backends, as they were read last.
     reflecting: Vec<spec::Backend>,
+    /// Backends whose descriptors are registered, as they were read last, and where all versions of those are.
+    registered: Vec<spec::Backend>,
+    versions: Option<Versions>,
     purpose: Purpose,
     /// The files and directories that were read last, whether all was well or not.
     read: RefCell<Vec<PathBuf>>,
@@ -170,6 +175,8 @@ impl Loader {
             elsewhere: HashMap::new(),
             known: Known::default(),
             reflecting: Vec::new(),
+            registered: Vec::new(),
+            versions: None,
             purpose: Purpose::Look,
             read: RefCell::default(),
             replaced: None,
@@ -363,30 +370,39 @@ impl Loader {
     /// Backends that have not said yet what they serve, each with the reason.
     fn waiting(&self) -> Vec<String> {
         let unknown = self.reflecting().into_iter().filter(|it| it.version.is_none());
-        unknown
-            .map(|it| {
-                let reason = it.silent.as_deref().unwrap_or("nothing is kept of what it serves");
-                format!("{}: {reason}", it.backend)
-            })
-            .collect()
+        let silent = unknown.map(|it| {
+            let reason = it.silent.as_deref().unwrap_or("nothing is kept of what it serves");
+            format!("{}: {reason}", it.backend)
+        });
+        silent.chain(self.unregistered()).collect()
     }
 
     /// Finds out what the backends with reflection serve.
     async fn reflect(&mut self, gateway: &spec::Gateway, folder: &Path, asking: Asking) {
-        let reflecting = gateway.backends.iter().filter(|it| {
-            let replaced = self.replaced.as_ref();
-            let is_replaced =
-                replaced.is_some_and(|by| by.backend.as_deref().is_none_or(|name| *it.name.value == *name));
-            matches!(it.descriptors, Some(BackendDescriptors::Reflection(_))) && !it.grpc.is_empty() && !is_replaced
-        });
-        self.reflecting = reflecting.cloned().collect();
-        if self.purpose != Purpose::Look {
-            let state = match &gateway.state {
-                Some(Switch::Off) => None,
-                Some(Switch::On(path)) => Some(folder.join(&*path.value)),
-                None => Some(folder.join(STATE)),
-            };
-            self.known.keep_in(state.as_deref(), &self.reflecting);
+        let replaced = |it: &spec::Backend| {
+            let by = self.replaced.as_ref();
+            by.is_some_and(|by| by.backend.as_deref().is_none_or(|name| *it.name.value == *name))
+        };
+        let here = gateway.backends.iter();
+        let here = here.filter(|it| !it.grpc.is_empty() && !replaced(it));
+        let (reflecting, others): (Vec<_>, Vec<_>) =
+            here.partition(|it| matches!(it.descriptors, Some(BackendDescriptors::Reflection(_))));
+        let registered = others.into_iter();
+        let registered = registered.filter(|it| matches!(it.descriptors, Some(BackendDescriptors::Registered(_))));
+        self.registered = registered.cloned().collect();
+        self.reflecting = reflecting.into_iter().cloned().collect();
+        let state = match &gateway.state {
+            Some(Switch::Off) => None,
+            Some(Switch::On(path)) => Some(folder.join(&*path.value)),
+            None => Some(folder.join(STATE)),
+        };
+        let state = state.as_deref();
+        self.versions = state.map(Versions::below);
+        if self.purpose == Purpose::Look {
+            self.known.look_in(state, &self.registered);
+        } else {
+            let all = [self.reflecting.as_slice(), &self.registered].concat();
+            self.known.keep_in(state, &all);
         }
         self.known.find_by(&gateway.discovery, folder);
         if asking == Asking::Everybody {
@@ -410,9 +426,11 @@ impl Loader {
                 .sound(&it.name.value)
                 .filter(|_| self.purpose == Purpose::Serve)
         };
-        let any = self.reflecting.iter().any(|it| sound(it).is_some());
+        let mut asked_or_told = self.reflecting.iter().chain(&self.registered);
+        let any = asked_or_told.any(|it| sound(it).is_some());
         let each = gateway.backends.iter().zip(schemas).map(|(backend, newest)| {
-            let reflects = self.reflecting.iter().find(|it| it.name.value == backend.name.value);
+            let mut asked_or_told = self.reflecting.iter().chain(&self.registered);
+            let reflects = asked_or_told.find(|it| it.name.value == backend.name.value);
             reflects
                 .and_then(sound)
                 .map_or_else(|| newest.clone(), |it| BackendSchema::Known(it.clone()))
@@ -493,7 +511,9 @@ impl Loader {
                     .get_or_insert_with(|| from_paths(&[path], folder, diagnostics))
                     .clone(),
                 Some(BackendDescriptors::Paths(paths)) => from_paths(paths, folder, diagnostics),
-                Some(BackendDescriptors::Reflection(_)) => self.schema_of(&backend.name.value),
+                Some(BackendDescriptors::Reflection(_) | BackendDescriptors::Registered(_)) => {
+                    self.schema_of(&backend.name.value)
+                }
                 None => {
                     let schema = shared.get_or_insert_with(|| from_paths(&gateway.descriptors, folder, diagnostics));
                     schema.clone()

@@ -46,8 +46,9 @@ pub(super) struct Known {
     notes: Vec<String>,
 }
 
-#[derive(Debug, Default)]
-struct One {
+/// What is known of one of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct One {
     last: Option<Arc<Schema>>,
     /// What broke nothing, where `last` does, or may.
     sound: Option<Arc<Schema>>,
@@ -58,6 +59,12 @@ struct One {
 }
 
 impl Known {
+    /// Reads what a folder keeps of backends of which nothing is known.
+    pub(super) fn look_in(&mut self, state: Option<&Path>, backends: &[spec::Backend]) {
+        self.keep_in(state, backends);
+        self.folder = None;
+    }
+
     /// Keeps them in this folder from now on; what is there stands for backends of which nothing is known.
     pub(super) fn keep_in(&mut self, state: Option<&Path>, backends: &[spec::Backend]) {
         self.folder = state.map(Folder::below);
@@ -142,16 +149,34 @@ impl Known {
         {
             return Found::Nothing;
         }
+        self.propose(name, schema);
+        self.keep(name, &set);
+        Found::New
+    }
+
+    /// Puts types in the place of a backend's newest, in memory alone. Gives what was known before.
+    pub(super) fn propose(&mut self, name: &Arc<str>, schema: Arc<Schema>) -> One {
+        let one = self.by_backend.entry(name.clone()).or_default();
+        let known = one.clone();
         let before = one.last.replace(schema);
         one.sound = one.sound.take().or(before);
+        known
+    }
+
+    /// What was known before a proposal is so again.
+    pub(super) fn restore(&mut self, name: &Arc<str>, known: One) {
+        self.by_backend.insert(name.clone(), known);
+    }
+
+    /// Keeps the newest descriptors of a backend, those before aside.
+    pub(super) fn keep(&mut self, name: &str, set: &FileDescriptorSet) {
         if let Some(folder) = &self.folder
-            && let Err(error) = folder.set_aside(name).and_then(|()| folder.write(name, &set))
+            && let Err(error) = folder.set_aside(name).and_then(|()| folder.write(name, set))
         {
             let folder = folder.path().display();
             let note = format!("the descriptors of backend `{name}` cannot be kept in `{folder}`: {error}");
             self.notes.push(note);
         }
-        Found::New
     }
 
     /// The newest types of a backend break nothing.

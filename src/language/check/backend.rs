@@ -11,6 +11,7 @@ use super::protection;
 use super::settings::split_authority;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Spanned;
+use crate::language::spec::protection::Switch;
 use crate::language::spec::{self, Name, Scheme, scalar};
 use crate::plan::{self, Protocol, Source, SourceKind, Target};
 use crate::tls;
@@ -48,6 +49,13 @@ fn backend(
         Protocol::Grpc => &written.grpc,
         Protocol::Http => &written.http,
     };
+    if let (Some(spec::BackendDescriptors::Registered(span)), Some(Switch::Off)) =
+        (&written.descriptors, &gateway.state)
+    {
+        let title = "nothing that is registered is kept";
+        let wrong = Diagnostic::new("contradiction", *span, title);
+        diagnostics.push(wrong.label("`state: false` stands beside it: a restart would forget it"));
+    }
     let max_message = written.max_message.as_ref().map_or(4 << 20, |it| it.value);
     let (targets, mut sources) = self::targets(targets, &gateway.discovery, diagnostics);
     for source in sources.iter_mut().filter(|_| written.secure.is_some()) {

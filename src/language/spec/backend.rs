@@ -147,8 +147,13 @@ impl Reader<'_> {
             return Some(BackendDescriptors::Paths(self.texts("descriptors", node)));
         }
         let NodeKind::Map(_) = node.kind else {
-            self.choice("descriptors", node, &[("reflection", ())])?;
-            return Some(BackendDescriptors::Reflection(None));
+            let choices = [("reflection", false), ("registered", true)];
+            let is_registered = self.choice("descriptors", node, &choices)?;
+            return Some(if is_registered.value {
+                BackendDescriptors::Registered(node.span)
+            } else {
+                BackendDescriptors::Reflection(None)
+            });
         };
         let mut fields = self.fields("descriptors", node, Place::Descriptors)?;
         let from = self.required(&mut fields, "from", node.span);

@@ -167,6 +167,8 @@ pub enum BackendDescriptors {
     Paths(Vec<Name>),
     /// `reflection`, and after how long the server is asked again; `None` is the default.
     Reflection(Option<Switch<Duration>>),
+    /// `registered`, and where that is written.
+    Registered(Span),
 }
 
 /// `limits:`.

@@ -552,7 +552,7 @@ pub const KEYS: &[Key] = &[
     key("servers", &[Dns], List(&Text), "`address:port` of those that are asked; whom the system asks."),
     key("min_ttl", &[Dns], Duration, "An answer counts at least so long; 1s."),
     key("max_ttl", &[Dns], Duration, "An answer counts at most so long; 5m."),
-    key("descriptors", &[Backend], Either(&[OneOf(&["reflection"]), List(&Text), Object(Descriptors)]), "Where its types come from."),
+    key("descriptors", &[Backend], Either(&[OneOf(&["reflection", "registered"]), List(&Text), Object(Descriptors)]), "Where its types come from."),
     key("from", &[Descriptors], OneOf(&["reflection"]), "The server itself says what it serves."),
     key("refresh", &[Descriptors], Either(&[OneOf(&["false"]), Duration]), "How often it is asked again, whatever happens; 5m."),
     key("safe", &[Backend], List(&Text), "Methods that change nothing: `Get* List* BatchGet*`."),
