@@ -248,10 +248,11 @@ fn shown(name: &str, answer: &Value, dry_run: bool) -> String {
         .clone()
         .map_or(String::new(), |it| format!("; {it} stays the newest"));
     let end = match (is(answer, "registered"), is(answer, "breaks")) {
-        (true, true) => format!(
+        (true, true) if n_broken > 0 => format!(
             "{}, with {n}; compositions that are broken stay on what was before",
             version.unwrap_or_default()
         ),
+        (true, true) => format!("{}, with {n}", version.unwrap_or_default()),
         (true, false) => format!("{}, which breaks nothing", version.unwrap_or_default()),
         (false, false) => format!("nothing would break{before}"),
         (false, true) if dry_run => format!("{n}{before}"),
