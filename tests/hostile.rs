@@ -23,6 +23,8 @@ mod gateway;
 mod http1;
 #[path = "hostile/http2.rs"]
 mod http2;
+#[path = "hostile/idle.rs"]
+mod idle;
 #[path = "hostile/suite.rs"]
 mod suite;
 #[path = "hostile/vectors.rs"]

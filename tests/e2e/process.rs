@@ -68,16 +68,27 @@ impl Process {
 
     /// The most memory that it ever had, where the system says so.
     pub fn peak_kib(&self) -> Option<u64> {
+        self.memory_kib("VmHWM:")
+    }
+
+    /// The memory that it has, where the system says so.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn resident_kib(&self) -> Option<u64> {
+        self.memory_kib("VmRSS:")
+    }
+
+    fn memory_kib(&self, name: &str) -> Option<u64> {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = text.lines().find(|it| it.starts_with("VmHWM:"))?;
+        let line = text.lines().find(|it| it.starts_with(name))?;
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
-    /// How many descriptors it has open, where the system says so.
+    /// What its open descriptors are, where the system says so.
     #[allow(dead_code, reason = "not every test asks")]
-    pub fn n_descriptors(&self) -> Option<usize> {
+    pub fn descriptors(&self) -> Option<Vec<PathBuf>> {
         let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?;
-        Some(open.count())
+        // One may be closed meanwhile.
+        Some(open.filter_map(|it| std::fs::read_link(it.ok()?.path()).ok()).collect())
     }
 
     /// Waits for a line that contains `text` and has not been waited for.

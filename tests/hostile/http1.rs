@@ -410,13 +410,12 @@ fn clients_that_vanish_leave_nothing_behind() {
 }
 
 #[test]
-fn idle_connections_cost_a_descriptor_and_no_more() {
+fn idle_connections_are_ended_by_the_gateway() {
     let gateway = Gateway::start("idle");
     gateway.answers("the start");
     let before = gateway.holds();
     let idle: Vec<_> = (0..800).map(|_| gateway.connect()).collect();
     gateway.answers("many idle connections");
-    // They are ended by the gateway.
     gateway.is_as_before(&before);
     drop(idle);
     assert!(status_of(&gateway.talk(b"GET /well HTTP/1.1\r\nHost: a\r\n\r\n")) == 200);

@@ -273,14 +273,28 @@ fn may_end(bytes: &[u8], n_seen: usize) -> bool {
     tail.windows(2).any(|it| it == b"\n\n") || tail.windows(3).any(|it| it == b"\n\r\n")
 }
 
+/// Looks at all pairs without a branch, so that the processor compares many at once.
 fn has_bare_line_feed(head: &[u8]) -> bool {
-    let is_bare = |it: &&[u8]| matches!(it, [before, b'\n'] if *before != b'\r');
-    head.first() == Some(&b'\n') || head.windows(2).filter(is_bare).count() > 0
+    let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
+    let is_bare = |(before, it): (&u8, &u8)| u8::from(*it == b'\n') & u8::from(*before != b'\r');
+    head.first() == Some(&b'\n') || pairs.map(is_bare).fold(0, |any, it| any | it) > 0
 }
 
-/// Whether it can be represented: nearly always a path of usual characters, which costs no allocation to say.
+/// What stands in nearly all paths and queries.
+const USUAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let usual = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._~%?=&+,:;@!$'()*";
+    let mut at = 0;
+    while at < usual.len() {
+        table[usual[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+/// Whether it can be represented. Of a usual path that costs no allocation to say.
 fn is_target(text: &str) -> bool {
-    let is_usual = |it: u8| it.is_ascii_alphanumeric() || b"/-._~%?=&+,:;@!$'()*".contains(&it);
+    let is_usual = |it: u8| USUAL.get(usize::from(it)).is_some_and(|it| *it);
     text.starts_with('/') && text.bytes().all(is_usual) || Uri::try_from(text).is_ok()
 }
 
