@@ -246,6 +246,47 @@ fn answers_come_as_they_are_made_with_their_trailers() {
 }
 
 #[test]
+fn the_body_of_a_get_is_handed_on() {
+    let (backend, _) = backend();
+    let (_folder, _process, address) = gateway("proxy-get", backend);
+    for body in [
+        "content-length: 3\r\n\r\nabc",
+        "transfer-encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
+    ] {
+        let mut client = connect(address);
+        let request = format!("GET /old/count HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{body}");
+        client.write_all(request.as_bytes()).expect("sent");
+        let mut text = String::new();
+        client.read_to_string(&mut text).expect("an answer");
+        assert!(text.ends_with("\r\n\r\n3"), "{body:?}: {text}");
+    }
+}
+
+/// What is no HTTP comes with the head already, before it is known that it need not be.
+#[test]
+fn a_client_may_speak_the_other_protocol_before_it_is_agreed_on() {
+    let (backend, _) = backend();
+    let (_folder, _process, address) = gateway("proxy-early", backend);
+    let mut client = connect(address);
+    client
+        .write_all(b"GET /old/socket HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: k\r\n\r\n\x81\x05early")
+        .expect("sent");
+    let mut reader = BufReader::new(client.try_clone().expect("a clone"));
+    assert!(head(&mut reader).expect("a head").starts_with("HTTP/1.1 101"));
+    let mut back = [0; 7];
+    reader.read_exact(&mut back).expect("an echo");
+    assert_eq!(&back, b"\x81\x05early");
+    // Where it is not agreed on, a request follows.
+    let mut client = connect(address);
+    client
+        .write_all(b"POST /old/count HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\nabGET /old/count HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 1\r\n\r\na")
+        .expect("sent");
+    let mut text = String::new();
+    client.read_to_string(&mut text).expect("answers");
+    assert_eq!(text.matches("HTTP/1.1 ").count(), 2, "{text}");
+}
+
+#[test]
 fn a_client_that_asks_first_is_told_to_go_on() {
     let (backend, _) = backend();
     let (_folder, _process, address) = gateway("proxy-continue", backend);

@@ -368,6 +368,59 @@ fn windows_that_stay_closed_hold_nothing_for_long() {
     gateway.is_as_before(&before);
 }
 
+/// The windows of streams are all that is held for a client that does not take what it asked for, and other streams of the
+/// connection go on.
+#[test]
+fn streams_that_are_not_read_hold_up_no_others() {
+    const STALLED: usize = 60;
+    /// Of one stalled stream: what hyper reads ahead of a backend and what it has ready for the client, some 400 KiB each.
+    const MAX_KIB: u64 = 1_000;
+    let gateway = Gateway::with_times("stalled", "header_timeout: 30s, idle_timeout: 30s");
+    gateway.answers("the start");
+    let before = gateway.holds();
+    let mut stream = open(&gateway);
+    // All may be sent on the connection; on each stream the 64 KiB of the start.
+    stream
+        .write_all(&frame(WINDOW_UPDATE, 0, 0, &[0x70, 0, 0, 0]))
+        .expect("a window");
+    let mut ids = streams();
+    for id in ids.by_ref().take(STALLED) {
+        stream
+            .write_all(&frame(HEADERS, END_HEADERS | END_STREAM, id, &get("/big")))
+            .expect("a head");
+    }
+    let mut said = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    let is_over = |frames: &[Frame], id: u32| {
+        frames
+            .iter()
+            .any(|it| it.0 == DATA && it.2 == id && it.1 & END_STREAM > 0)
+    };
+    for id in ids.take(20) {
+        stream
+            .write_all(&frame(HEADERS, END_HEADERS | END_STREAM, id, &get("/well")))
+            .expect("a head");
+        while !is_over(&parse(&said), id) {
+            let n = stream.read(&mut buffer).expect("an answer behind those that stall");
+            assert!(n > 0, "the connection ended");
+            said.extend_from_slice(&buffer[..n]);
+        }
+    }
+    let sent = |id: u32| -> usize {
+        let data = parse(&said).into_iter().filter(|it| it.0 == DATA && it.2 == id);
+        data.map(|it| it.3.len()).sum()
+    };
+    assert!(streams().take(STALLED).all(|it| sent(it) <= 65_535));
+    let during = gateway.holds();
+    if let (Some(before), Some(during)) = (before.resident_kib, during.resident_kib) {
+        let each = during.saturating_sub(before) / STALLED as u64;
+        eprintln!("{each} KiB for each stream that is not read");
+        assert!(each <= MAX_KIB, "{each} KiB for each stream that is not read");
+    }
+    drop(stream);
+    gateway.is_as_before(&before);
+}
+
 #[test]
 fn a_head_that_does_not_end_is_not_waited_for() {
     let gateway = Gateway::start("head");

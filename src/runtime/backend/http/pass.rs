@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::HOST;
-use http::{Method, StatusCode};
+use http::header::{HOST, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -54,10 +54,17 @@ impl HttpBackend {
             );
         let uploaded = Rc::new(Cell::new(body.is_none()));
         let outbound = match body {
-            Some(body) => Outbound::Pieces {
-                body,
-                _sending: Over(uploaded.clone()),
-            },
+            Some(body) => {
+                // hyper sends none with GET and HEAD that has no length, unless it is told to.
+                if body.size_hint().exact().is_none() {
+                    let chunked = HeaderValue::from_static("chunked");
+                    parts.headers.insert(TRANSFER_ENCODING, chunked);
+                }
+                Outbound::Pieces {
+                    body,
+                    _sending: Over(uploaded.clone()),
+                }
+            }
             None => Outbound::Whole(Full::default()),
         };
         let again = repeatable.then(|| parts.clone());
