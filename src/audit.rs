@@ -200,6 +200,28 @@ fn providers(plan: &Plan, into: &mut Vec<Finding>) {
                 format!("`{name}` sends clients' tokens to {} unprotected", it.at.target.host),
                 "write the address with `https://`",
             ),
+            ProviderKind::Signature { rules, .. } => {
+                let unsigned = rules.left_out();
+                if !unsigned.is_empty() {
+                    say(
+                        Severity::Medium,
+                        "unsigned-parts",
+                        format!("`{name}` takes signatures that do not cover {}", unsigned.join(", ")),
+                        "add it to `components:`, or leave `components:` out: what is not signed can be changed on the way",
+                    );
+                }
+                if !rules.nonce {
+                    say(
+                        Severity::Low,
+                        "replayable",
+                        format!(
+                            "a request that `{name}` knows can be sent again for {} s",
+                            rules.max_age
+                        ),
+                        "write `nonce: required`, or a shorter `max_age:`",
+                    );
+                }
+            }
             ProviderKind::ApiKey { .. }
             | ProviderKind::Basic(_)
             | ProviderKind::ClientCertificate

@@ -7,9 +7,11 @@
 
 pub mod api_key;
 pub mod basic;
+pub mod digest;
 pub mod jwk;
 pub mod jwt;
 pub mod revoked;
+pub mod signature;
 
 use std::fmt;
 

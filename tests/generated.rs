@@ -85,6 +85,8 @@ const PLACES: &[(&str, &[(&str, Place)])] = &[
             ("`jwt`", Place::Jwt),
             ("`introspection`", Place::Introspection),
             ("`api_key`", Place::ApiKey),
+            ("`signature`", Place::Signature),
+            ("keys for signatures", Place::Signer),
             ("`basic`", Place::Basic),
             ("`client_certificate`", Place::ClientCertificate),
             ("`expose`", Place::Expose),

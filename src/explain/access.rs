@@ -49,6 +49,19 @@ fn shows(provider: &Provider) -> String {
                 it.at.target.authority
             )
         }
+        ProviderKind::Signature { rules, signers } => {
+            let mut covered = Vec::new();
+            for what in &rules.components {
+                covered.push(what.name());
+            }
+            let n = signers.len();
+            let keys = if n == 1 {
+                "one key".to_owned()
+            } else {
+                format!("one of {n} keys")
+            };
+            format!("a signature with {keys} over {}", covered.join(", "))
+        }
         ProviderKind::Jwt { rules, keys } => {
             let mut text = "a token".to_owned();
             if let Some(issuer) = &rules.issuer {

@@ -465,7 +465,7 @@ impl Loader {
             file: &file,
         };
         let mut gateway = spec::gateway(&document, sources, outside, diagnostics)?;
-        let credentials = read_credentials(&mut gateway, &folder, sources, Some(diagnostics));
+        let credentials = read_credentials(&mut gateway, &folder, sources, outside, (true, diagnostics));
         self.read.borrow_mut().extend(credentials);
         let of_backends = gateway.backends.iter().filter_map(|it| match &it.descriptors {
             Some(BackendDescriptors::Paths(paths)) => Some(paths),

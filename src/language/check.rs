@@ -48,6 +48,7 @@ mod safety;
 mod scope;
 mod select;
 mod settings;
+mod signature;
 mod spread;
 mod template;
 mod tls;

@@ -11,6 +11,8 @@ pub mod yaml;
 
 use std::sync::Arc;
 
+use crate::codec::json;
+
 pub use self::rewrite::scalar;
 
 /// All files of one load, by index. Spans point into it.
@@ -61,6 +63,40 @@ pub struct Node {
     pub kind: NodeKind,
     /// Its place: for a collection the whole of it.
     pub span: Span,
+}
+
+impl Node {
+    /// Writes a literal as JSON. What could not be read is null.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        match &self.kind {
+            NodeKind::Bool(it) => out.extend_from_slice(if *it { b"true" } else { b"false" }),
+            NodeKind::Number(digits) => out.extend_from_slice(digits.as_bytes()),
+            NodeKind::Text(text) => json::write_string(&text.value, out),
+            NodeKind::Null | NodeKind::Unknown => out.extend_from_slice(b"null"),
+            NodeKind::List(items) => {
+                out.push(b'[');
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    item.write_json(out);
+                }
+                out.push(b']');
+            }
+            NodeKind::Map(members) => {
+                out.push(b'{');
+                for (at, (key, value)) in members.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    json::write_string(&key.value, out);
+                    out.push(b':');
+                    value.write_json(out);
+                }
+                out.push(b'}');
+            }
+        }
+    }
 }
 
 /// What a node is.

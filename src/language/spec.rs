@@ -20,6 +20,7 @@ pub mod protection;
 mod proxy;
 mod reader;
 pub mod scalar;
+pub mod signature;
 pub mod template;
 pub mod tls;
 mod traffic;
@@ -90,6 +91,23 @@ pub fn targets(document: &Document, sources: &SourceMap, diagnostics: &mut Diagn
     let mut secure = None;
     let targets = reader.secured("targets", &document.root, &mut secure);
     (targets, secure.is_some())
+}
+
+/// Reads the file of keys of a `signature:` provider, with what comes from outside filled in.
+pub fn signers(
+    document: &Document,
+    sources: &SourceMap,
+    outside: Outside<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<signature::Signer> {
+    let mut reader = reader::Reader {
+        sources,
+        file: document.file,
+        diagnostics,
+        outside: Some(outside),
+        depth: 0,
+    };
+    reader.signers(&document.root)
 }
 
 /// A name, and where it was written.

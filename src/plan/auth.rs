@@ -11,6 +11,7 @@ use crate::auth::basic::Users;
 use crate::auth::jwk::KeySet;
 use crate::auth::jwt::Rules;
 use crate::auth::revoked::Revoked;
+use crate::auth::signature::{self, Signers};
 use crate::auth::{Claims, Why};
 use crate::expr::{JsonReader, Slot, TypeKind, Value};
 
@@ -57,6 +58,13 @@ pub enum ProviderKind {
         rules: Rules,
         /// Where the keys are that verify it.
         keys: Keys,
+    },
+    /// A signature of the request (RFC 9421).
+    Signature {
+        /// What is demanded of it.
+        rules: signature::Rules,
+        /// Everybody who may sign.
+        signers: Arc<Signers>,
     },
 }
 

@@ -51,6 +51,11 @@ pub enum Scheme {
     },
     /// The certificate of a connection.
     Certificate,
+    /// A signature of the request (RFC 9421).
+    Signature {
+        /// What it covers.
+        components: Vec<String>,
+    },
     /// A token of an issuer that says of itself what it can.
     OpenId {
         /// Where it says so.

@@ -79,6 +79,15 @@ fn security_scheme(scheme: &Scheme) -> Value {
             value
         }
         Scheme::Certificate => json!({ "type": "mutualTLS" }),
+        Scheme::Signature { components } => json!({
+            "type": "apiKey",
+            "in": "header",
+            "name": "Signature",
+            "description": format!(
+                "A signature of the request (RFC 9421), which `Signature-Input` describes. It covers {}.",
+                components.join(", "),
+            ),
+        }),
         Scheme::OpenId { url } => json!({ "type": "openIdConnect", "openIdConnectUrl": url }),
     }
 }

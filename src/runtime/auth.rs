@@ -9,6 +9,7 @@ mod denied;
 mod keys;
 mod opaque;
 mod password;
+mod signed;
 mod token;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use self::keys::KeyStore;
 use super::cache::{Flights, Joined, Key, KeyWriter, Landing, Leader, Since};
 use super::serve::Peer;
 use super::snapshot::Running;
+use crate::auth::digest::Digests;
 use crate::auth::revoked::Revoked;
 use crate::auth::{Claims, Why};
 use crate::codec::json;
@@ -35,6 +37,16 @@ pub struct Identity {
     pub provider: ProviderIndex,
     /// What is known of them.
     pub claims: Claims,
+    /// What the body must have as its digests, where they have signed it.
+    pub digests: Option<Box<Digests>>,
+}
+
+/// What a credential says.
+#[derive(Debug)]
+struct Found {
+    claims: Claims,
+    /// What the body must have as its digests.
+    digests: Option<Box<Digests>>,
 }
 
 /// Claims that stand in for credentials, by provider: how tests and `weft call` ask in somebody's name. Nothing that comes
@@ -53,6 +65,7 @@ pub(super) struct State {
     asking: Flights<Arc<Known>>,
     keys: Option<KeyStore>,
     passwords: password::Passwords,
+    nonces: Arc<signed::Nonces>,
 }
 
 /// What was found out about a credential.
@@ -80,7 +93,8 @@ const MEMORY: u64 = 32 << 20;
 const OVERHEAD: usize = 256;
 
 impl Providers {
-    /// Nothing is known yet, but for fetched keys that `previous` has and that would be fetched from the same place.
+    /// Nothing is known yet, but for fetched keys that `previous` has and that would be fetched from the same place, and nonces
+    /// that must not come again.
     pub fn build(plan: &Plan, previous: Option<(&Plan, &Self)>) -> Self {
         let state = |provider: &Provider| {
             let before = previous.and_then(|(plan, states)| {
@@ -102,6 +116,7 @@ impl Providers {
                 asking: Flights::default(),
                 keys,
                 passwords: password::Passwords::default(),
+                nonces: before.map(|(_, state)| state.nonces.clone()).unwrap_or_default(),
             })
         };
         Self(plan.auth.iter().map(state).collect())
@@ -124,6 +139,7 @@ struct Question<'q> {
     running: &'q std::rc::Rc<Running>,
     parts: &'q Parts,
     peer: &'q Peer,
+    has_body: bool,
     deadline: Deadline,
 }
 
@@ -133,13 +149,14 @@ struct Question<'q> {
 pub async fn identify(
     running: &std::rc::Rc<Running>,
     access: &Access,
-    (parts, peer): (&Parts, &Peer),
+    (parts, peer, has_body): (&Parts, &Peer, bool),
     deadline: Deadline,
 ) -> Result<Option<Identity>, Denied> {
     let question = Question {
         running,
         parts,
         peer,
+        has_body,
         deadline,
     };
     let plan = &running.snapshot.plan;
@@ -154,8 +171,8 @@ pub async fn identify(
     };
     match identity {
         None if access.roles.is_empty() && access.scopes.is_empty() => Ok(None),
-        None => Err(Denied::new(plan, access, None, Reason::Missing)),
-        Some(Err((provider, reason))) => Err(Denied::new(plan, access, provider, reason)),
+        None => Err(Denied::new((plan, access), None, Reason::Missing, has_body)),
+        Some(Err((provider, reason))) => Err(Denied::new((plan, access), provider, reason, has_body)),
         Some(Ok(identity)) => match lacking(plan, access, &identity) {
             None => Ok(Some(identity)),
             Some(reason) => Err(Denied::of(plan, access, &identity, reason)),
@@ -171,10 +188,11 @@ async fn any_of(question: Question<'_>, providers: &[ProviderIndex]) -> Option<R
     for provider in providers {
         match ask(question, *provider).await {
             Ok(None) => {}
-            Ok(Some(claims)) => {
+            Ok(Some(found)) => {
                 return Some(Ok(Identity {
                     provider: *provider,
-                    claims,
+                    claims: found.claims,
+                    digests: found.digests,
                 }));
             }
             Err(why) => {
@@ -187,11 +205,16 @@ async fn any_of(question: Question<'_>, providers: &[ProviderIndex]) -> Option<R
 
 async fn all_of(question: Question<'_>, providers: &[ProviderIndex], plan: &Plan) -> Result<Identity, Refused> {
     let mut all = Vec::new();
+    let mut digests = None;
     for provider in providers {
         match ask(question, *provider).await {
             Ok(None) => return Err((Some(*provider), Reason::Missing)),
             Err(why) => return Err((Some(*provider), Reason::Invalid(why))),
-            Ok(Some(claims)) => all.push((*provider, claims)),
+            Ok(Some(found)) => {
+                all.push((*provider, found.claims));
+                // Of whomever: the header is one.
+                digests = digests.or(found.digests);
+            }
         }
     }
     let name = |it: &ProviderIndex| plan.auth.get(it.0).map(|it| &*it.name).unwrap_or_default();
@@ -202,6 +225,7 @@ async fn all_of(question: Question<'_>, providers: &[ProviderIndex], plan: &Plan
     Ok(Identity {
         provider: *provider,
         claims: first.with(&others),
+        digests,
     })
 }
 
@@ -228,27 +252,32 @@ fn lacking(plan: &Plan, access: &Access, identity: &Identity) -> Option<Reason> 
 }
 
 /// What one provider says of the client: `None` where nothing is shown that it would know.
-async fn ask(question: Question<'_>, index: ProviderIndex) -> Result<Option<Claims>, Why> {
+async fn ask(question: Question<'_>, index: ProviderIndex) -> Result<Option<Found>, Why> {
     let running = question.running;
     let provider = running.snapshot.plan.auth.get(index.0);
     let (Some(provider), Some(state)) = (provider, running.snapshot.auth.0.get(index.0)) else {
         return Ok(None);
     };
     let found = match question.parts.extensions.get::<Given>() {
-        Some(given) => given.0.iter().find(|it| *it.0 == *provider.name).map(|it| it.1.clone()),
+        Some(given) => {
+            let given = given.0.iter().find(|it| *it.0 == *provider.name);
+            given.map(|it| it.1.clone().into())
+        }
         None => shown(question, provider, state).await?,
     };
-    let Some(claims) = found else { return Ok(None) };
-    conform(&claims, &provider.claims)?;
+    let Some(found): Option<Found> = found else {
+        return Ok(None);
+    };
+    conform(&found.claims, &provider.claims)?;
     let by_admin = running.hall.revoked.load();
-    let is_revoked = |list: &Revoked| list.has(&claims);
+    let is_revoked = |list: &Revoked| list.has(&found.claims);
     if is_revoked(&provider.revoked) || by_admin.get(&*provider.name).is_some_and(is_revoked) {
         return Err(Why::Revoked);
     }
-    Ok(Some(claims))
+    Ok(Some(found))
 }
 
-async fn shown(question: Question<'_>, provider: &Provider, state: &Arc<State>) -> Result<Option<Claims>, Why> {
+async fn shown(question: Question<'_>, provider: &Provider, state: &Arc<State>) -> Result<Option<Found>, Why> {
     let headers = &question.parts.headers;
     let claims = match &provider.kind {
         ProviderKind::ApiKey { header, holders } => {
@@ -281,8 +310,9 @@ async fn shown(question: Question<'_>, provider: &Provider, state: &Arc<State>) 
             };
             token::check(question, (provider, state), (rules, keys), token).await?
         }
+        ProviderKind::Signature { rules, signers } => return signed::check(question, state, (rules, signers)),
     };
-    Ok(Some(claims))
+    Ok(Some(claims.into()))
 }
 
 /// The one value of a header; `None` where it is not there.
@@ -315,6 +345,12 @@ fn authorization<'h>(headers: &'h HeaderMap, scheme: &str) -> Result<Option<&'h 
         Ok(Some(credential))
     } else {
         Err(Why::Malformed)
+    }
+}
+
+impl From<Claims> for Found {
+    fn from(claims: Claims) -> Self {
+        Self { claims, digests: None }
     }
 }
 

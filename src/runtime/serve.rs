@@ -18,6 +18,7 @@ pub mod peer;
 pub mod problem;
 pub mod respond;
 pub mod shape;
+mod signed;
 mod split;
 pub mod trace;
 mod validate;
@@ -35,11 +36,12 @@ use futures::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 
 use self::log::Line;
 pub use self::peer::Peer;
 use self::problem::Refusal;
+use self::signed::{Signed, settled};
 use self::trace::Trace;
 use super::auth::{self, Audited, Denied, Identity, audit};
 use super::backend::passing::BoxError;
@@ -48,6 +50,7 @@ use super::rate::{self, Said};
 use super::select::Selected;
 use super::snapshot::Running;
 use super::watch::Event;
+use crate::codec::BindError;
 use crate::expr::Value;
 use crate::plan::{self, Endpoint, EndpointIndex, Errors, LimitIndex, Recipe, Who};
 use crate::schema::path_template::Match;
@@ -166,17 +169,12 @@ where
     let in_flight = entered.ok_or(Refusal::Overloaded)?;
 
     // Who asks?
-    let identity = match endpoint.access.who {
-        Who::Anyone => None,
-        _ => {
-            Box::pin(who(
-                running,
-                endpoint,
-                (parts, peer),
-                (audited(endpoint, line, trace), deadline),
-            ))
-            .await?
-        }
+    let identity = if endpoint.access.who == Who::Anyone {
+        None
+    } else {
+        let asking = (parts, peer, !body.is_end_stream());
+        let about = audited(endpoint, line, trace);
+        Box::pin(who(running, endpoint, asking, (about, deadline))).await?
     };
     let recipe = endpoint.recipe.as_ref().map_err(|_| Refusal::Waiting)?;
 
@@ -188,57 +186,39 @@ where
     };
     limited(running, &recipe.limits_by_claim, (parts, head), said).await?;
     let reading = input::Reading::head(&recipe.inputs, parts, head);
-    allowed(
-        running,
-        (endpoint, recipe),
-        (&reading, identity.as_ref()),
-        audited(endpoint, line, trace),
-    )?;
-    let max_body = plan.settings.max_body;
+    let about = audited(endpoint, line, trace);
+    allowed(running, (endpoint, recipe), (&reading, identity.as_ref()), about)?;
+    let signed = identity.as_ref().and_then(|it| Signed::of(it, plan, endpoint));
+    let whose = (about, identity.as_ref());
     if let Some(proxy) = &recipe.proxy {
-        let (sent, streamed) = match &recipe.inputs.body {
-            plan::Body::None => (Bytes::new(), Some(body)),
-            // It is checked before anything of it goes on.
-            _ => (Box::pin(whole(body, max_body, deadline)).await?, None),
-        };
-        let read = understood(&recipe.inputs.body, &parts.headers, sent.clone(), max_body)?;
-        let inputs = reading.body(&recipe.inputs, &read).map_err(Refusal::BadInputs)?;
         let asked = pass::Asked {
             running,
             recipe: (index, recipe),
             proxy,
             parts,
-            around: input::Around { body: &read, ..head },
-            inputs,
+            around: head,
+            inputs: Vec::new(),
+            signed,
             trace,
             in_flight,
         };
-        return match streamed {
-            Some(body) => Box::pin(pass::answer(asked, body, deadline, line)).await,
-            None => Box::pin(pass::answer(asked, Full::new(sent), deadline, line)).await,
-        };
+        return Box::pin(pass::hand(asked, reading, (body, whose), deadline, line)).await;
     }
     let _in_flight = in_flight;
     let body = match &recipe.inputs.body {
-        plan::Body::None => Bytes::new(),
+        plan::Body::None if signed.is_none() => Bytes::new(),
         wanted => {
-            let sent = Box::pin(whole(body, max_body, deadline)).await?;
-            understood(wanted, &parts.headers, sent, max_body)?
+            let sent = whole((body, signed), plan.settings.max_body, deadline);
+            let sent = Box::pin(settled(running, whose, sent)).await?;
+            understood(wanted, &parts.headers, sent, plan.settings.max_body)?
         }
     };
     let around = input::Around { body: &body, ..head };
-    let inputs = reading.body(&recipe.inputs, &body);
-    let (inputs, selected) = if recipe.select {
-        let selected = running.selections.of_query((index, recipe), parts.uri.query());
-        input::both(inputs, selected).map_err(Refusal::BadInputs)?
-    } else {
-        (inputs.map_err(Refusal::BadInputs)?, None)
-    };
+    let (inputs, selected) = selected(running, (index, recipe), parts, reading.body(&recipe.inputs, &body))?;
     let hashes = input::hashes(&running.snapshot.plan.backends, parts, around);
     let chosen = split::choose(running, recipe, parts, around);
     drop(identity);
     let query = parts.uri.query().map(str::to_owned);
-    let incoming = Incoming { captures, query, body };
     let mut asked = Asked {
         running: running.clone(),
         index,
@@ -246,7 +226,7 @@ where
         selected,
         hashes,
         chosen,
-        incoming,
+        incoming: Incoming { captures, query, body },
         deadline,
         trace: trace.clone(),
         presence: None,
@@ -265,14 +245,28 @@ where
     respond::response(outcome, recipe).map_err(Refusal::Failed)
 }
 
+/// What the client chose of the response, where it may, beside the values of the inputs.
+fn selected(
+    running: &Running,
+    (index, recipe): (EndpointIndex, &Recipe),
+    parts: &Parts,
+    inputs: Result<Vec<Value>, Vec<BindError>>,
+) -> Result<(Vec<Value>, Option<Rc<Selected>>), Refusal> {
+    if !recipe.select {
+        return Ok((inputs.map_err(Refusal::BadInputs)?, None));
+    }
+    let selected = running.selections.of_query((index, recipe), parts.uri.query());
+    input::both(inputs, selected).map_err(Refusal::BadInputs)
+}
+
 /// Who asks, with a word about those who may not.
 async fn who(
     running: &Rc<Running>,
     endpoint: &Endpoint,
-    (parts, peer): (&Parts, &Peer),
+    asking: (&Parts, &Peer, bool),
     (about, deadline): (Audited<'_>, Deadline),
 ) -> Result<Option<Identity>, Refusal> {
-    let found = auth::identify(running, &endpoint.access, (parts, peer), deadline).await;
+    let found = auth::identify(running, &endpoint.access, asking, deadline).await;
     found.map_err(|denied| {
         audit(running, about, Err(&denied));
         Refusal::Unwelcome(Box::new(denied))
@@ -293,7 +287,8 @@ fn allowed(
         audit(running, about, Err(&denied));
         return Err(Refusal::Unwelcome(Box::new(denied)));
     }
-    if endpoint.access.who != Who::Anyone {
+    // Where the body is signed as well, that is settled once it is there.
+    if endpoint.access.who != Who::Anyone && identity.is_none_or(|it| it.digests.is_none()) {
         audit(running, about, Ok(identity));
     }
     Ok(())
@@ -410,8 +405,12 @@ fn route<'p>(plan: &'p plan::Plan, parts: &Parts) -> Result<Routed<'p>, Refusal>
     }
 }
 
-/// All of a body, which has at most `max` bytes, until the deadline.
-async fn whole<B>(mut body: B, max: usize, deadline: Deadline) -> Result<Bytes, Refusal>
+/// All of a body, which has at most `max` bytes, until the deadline. It is what was signed, if it was.
+async fn whole<B>(
+    (mut body, signed): (B, Option<Box<Signed>>),
+    max: usize,
+    deadline: Deadline,
+) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<BoxError>,
@@ -435,7 +434,11 @@ where
         Ok(whole.freeze())
     };
     let read = tokio::time::timeout_at(deadline.instant(), read).await;
-    read.unwrap_or(Err(Refusal::BodyIncomplete))
+    let read = read.unwrap_or(Err(Refusal::BodyIncomplete))?;
+    if let Some(signed) = signed {
+        signed.check(&read)?;
+    }
+    Ok(read)
 }
 
 /// A body as what is wanted of it, without its coding.

@@ -2,6 +2,7 @@
 
 mod keys;
 mod node;
+mod signature;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use serde_json::Value;
 pub use self::keys::schema;
 use self::keys::{ADVANCE, ERROR, EXCHANGE, EXPECT, FILE, LINE, METRICS, Place, RELOAD, TOGETHER, TOKEN};
 use self::node::{boolean, duration, hexadecimal, json, list, map, number, optional_texts, text, texts, unknown};
+pub use self::signature::Signing;
 use crate::language::source::{Node, NodeKind, Span};
 
 /// One fixture file.
@@ -158,6 +160,8 @@ pub struct Exchange {
     pub auth: Vec<(String, Value)>,
     /// A token that is signed when the request is made.
     pub token: Option<Token>,
+    /// A signature that is made when the request is.
+    pub signature: Option<Signing>,
     /// The body, ready to send.
     pub body: Vec<u8>,
     /// The client goes away after this long.
@@ -413,6 +417,7 @@ fn parse_exchange(node: &Node, folder: &Path) -> Read<Exchange> {
         headers: Vec::new(),
         auth: Vec::new(),
         token: None,
+        signature: None,
         body: Vec::new(),
         leaves: None,
         start: Duration::ZERO,
@@ -435,6 +440,7 @@ fn parse_exchange(node: &Node, folder: &Path) -> Read<Exchange> {
                 }
             }
             "token" => exchange.token = Some(parse_token(node, folder)?),
+            "signature" => exchange.signature = Some(signature::parse(node, folder)?),
             "json" => {
                 exchange.body = json(node)?.to_string().into_bytes();
                 exchange

@@ -1,6 +1,7 @@
 //! One fixture, from its text to what went otherwise.
 
 mod answer;
+mod signed;
 mod stage;
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::language::check::{self, BackendSchema};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{FileIndex, SourceMap, Span};
-use crate::language::spec;
+use crate::language::spec::{self, Outside};
 use crate::plan::{Source, SourceKind};
 use crate::schema::descriptor::FileDescriptorSet;
 use crate::schema::{build, load as descriptors};
@@ -61,26 +61,33 @@ pub(super) fn start_of(file: FileIndex) -> Span {
 }
 
 /// Reads the files of keys, users and revocations that providers name; its paths are relative to `folder`. A file that cannot
-/// be read is a mistake, or none where nobody wants to hear of it. Gives the paths.
+/// be read is a mistake where it is demanded. Gives the paths.
 pub fn read_credentials(
     gateway: &mut spec::Gateway,
     folder: &Path,
     sources: &mut SourceMap,
-    mut diagnostics: Option<&mut Diagnostics>,
+    outside: Outside<'_>,
+    (demanded, diagnostics): (bool, &mut Diagnostics),
 ) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for file in gateway.auth.iter_mut().flat_map(spec::auth::Provider::files_mut) {
         let path = folder.join(&*file.path.value);
         match std::fs::read_to_string(&path) {
             Ok(text) => file.read = Some(sources.add(path.display().to_string(), text)),
-            Err(error) => {
-                if let Some(diagnostics) = &mut diagnostics {
-                    let title = format!("`{}` cannot be read: {error}", file.path.value);
-                    diagnostics.push(Diagnostic::new("unreadable-file", file.path.span, title));
-                }
+            Err(error) if demanded => {
+                let title = format!("`{}` cannot be read: {error}", file.path.value);
+                diagnostics.push(Diagnostic::new("unreadable-file", file.path.span, title));
             }
+            Err(_) => {}
         }
         paths.push(path);
+    }
+    for provider in &mut gateway.auth {
+        if let spec::auth::ProviderKind::Signature(it) = &mut provider.kind
+            && let Some(document) = it.keys.read.and_then(|file| spec::document(sources, file, diagnostics))
+        {
+            it.signers = spec::signers(&document, sources, outside, diagnostics);
+        }
     }
     paths
 }

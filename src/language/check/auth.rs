@@ -14,11 +14,13 @@ use super::backend::url;
 use super::claims::{self, Declared};
 use super::credentials::basic;
 use super::holders;
+use super::signature;
 use super::world::World;
 use crate::auth::basic::Users;
 use crate::auth::jwk::{Key, KeySet, Source};
 use crate::auth::jwt::Rules;
 use crate::auth::revoked::Revoked;
+use crate::auth::signature::{SIGNATURE, SIGNATURE_INPUT};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{SourceMap, Spanned};
 use crate::language::spec::auth::{File, Introspection, Jwt, Provider, ProviderKind, path};
@@ -31,8 +33,8 @@ use crate::schema::suggest;
 pub(super) struct Known {
     pub(super) name: Arc<str>,
     pub(super) claims: Vec<Declared>,
-    /// The header that it reads, beside `authorization`.
-    pub(super) header: Option<Arc<str>>,
+    /// The headers that it reads, beside `authorization`.
+    pub(super) headers: Vec<Arc<str>>,
 }
 
 /// What compositions have to know of all providers.
@@ -40,11 +42,12 @@ pub(super) fn known(gateway: &Gateway) -> Vec<Known> {
     let of = |it: &Provider| Known {
         name: it.name.value.clone(),
         claims: claims::declared(it),
-        header: match &it.kind {
+        headers: match &it.kind {
             ProviderKind::ApiKey { header, .. } => {
-                Some(header.as_ref().map_or_else(default_header, |it| it.value.clone()))
+                vec![header.as_ref().map_or_else(default_header, |it| it.value.clone())]
             }
-            _ => None,
+            ProviderKind::Signature(_) => vec![SIGNATURE.as_str().into(), SIGNATURE_INPUT.as_str().into()],
+            _ => Vec::new(),
         },
     };
     gateway.auth.iter().map(of).collect()
@@ -124,6 +127,10 @@ impl Maker<'_> {
                 let keys = self.keys(written, &rules)?;
                 plan::ProviderKind::Jwt { rules, keys }
             }
+            ProviderKind::Signature(it) => plan::ProviderKind::Signature {
+                rules: signature::rules(it, self.diagnostics),
+                signers: Arc::new(signature::signers(written, it, self.diagnostics)),
+            },
         })
     }
 

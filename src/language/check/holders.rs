@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::auth::api_key::{self, Holders};
 use crate::auth::{Claims, Why};
-use crate::codec::{json, time_text};
+use crate::codec::time_text;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{Node, NodeKind, SourceMap};
 use crate::language::spec::auth::File;
@@ -88,7 +88,7 @@ fn entry(name: &Name, node: &Node, diagnostics: &mut Diagnostics) -> Option<(api
             }
             "claims" if matches!(node.kind, NodeKind::Map(_)) => {
                 claims.clear();
-                write(node, &mut claims);
+                node.write_json(&mut claims);
             }
             other => wrong(
                 key.span,
@@ -108,37 +108,5 @@ fn entry(name: &Name, node: &Node, diagnostics: &mut Diagnostics) -> Option<(api
     match Claims::read(Bytes::from(claims)) {
         Ok(claims) => Some((hash, claims.or("sub", &name.value), expires)),
         Err(_) => None,
-    }
-}
-
-/// A literal as JSON.
-fn write(node: &Node, out: &mut Vec<u8>) {
-    match &node.kind {
-        NodeKind::Bool(it) => out.extend_from_slice(if *it { b"true" } else { b"false" }),
-        NodeKind::Number(digits) => out.extend_from_slice(digits.as_bytes()),
-        NodeKind::Text(text) => json::write_string(&text.value, out),
-        NodeKind::Null | NodeKind::Unknown => out.extend_from_slice(b"null"),
-        NodeKind::List(items) => {
-            out.push(b'[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write(item, out);
-            }
-            out.push(b']');
-        }
-        NodeKind::Map(members) => {
-            out.push(b'{');
-            for (at, (key, value)) in members.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                json::write_string(&key.value, out);
-                out.push(b':');
-                write(value, out);
-            }
-            out.push(b'}');
-        }
     }
 }

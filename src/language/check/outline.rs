@@ -165,7 +165,7 @@ impl<'s> Outline<'s> {
             body_mentions: Vec::new(),
             allow: Reads::default(),
             auth,
-            credentials: known.iter().filter_map(|it| it.header.clone()).collect(),
+            credentials: known.iter().flat_map(|it| it.headers.iter().cloned()).collect(),
         };
         outline.add_graph(&spec.calls, None, None, None);
         outline.check_names(diagnostics);

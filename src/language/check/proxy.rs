@@ -100,7 +100,7 @@ pub(super) fn hand_over(
         needs: Vec::new(),
         mentions: Vec::new(),
     };
-    let credentials = unit.world.auth.iter().filter_map(|it| it.header.as_deref());
+    let credentials = unit.world.auth.iter().flat_map(|it| &it.headers);
     let credentials = credentials.filter_map(|it| HeaderName::from_bytes(it.as_bytes()).ok());
     let proxy = Proxy {
         call: CallIndex(0),

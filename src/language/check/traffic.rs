@@ -304,8 +304,8 @@ fn difference(
 /// Which endpoints call a backend that is split: an answer of theirs is the answer of the parts that it came from.
 fn depend(world: &World<'_>, plan: &mut Plan) {
     let is_credential = |name: &str| {
-        let mut read = world.auth.iter().filter_map(|it| it.header.as_deref());
-        outline::is_credential(name) || read.any(|it| it == name)
+        let mut read = world.auth.iter().flat_map(|it| &it.headers);
+        outline::is_credential(name) || read.any(|it| **it == *name)
     };
     let mut of_fragments: Vec<BTreeSet<BackendIndex>> = Vec::new();
     for fragment in &plan.fragments {

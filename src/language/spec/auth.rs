@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::keys::{ALGORITHMS, Place};
 use super::reader::{Fields, Reader, Zero};
+use super::signature::Signature;
 use super::{Name, scalar};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{FileIndex, Node, NodeKind, Span, Spanned};
@@ -47,6 +48,8 @@ pub enum ProviderKind {
     Introspection(Introspection),
     /// `jwt:`.
     Jwt(Jwt),
+    /// `signature:`.
+    Signature(Signature),
 }
 
 /// `introspection:`.
@@ -131,6 +134,7 @@ impl Provider {
         let of_kind = match &mut self.kind {
             ProviderKind::ApiKey { keys: file, .. } | ProviderKind::Basic { users: file } => Some(file),
             ProviderKind::Jwt(jwt) => jwt.keys.as_mut(),
+            ProviderKind::Signature(it) => Some(&mut it.keys),
             ProviderKind::ClientCertificate | ProviderKind::Introspection(_) => None,
         };
         of_kind.into_iter().chain(&mut self.revoked)
@@ -185,7 +189,14 @@ impl Reader<'_> {
     }
 
     fn provider(&mut self, name: &Name, node: &Node) -> Option<Provider> {
-        const KINDS: [&str; 5] = ["jwt", "introspection", "api_key", "basic", "client_certificate"];
+        const KINDS: [&str; 6] = [
+            "jwt",
+            "introspection",
+            "api_key",
+            "basic",
+            "client_certificate",
+            "signature",
+        ];
         let mut fields = self.fields(&name.value, node, Place::Provider)?;
         let given: Vec<_> = KINDS.iter().filter_map(|it| fields.key(it)).collect();
         match given.as_slice() {
@@ -256,6 +267,7 @@ impl Reader<'_> {
                 fields.finish();
                 Some(ProviderKind::Basic { users: users? })
             }
+            "signature" => self.signature(node, span).map(ProviderKind::Signature),
             _ => {
                 self.fields("client_certificate", node, Place::ClientCertificate)?
                     .finish();
@@ -331,7 +343,7 @@ impl Reader<'_> {
         })
     }
 
-    fn named_file(&mut self, key: &str, node: &Node) -> Option<File> {
+    pub(super) fn named_file(&mut self, key: &str, node: &Node) -> Option<File> {
         let path = self.text(key, node)?;
         Some(File { path, read: None })
     }

@@ -14,7 +14,7 @@ use Place::{
     Compression, Consul, Cookie, Cors, Defaults, Deprecated, Descriptors, Discovery, Dns, Eject, Endpoint,
     EndpointCache, ErrorRule, Errors, Expose, Forward, Fragment, Gateway, Health, Hedge, Introspection, Json, Jwt,
     Keepalive, Kubernetes, Limit, Limits, Log, Mirror, Param, Provider, ProxyProtocol, RateLimit, Redis, Require,
-    Retry, Shutdown, Slow, Split, Storage, Target, Telemetry, Tier, Tls,
+    Retry, Shutdown, Signature, Signer, Slow, Split, Storage, Target, Telemetry, Tier, Tls,
 };
 
 /// A map with keys of its own.
@@ -138,6 +138,10 @@ pub enum Place {
     Retry,
     /// `shutdown:` of weft.yaml.
     Shutdown,
+    /// `signature:` of a provider.
+    Signature,
+    /// An entry of the file of keys of `signature:`.
+    Signer,
     /// `slow:` of a breaker.
     Slow,
     /// An entry of `split:`.
@@ -306,6 +310,8 @@ impl Place {
             Require => "an entry of `require`",
             Retry => "the `retry` of a backend",
             Shutdown => "`shutdown`",
+            Signature => "`signature`",
+            Signer => "a key for signatures",
             Slow => "`slow`",
             Split => "an entry of `split`",
             Storage => "`cache`",
@@ -352,6 +358,16 @@ const LIMIT_ENTRY: Form = Either(&[Rate, Name, Object(RateLimit)]);
 /// What a token may be signed with.
 pub const ALGORITHMS: &[&str] = &[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512",
+];
+
+/// What a request may be signed with (RFC 9421 §6.2.2).
+pub const SIGNATURES: &[&str] = &[
+    "ecdsa-p256-sha256",
+    "ecdsa-p384-sha384",
+    "ed25519",
+    "hmac-sha256",
+    "rsa-pss-sha512",
+    "rsa-v1_5-sha256",
 ];
 
 /// Every key, by place and in the order of the pages that describe them.
@@ -511,6 +527,7 @@ pub const KEYS: &[Key] = &[
     key("api_key", &[Provider], Object(ApiKey), "Keys in a header."),
     key("basic", &[Provider], Object(Basic), "Names and passwords."),
     key("client_certificate", &[Provider], Object(ClientCertificate), "Certificates of clients, verified with `tls: { client_ca }`."),
+    key("signature", &[Provider], Object(Signature), "Signatures of requests (RFC 9421, HTTP Message Signatures)."),
     key("claims", &[Provider], Map(&Template), "Types of claims, as in `{ plan: string, roles: [string], org: string? }`; with `?` one may be missing."),
     key("roles", &[Provider], Text, "The claim that holds the roles, as `realm_access.roles`; roles."),
     key("scopes", &[Provider], Text, "The claim that holds the scopes; `scope`, or `scp`."),
@@ -530,6 +547,18 @@ pub const KEYS: &[Key] = &[
     key("timeout", &[Introspection], Duration, "How long the issuer may take; 2s."),
     key("header", &[ApiKey], Text, "The header that the key stands in; x-api-key."),
     key("keys", &[ApiKey], Text, "A file of keys, hashed: `weft key` makes its lines."),
+    key("keys", &[Signature], Text, "A file of keys, by `keyid`."),
+    key("components", &[Signature], List(&Text), "What has to be signed; [\"@method\", \"@authority\", \"@path\", \"@query\", content-digest]."),
+    key("max_age", &[Signature], Duration, "How long after `created` a signature is accepted; 5m."),
+    key("leeway", &[Signature], Duration, "How much clocks may differ; 30s."),
+    key("tag", &[Signature], Text, "What `tag` has to be; signatures with another one are passed over."),
+    key("nonce", &[Signature], OneOf(&["optional", "required"]), "Whether a signature has to have a `nonce`; optional. None is accepted twice."),
+    key("origin", &[Signature], Text, "Scheme and host as clients know them, where a proxy changes these: `https://api.example.com`."),
+    key("algorithm", &[Signer], OneOf(SIGNATURES), "What its owner signs with."),
+    key("secret", &[Signer], Text, "For hmac-sha256: at least 32 bytes in base64, or `${env.PARTNER_SECRET}` with these."),
+    key("key", &[Signer], Either(&[Text, Map(&Literal)]), "For the others: the public key in PEM, a JWK, or `${file.partner.pem}` with one of these."),
+    key("claims", &[Signer], Map(&Literal), "What is known of its owner; `sub` is the `keyid` unless it is said."),
+    key("expires", &[Signer], Text, "From when on it is not accepted: `2027-01-31T00:00:00Z`."),
     key("users", &[Basic], Text, "An htpasswd file with bcrypt or Argon2."),
     key("listen", &[Admin], Text, "The address of the admin listener."),
     key("services", &[Expose, Backend], List(&Text), "Services by full name; for a backend `*` stands for any rest."),

@@ -48,6 +48,9 @@ fn scheme(provider: &Provider) -> Scheme {
         },
         ProviderKind::Basic(_) => Scheme::Basic,
         ProviderKind::ClientCertificate => Scheme::Certificate,
+        ProviderKind::Signature { rules, .. } => Scheme::Signature {
+            components: rules.components.iter().map(|it| it.name().to_owned()).collect(),
+        },
         ProviderKind::Introspection(_) => Scheme::Bearer {
             jwt: false,
             issuer: None,

@@ -34,6 +34,8 @@ pub struct Denied {
     pub identity: Option<Identity>,
     /// What would be accepted: values of `www-authenticate`.
     pub challenges: Vec<HeaderValue>,
+    /// What would be accepted of signatures: values of `accept-signature`.
+    pub signatures: Vec<HeaderValue>,
     /// The scopes that are needed.
     pub scopes: Vec<Arc<str>>,
 }
@@ -67,6 +69,9 @@ impl Reason {
             Self::Allow | Self::Role => "What is known of you does not allow this.",
             Self::Scope => "The token does not have the scope that this needs.",
             Self::Missing => "Say who you are.",
+            Self::Invalid(Why::Digest) => "The body is not the one that was signed.",
+            Self::Invalid(Why::Replayed) => "The nonce has been used before.",
+            Self::Invalid(Why::Uncovered) => "The signature does not cover all that it has to.",
             Self::Invalid(Why::Expired) => "The credential has expired.",
             Self::Invalid(Why::NotYet) => "The credential is not valid yet.",
             Self::Invalid(Why::Several) => "Show one credential.",
@@ -78,8 +83,14 @@ impl Reason {
 
 impl Denied {
     /// Somebody who is not known.
-    pub fn new(plan: &Plan, access: &Access, provider: Option<ProviderIndex>, reason: Reason) -> Self {
+    pub fn new(
+        (plan, access): (&Plan, &Access),
+        provider: Option<ProviderIndex>,
+        reason: Reason,
+        has_body: bool,
+    ) -> Self {
         let mut challenges: Vec<HeaderValue> = Vec::new();
+        let mut signatures = Vec::new();
         if matches!(
             reason.status(),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
@@ -92,17 +103,25 @@ impl Denied {
                     .get(index.0)
                     .and_then(|it| challenge(&it.name, &it.kind, access, error));
                 challenges.extend(challenge.filter(|it| !challenges.contains(it)));
+                if let Some(ProviderKind::Signature { rules, .. }) = plan.auth.get(index.0).map(|it| &it.kind) {
+                    let wanted = rules.wanted(has_body).and_then(|it| HeaderValue::try_from(it).ok());
+                    signatures.extend(wanted.filter(|it| !signatures.contains(it)));
+                }
             }
         }
         // RFC 9110 §15.5.4 wants none with a 403; RFC 6750 wants one that names the scope.
         if reason.status() == StatusCode::FORBIDDEN && reason != Reason::Scope {
             challenges.clear();
         }
+        if reason.status() == StatusCode::FORBIDDEN {
+            signatures.clear();
+        }
         Self {
             reason,
             provider: provider.and_then(|it| Some(plan.auth.get(it.0)?.name.clone())),
             identity: None,
             challenges,
+            signatures,
             scopes: if reason == Reason::Scope {
                 access.scopes.clone()
             } else {
@@ -115,7 +134,7 @@ impl Denied {
     pub fn unless_allowed(plan: &Plan, access: &Access, identity: Option<&Identity>) -> Self {
         match identity {
             Some(identity) => Self::of(plan, access, identity, Reason::Allow),
-            None => Self::new(plan, access, None, Reason::Allow),
+            None => Self::new((plan, access), None, Reason::Allow, false),
         }
     }
 
@@ -123,7 +142,7 @@ impl Denied {
     pub fn of(plan: &Plan, access: &Access, identity: &Identity, reason: Reason) -> Self {
         Self {
             identity: Some(identity.clone()),
-            ..Self::new(plan, access, Some(identity.provider), reason)
+            ..Self::new((plan, access), Some(identity.provider), reason, true)
         }
     }
 }
@@ -134,6 +153,7 @@ fn challenge(name: &str, kind: &ProviderKind, access: &Access, error: Option<Rea
         ProviderKind::ApiKey { header, .. } => format!("ApiKey header=\"{header}\""),
         ProviderKind::Basic(_) => format!("Basic realm=\"{name}\", charset=\"UTF-8\""),
         ProviderKind::ClientCertificate => "ClientCertificate".to_owned(),
+        ProviderKind::Signature { .. } => format!("Signature realm=\"{name}\""),
         ProviderKind::Introspection(_) | ProviderKind::Jwt { .. } => {
             let code = match error {
                 None | Some(Reason::Missing) => None,

@@ -4,9 +4,11 @@
 //! on. A WebSocket becomes two streams of bytes (RFC 9110 §7.8, RFC 6455). Invariant: nothing here holds a whole body; one that has to be checked
 //! was read before.
 
+mod checked;
 mod heads;
 mod tunnel;
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -15,15 +17,17 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::Full;
 use tokio::time::Sleep;
 
 use super::body::Body;
 use super::log::{Line, Report};
 use super::problem::Refusal;
+use super::signed::{Signed, Whose, settled};
 use super::trace::Trace;
-use super::{Response, input, respond, split};
+use super::{Response, input, respond, split, understood, whole};
 use crate::expr::Value;
-use crate::plan::{CallKind, EndpointIndex, Proxy, Recipe};
+use crate::plan::{self, CallKind, EndpointIndex, Proxy, Recipe};
 use crate::runtime::backend::passing::{BoxError, Upload};
 use crate::runtime::backend::{Ended, Failure, Lease, Patience, Stream, Unanswered};
 use crate::runtime::execute::{Chosen, Failed, Incoming, handed_path};
@@ -38,14 +42,18 @@ pub(super) struct Asked<'r> {
     pub(super) parts: &'r Parts,
     pub(super) around: input::Around<'r>,
     pub(super) inputs: Vec<Value>,
+    /// What the body has to be, where that was signed.
+    pub(super) signed: Option<Box<Signed>>,
     pub(super) trace: &'r Rc<Trace>,
     pub(super) in_flight: InFlight,
 }
 
-/// Hands the request over, once every `require` holds, and gives the answer.
-pub(super) async fn answer<B>(
+/// Hands the request over, and says who asked once that is settled. A body that has to be checked is read before anything of it
+/// goes on.
+pub(super) async fn hand<B>(
     mut asked: Asked<'_>,
-    body: B,
+    reading: input::Reading,
+    (body, whose): (B, Whose<'_>),
     deadline: Deadline,
     line: &mut Line,
 ) -> Result<Response, Refusal>
@@ -53,7 +61,33 @@ where
     B: http_body::Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let Asked { running, parts, .. } = asked;
+    let running = asked.running;
+    let (wanted, max_body) = (&asked.recipe.1.inputs, running.snapshot.plan.settings.max_body);
+    if matches!(wanted.body, plan::Body::None) {
+        asked.inputs = reading.body(wanted, &Bytes::new()).map_err(Refusal::BadInputs)?;
+        return settled(running, whose, answer(asked, body, deadline, line)).await;
+    }
+    let sent = whole((body, asked.signed.take()), max_body, deadline);
+    let sent = settled(running, whose, sent).await?;
+    let read = understood(&wanted.body, &asked.parts.headers, sent.clone(), max_body)?;
+    let asked = Asked {
+        inputs: reading.body(wanted, &read).map_err(Refusal::BadInputs)?,
+        around: input::Around {
+            body: &read,
+            ..asked.around
+        },
+        ..asked
+    };
+    answer(asked, Full::new(sent), deadline, line).await
+}
+
+/// Hands the request over, once every `require` holds, and gives the answer.
+async fn answer<B>(mut asked: Asked<'_>, body: B, deadline: Deadline, line: &mut Line) -> Result<Response, Refusal>
+where
+    B: http_body::Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (running, parts) = (asked.running, asked.parts);
     let (_, recipe) = asked.recipe;
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::MethodNotAllowed(METHODS.to_vec()));
@@ -76,7 +110,10 @@ where
 
     let upgrade = heads::upgrade(parts);
     let patience = Patience::new(recipe.timeout, running.snapshot.plan.settings.idle_timeout);
+    let (digests, otherwise) = asked.signed.take().map(|it| (it.digests, it.otherwise)).unzip();
+    let differs = Rc::new(Cell::new(false));
     let body = (!body.is_end_stream() && upgrade.is_none()).then(|| -> Stream {
+        let body = checked::Checked::new(body, digests, differs.clone());
         Box::pin(heads::Trailed::new(
             Upload::new(body, patience.clone()),
             asked.proxy.request.clone(),
@@ -107,7 +144,10 @@ where
     };
     line.outcome_report(Report::passed(name, code, started.elapsed()));
     let (mut response, lease) = passed.map_err(|why| match why {
-        Unanswered::Client => Refusal::BodyIncomplete,
+        Unanswered::Client => match otherwise {
+            Some(denied) if differs.get() => Refusal::Unwelcome(denied),
+            _ => Refusal::BodyIncomplete,
+        },
         Unanswered::Failed(failure) => failed(failure),
     })?;
 

@@ -12,6 +12,7 @@ use tonic::Code;
 use super::Response;
 use super::details;
 use super::trace::Trace;
+use crate::auth::signature::ACCEPT_SIGNATURE;
 use crate::codec::BindError;
 use crate::plan::{ErrorMatch, ErrorRule, Errors};
 use crate::runtime::auth::Denied;
@@ -266,6 +267,9 @@ fn of_denied(denied: &Denied) -> Problem {
     problem.detail = Some(denied.reason.sentence().to_owned());
     for challenge in &denied.challenges {
         problem.headers.append(header::WWW_AUTHENTICATE, challenge.clone());
+    }
+    for wanted in &denied.signatures {
+        problem.headers.append(ACCEPT_SIGNATURE, wanted.clone());
     }
     if !denied.scopes.is_empty() {
         problem.extensions.insert(

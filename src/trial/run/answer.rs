@@ -11,6 +11,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header};
 use serde_json::Value;
 
 use super::super::fixture::{Exchange, Expect, Token};
+use super::signed::sign;
 use crate::auth::Claims;
 use crate::plan::Plan;
 use crate::runtime::auth::Given;
@@ -79,6 +80,10 @@ pub(super) async fn ask(exchange: &Exchange, running: Rc<Running>, began: Instan
         request = request.header("authorization", format!("Bearer {}", signed(token)?));
     }
     let mut request = request.body(Full::new(Bytes::from(exchange.body.clone()))).ok()?;
+    if let Some(signing) = &exchange.signature {
+        let secure = running.snapshot.plan.settings.tls.is_some();
+        sign(signing, &exchange.body, secure, &mut request)?;
+    }
     if !exchange.auth.is_empty() {
         let given = exchange.auth.iter().filter_map(|(provider, claims)| {
             let claims = Claims::read(Bytes::from(claims.to_string())).ok()?;

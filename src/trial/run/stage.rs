@@ -71,7 +71,7 @@ impl Stage {
         let Some(mut gateway) = spec::gateway(&document, &sources, outside, diagnostics) else {
             return Err(shown(std::mem::take(diagnostics), &sources));
         };
-        read_credentials(&mut gateway, &folder, &mut sources, None);
+        read_credentials(&mut gateway, &folder, &mut sources, outside, (false, diagnostics));
         give_secrets(&mut gateway);
         let mut schemas = Vec::new();
         let mut pools = Vec::new();
@@ -161,10 +161,17 @@ impl Stage {
 /// A secret that would come from outside is some text that nobody signs with.
 fn give_secrets(gateway: &mut spec::Gateway) {
     for provider in &mut gateway.auth {
-        if let spec::auth::ProviderKind::Jwt(jwt) = &mut provider.kind
-            && let Some(secret) = jwt.secret.as_mut().filter(|it| it.value.is_empty())
-        {
-            secret.value = "-".repeat(64).into();
+        match &mut provider.kind {
+            spec::auth::ProviderKind::Jwt(jwt) => {
+                if let Some(secret) = jwt.secret.as_mut().filter(|it| it.value.is_empty()) {
+                    secret.value = "-".repeat(64).into();
+                }
+            }
+            spec::auth::ProviderKind::Signature(it) => {
+                let is_empty = |it: &Option<spec::Name>| it.as_ref().is_some_and(|it| it.value.is_empty());
+                it.signers.retain(|it| !is_empty(&it.secret) && !is_empty(&it.key));
+            }
+            _ => {}
         }
     }
 }
