@@ -182,7 +182,8 @@ pub async fn identify(
 
 type Refused = (Option<ProviderIndex>, Reason);
 
-/// The first who knows the client; `None` where it shows nothing. Of several refusals the first is told.
+/// The first who knows the client; `None` where it shows nothing. Of several refusals the first is told that is about more than
+/// whose credential it is.
 async fn any_of(question: Question<'_>, providers: &[ProviderIndex]) -> Option<Result<Identity, Refused>> {
     let mut refused = None;
     for provider in providers {
@@ -196,11 +197,22 @@ async fn any_of(question: Question<'_>, providers: &[ProviderIndex]) -> Option<R
                 }));
             }
             Err(why) => {
-                refused.get_or_insert((Some(*provider), Reason::Invalid(why)));
+                let reason = Reason::Invalid(why);
+                let before = refused.filter(|it: &Refused| !may_be_of_another(it.1) || may_be_of_another(reason));
+                refused = before.or(Some((Some(*provider), reason)));
             }
         }
     }
     refused.map(Err)
+}
+
+/// Whether another provider may know what is shown: all that is wrong with it is that this one does not.
+fn may_be_of_another(reason: Reason) -> bool {
+    use Why::{Algorithm, Inactive, Issuer, Malformed, Type, Unknown, UnknownKey};
+    matches!(
+        reason,
+        Reason::Invalid(Algorithm | Inactive | Issuer | Malformed | Type | Unknown | UnknownKey)
+    )
 }
 
 async fn all_of(question: Question<'_>, providers: &[ProviderIndex], plan: &Plan) -> Result<Identity, Refused> {
@@ -229,21 +241,35 @@ async fn all_of(question: Question<'_>, providers: &[ProviderIndex], plan: &Plan
     })
 }
 
-/// What the client lacks although it is known.
+/// What the client lacks although it is known. Where several had to know it, what any of them says counts.
 fn lacking(plan: &Plan, access: &Access, identity: &Identity) -> Option<Reason> {
-    let provider = plan.auth.get(identity.provider.0)?;
+    let known_to = match &access.who {
+        Who::AllOf(all) => all.as_slice(),
+        Who::AnyOf { .. } | Who::Anyone => std::slice::from_ref(&identity.provider),
+    };
+    let words = |paths: fn(&Provider) -> &[Vec<Arc<str>>]| -> Vec<String> {
+        let mut all = Vec::new();
+        for index in known_to {
+            let Some(provider) = plan.auth.get(index.0) else {
+                continue;
+            };
+            for path in paths(provider) {
+                // What the others say stands below their names.
+                let below = (*index != identity.provider).then_some(&provider.name);
+                let path: Vec<_> = below.into_iter().chain(path).collect();
+                all.extend(identity.claims.words(&path));
+            }
+        }
+        all
+    };
     if !access.scopes.is_empty() {
-        let has: Vec<String> = provider
-            .scopes
-            .iter()
-            .flat_map(|it| identity.claims.words(it))
-            .collect();
+        let has = words(|it| &it.scopes);
         if !access.scopes.iter().all(|it| has.iter().any(|has| **has == **it)) {
             return Some(Reason::Scope);
         }
     }
     if !access.roles.is_empty() {
-        let has = identity.claims.words(&provider.roles);
+        let has = words(|it| std::slice::from_ref(&it.roles));
         if !access.roles.iter().any(|it| has.iter().any(|has| **has == **it)) {
             return Some(Reason::Role);
         }
