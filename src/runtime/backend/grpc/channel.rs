@@ -1,9 +1,11 @@
 //! HTTP/2 connections to one target: made when first needed, remade after loss, more of them where streams run out.
 //!
 //! A call takes a connection that has room for a stream, in turn. Where all are as full as the backend lets them be, another
-//! is opened, one after the other, and calls wait in line for whichever has room first. Dropping [`Channels`] lets calls under
+//! is opened, one after the other, and calls wait in line for whichever has room first; `spare` closes them again. Dropping [`Channels`] lets calls under
 //! way finish and then closes the connections.
 //! Invariant: a connection has no call before the backend has said how many streams it takes.
+
+mod spare;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -43,6 +45,10 @@ pub(super) struct Channels {
     /// Whose turn it is.
     turn: Cell<usize>,
     remade: Arc<AtomicU64>,
+    /// There are several, and somebody looks whether they are needed.
+    is_watched: Cell<bool>,
+    /// The most calls at once since they were looked at.
+    most: Cell<usize>,
 }
 
 /// Calls that wait for a connection. The first of them looks for one, whenever something has changed.
@@ -141,6 +147,8 @@ impl Channels {
             line: Rc::default(),
             turn: Cell::new(0),
             remade: remade.clone(),
+            is_watched: Cell::new(false),
+            most: Cell::new(0),
         };
         let first = channels.channel();
         channels.all.borrow_mut().push(first);
@@ -161,7 +169,7 @@ impl Channels {
     }
 
     /// A connection with room for a stream; waits for one where none is. Fails with `Connect` where none can be had.
-    pub(super) async fn link(&self) -> Result<Link, Failure> {
+    pub(super) async fn link(self: &Rc<Self>) -> Result<Link, Failure> {
         // Who came before goes first.
         if self.line.is_empty()
             && let Found::Room(link) = self.look()
@@ -172,7 +180,7 @@ impl Channels {
         self.wait().boxed_local().await
     }
 
-    async fn wait(&self) -> Result<Link, Failure> {
+    async fn wait(self: &Rc<Self>) -> Result<Link, Failure> {
         let waiting = Waiting::begin(&self.line);
         let n_failed = self.line.n_failed.get();
         loop {
@@ -202,7 +210,10 @@ impl Channels {
             match channel.look() {
                 Found::Nothing => {}
                 Found::Full => found = Found::Full,
-                room @ Found::Room(_) => return room,
+                room @ Found::Room(_) => {
+                    self.note_busy();
+                    return room;
+                }
             }
         }
         found
@@ -214,7 +225,7 @@ impl Channels {
     }
 
     /// Opens one more, unless there are as many as there may be, or one could not be opened a moment ago.
-    fn open_another(&self) {
+    fn open_another(self: &Rc<Self>) {
         let mut all = self.all.borrow_mut();
         if all.iter().any(|it| it.is_down()) {
             return;
@@ -230,6 +241,8 @@ impl Channels {
             None => return,
         };
         channel.begin();
+        drop(all);
+        self.watch();
     }
 
     /// Begins to connect, if nobody does and nothing is connected.

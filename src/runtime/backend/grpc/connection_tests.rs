@@ -15,11 +15,15 @@ use crate::runtime::backend::{Backends, FailureKind, Guards};
 use crate::time::Deadline;
 
 fn local(test: impl Future<Output = ()>) {
+    at_its_own_pace(async { tokio::time::timeout(Duration::from_secs(20), test).await.unwrap() });
+}
+
+/// The same for tests that let minutes go by.
+fn at_its_own_pace(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let test = async { tokio::time::timeout(Duration::from_secs(20), test).await.unwrap() };
     LocalSet::new().block_on(&runtime, test);
 }
 
@@ -104,6 +108,8 @@ struct Seen {
     connections: Cell<usize>,
     /// The most streams at once on one connection.
     most: Cell<usize>,
+    /// Connections that are there.
+    open: Cell<usize>,
 }
 
 /// Answers each call after a while, and lets a connection have so many streams, which it says a little late.
@@ -120,6 +126,7 @@ async fn serve(listener: TcpListener, max_streams: u32, seen: Rc<Seen>) {
                 .await
                 .unwrap();
             let n_here = Rc::new(Cell::new(0));
+            seen.open.set(seen.open.get() + 1);
             while let Some(Ok((_, respond))) = connection.accept().await {
                 n_here.set(n_here.get() + 1);
                 seen.most.set(seen.most.get().max(n_here.get()));
@@ -130,8 +137,59 @@ async fn serve(listener: TcpListener, max_streams: u32, seen: Rc<Seen>) {
                     answer(respond);
                 });
             }
+            seen.open.set(seen.open.get() - 1);
         });
     }
+}
+
+/// A minute goes by, in no time.
+async fn minute() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    // Whoever waited for it begins to wait for the next.
+    for _ in 0..16 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::resume();
+}
+
+#[test]
+fn connections_of_a_spike_are_closed_once_they_are_not_needed() {
+    at_its_own_pace(async move {
+        let (listener, port) = listener().await;
+        let seen = Rc::<Seen>::default();
+        tokio::task::spawn_local(serve(listener, 2, seen.clone()));
+        let backend = backend(port, None);
+        let calls = |n| futures::future::join_all((0..n).map(|_| call(&backend)));
+        assert!(calls(16).await.iter().all(Result::is_ok));
+        let after_spike = seen.open.get();
+        assert!(after_spike > 2, "{after_spike} connections");
+        // What was needed in the last minute stays.
+        minute().await;
+        assert!(calls(2 * after_spike).await.iter().all(Result::is_ok));
+        assert_eq!(seen.open.get(), after_spike);
+        // From then on two calls at once, for which two connections have room and more.
+        for left in (2..after_spike).rev() {
+            assert!(calls(2).await.iter().all(Result::is_ok));
+            // The busy minute first.
+            if left + 1 == after_spike {
+                minute().await;
+                assert_eq!(seen.open.get(), after_spike);
+            }
+            minute().await;
+            until(|| seen.open.get() == left).await;
+        }
+        // Nobody asks any more: one is left, and serves.
+        minute().await;
+        minute().await;
+        until(|| seen.open.get() == 1).await;
+        minute().await;
+        assert!(calls(1).await.iter().all(Result::is_ok));
+        assert_eq!(seen.open.get(), 1);
+        // The next spike finds as many as before.
+        assert!(calls(16).await.iter().all(Result::is_ok));
+        assert_eq!(seen.open.get(), after_spike);
+    });
 }
 
 #[test]
