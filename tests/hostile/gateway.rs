@@ -68,12 +68,24 @@ impl Gateway {
         let mut process = Process::start(&mut command);
         let (address, admin) = (listening(&mut process), admin(&mut process));
         watches_files(&process);
-        Self {
+        let gateway = Self {
             process: Mutex::new(process),
             address,
             admin,
             to_backend,
             _folder: folder,
+        };
+        gateway.has_started();
+        gateway
+    }
+
+    /// Waits until all threads of it have what they need: nothing is added while it is asked again and again.
+    fn has_started(&self) {
+        let (mut n_same, mut last) = (0, 0);
+        while n_same < 20 {
+            let now = self.holds().descriptors;
+            n_same = if now == last { n_same + 1 } else { 0 };
+            last = now;
         }
     }
 
