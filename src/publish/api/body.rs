@@ -18,11 +18,9 @@ pub(super) fn describe(recipe: &Recipe, binding: Option<&HttpBinding>, types: &m
         })
     };
     match &recipe.inputs.body {
-        _ if recipe.proxy.is_some() => Some(RequestBody {
-            content: Content::Raw,
-            required: false,
-        }),
-        Body::Bytes(_) => Some(RequestBody {
+        // What is handed over unchecked may be anything.
+        Body::None if recipe.proxy.is_none() => None,
+        Body::None | Body::Bytes(_) => Some(RequestBody {
             content: Content::Raw,
             required: false,
         }),
@@ -40,7 +38,6 @@ pub(super) fn describe(recipe: &Recipe, binding: Option<&HttpBinding>, types: &m
             let required = root.members.iter().any(|it| it.required);
             json(Type::of(Kind::Object(root)), required)
         }
-        Body::None => None,
         Body::Whole { reader, .. } => {
             let ty = types.of_type(reader.ty(), Way::In);
             let required = reader.is_any() || has_required(&ty, types);

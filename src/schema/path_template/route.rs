@@ -2,10 +2,14 @@
 //!
 //! Invariant: a template takes one segment of a path for each of its own, except `**`, which is last; so the way down to a
 //! node says how much of the path is taken, each node is visited once at most, and captures are cut out after the search.
+//!
+//! Everything is an index of 32 bits and stands in few places, since what a lookup costs among many endpoints is the memory
+//! that it has to wait for.
 
 mod literals;
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 use http::Method;
@@ -35,6 +39,8 @@ use super::{PathTemplate, Segment};
 pub struct RouteTable<T> {
     routes: Vec<Route<T>>,
     nodes: Vec<Node>,
+    /// What variables take, as a list for each way in which templates have them.
+    captures: Vec<Box<[Capture]>>,
     literals: Literals,
     /// The tries of the templates with a verb, by verb, in order; [`ROOT`] is that of the others.
     verbs: Vec<(Box<str>, NodeIndex)>,
@@ -55,29 +61,33 @@ pub enum Match<'t, T> {
 
 #[derive(Clone, Debug)]
 struct Route<T> {
+    value: T,
     method: Option<Method>,
-    captures: Box<[Capture]>,
+    captures: CapturesIndex,
+    /// The next route of the same shape, for another method.
+    next: Option<RouteIndex>,
     /// Whether a path may end in a slash.
     slash: bool,
-    value: T,
 }
 
-type NodeIndex = usize;
-type RouteIndex = usize;
+type CapturesIndex = u32;
+type NodeIndex = u32;
+/// From 1, so that there is room for none.
+type RouteIndex = NonZeroU32;
 
 const ROOT: NodeIndex = 0;
 
 /// What may follow a number of segments.
 #[derive(Clone, Debug, Default)]
 struct Node {
-    /// The path ends: the routes of one shape, one for each method.
-    end: Vec<RouteIndex>,
+    /// The path ends: the first of the routes of one shape.
+    end: Option<RouteIndex>,
+    /// `**`, behind which nothing follows.
+    rest: Option<RouteIndex>,
+    /// `*`; no way leads back to the root, which stands for none.
+    one: NodeIndex,
     /// Literals follow: [`RouteTable::literals`] says which.
     has_literals: bool,
-    /// `*`.
-    one: Option<NodeIndex>,
-    /// `**`, behind which nothing follows.
-    rest: Vec<RouteIndex>,
 }
 
 impl<T> Default for RouteTable<T> {
@@ -85,6 +95,7 @@ impl<T> Default for RouteTable<T> {
         Self {
             routes: Vec::new(),
             nodes: vec![Node::default()],
+            captures: Vec::new(),
             literals: Literals::default(),
             verbs: Vec::new(),
         }
@@ -117,20 +128,37 @@ impl<T> RouteTable<T> {
                 }
             };
         }
-        let index = self.routes.len();
-        let node = &mut self.nodes[node];
-        let ends = if is_rest { &mut node.rest } else { &mut node.end };
-        if let Some(&earlier) = ends.iter().find(|it| self.routes[**it].method == method) {
-            return Err(&self.routes[earlier].value);
+        let captures = self.captures(template);
+        let node = &mut self.nodes[node as usize];
+        let first = if is_rest { &mut node.rest } else { &mut node.end };
+        let mut earlier = *first;
+        while let Some(index) = earlier {
+            let route = &self.routes[at(index)];
+            if route.method == method {
+                return Err(&self.routes[at(index)].value);
+            }
+            earlier = route.next;
         }
-        ends.push(index);
         self.routes.push(Route {
-            method,
-            captures: Capture::all_of(template),
-            slash,
             value: route,
+            method,
+            captures,
+            next: *first,
+            slash,
         });
+        *first = u32::try_from(self.routes.len()).ok().and_then(NonZeroU32::new);
         Ok(())
+    }
+
+    /// Templates are alike in this, so that few lists serve all.
+    fn captures(&mut self, template: &PathTemplate) -> CapturesIndex {
+        let captures = Capture::all_of(template);
+        let known = self.captures.iter().position(|it| *it == captures);
+        let index = known.unwrap_or_else(|| {
+            self.captures.push(captures);
+            self.captures.len() - 1
+        });
+        narrow(index)
     }
 
     fn trie(&mut self, verb: Option<&str>) -> NodeIndex {
@@ -150,23 +178,21 @@ impl<T> RouteTable<T> {
             return child;
         }
         let child = self.node();
-        self.nodes[node].has_literals = true;
+        self.nodes[node as usize].has_literals = true;
         self.literals.insert(node, text, child);
         child
     }
 
     fn one(&mut self, node: NodeIndex) -> NodeIndex {
-        if let Some(child) = self.nodes[node].one {
-            return child;
+        if self.nodes[node as usize].one == ROOT {
+            self.nodes[node as usize].one = self.node();
         }
-        let child = self.node();
-        self.nodes[node].one = Some(child);
-        child
+        self.nodes[node as usize].one
     }
 
     fn node(&mut self) -> NodeIndex {
         self.nodes.push(Node::default());
-        self.nodes.len() - 1
+        narrow(self.nodes.len() - 1)
     }
 
     /// Finds the route of a request. `path` is the raw path of the request line, without the query. HEAD finds GET.
@@ -186,15 +212,16 @@ impl<T> RouteTable<T> {
         };
         let tries = || with_verb.into_iter().chain([(ROOT, whole)]);
         for (trie, path) in tries() {
-            if let Some(route) = self.search(trie, path, &mut |ends| self.choose(ends, method, slash)) {
-                let route = &self.routes[route];
-                return Match::Route(&route.value, route.captures.iter().map(|it| it.of(path)).collect());
+            if let Some(route) = self.search(trie, path, &mut |first| self.choose(first, method, slash)) {
+                let route = &self.routes[at(route)];
+                let captures = &self.captures[route.captures as usize];
+                return Match::Route(&route.value, captures.iter().map(|it| it.of(path)).collect());
             }
         }
         let mut methods: Vec<Method> = Vec::new();
         for (trie, path) in tries() {
-            self.search(trie, path, &mut |ends| {
-                let routes = ends.iter().map(|it| &self.routes[*it]);
+            self.search(trie, path, &mut |first| {
+                let routes = self.of_shape(first).map(|it| &self.routes[at(it)]);
                 methods.extend(routes.filter(|it| it.takes(slash)).filter_map(|it| it.method.clone()));
                 None
             });
@@ -239,9 +266,9 @@ impl<T> RouteTable<T> {
         &self,
         index: NodeIndex,
         rest: Option<&str>,
-        wanted: &mut dyn FnMut(&[RouteIndex]) -> Option<RouteIndex>,
+        wanted: &mut dyn FnMut(RouteIndex) -> Option<RouteIndex>,
     ) -> Option<RouteIndex> {
-        let node = &self.nodes[index];
+        let node = &self.nodes[index as usize];
         if let Some(path) = rest {
             let (segment, rest) = first_segment(path);
             if node.has_literals
@@ -250,22 +277,28 @@ impl<T> RouteTable<T> {
             {
                 return Some(found);
             }
-            if let Some(child) = node.one.filter(|_| !segment.is_empty())
-                && let Some(found) = self.search(child, rest, wanted)
+            if node.one != ROOT
+                && !segment.is_empty()
+                && let Some(found) = self.search(node.one, rest, wanted)
             {
                 return Some(found);
             }
-        } else if let Some(found) = wanted(&node.end) {
+        } else if let Some(found) = node.end.and_then(&mut *wanted) {
             return Some(found);
         }
-        wanted(&node.rest)
+        node.rest.and_then(wanted)
+    }
+
+    /// All routes of one shape, one for each method.
+    fn of_shape(&self, first: RouteIndex) -> impl Iterator<Item = RouteIndex> + '_ {
+        std::iter::successors(Some(first), |it| self.routes[at(*it)].next)
     }
 
     /// Of the routes of one shape, the one that has a method.
-    fn choose(&self, ends: &[RouteIndex], method: &Method, slash: bool) -> Option<RouteIndex> {
+    fn choose(&self, first: RouteIndex, method: &Method, slash: bool) -> Option<RouteIndex> {
         let find = |method: Option<&Method>| {
-            ends.iter().copied().find(|it| {
-                let route = &self.routes[*it];
+            self.of_shape(first).find(|it| {
+                let route = &self.routes[at(*it)];
                 route.takes(slash) && route.method.as_ref() == method
             })
         };
@@ -278,6 +311,16 @@ impl<T> RouteTable<T> {
         };
         find(Some(method)).or_else(get).or_else(|| find(None))
     }
+}
+
+/// Where a route stands.
+fn at(index: RouteIndex) -> usize {
+    index.get() as usize - 1
+}
+
+/// A number of things of which there are fewer than 2³².
+fn narrow(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 impl<T> Route<T> {
@@ -371,7 +414,7 @@ fn decode(text: &str) -> Cow<'_, str> {
 }
 
 /// The segments that a variable takes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Capture {
     range: Range<usize>,
     /// To the end of the path.
