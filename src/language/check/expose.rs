@@ -1,5 +1,6 @@
 //! `expose:`: services whose google.api.http annotations become endpoints, exactly as http.proto says.
 
+use super::auth;
 use super::endpoint::{Entry, Exposed, Table, check_entry};
 use super::world::{Served, World, named};
 use crate::codec::HttpBinding;
@@ -12,6 +13,8 @@ use crate::schema::{MessageRef, Streaming};
 
 /// Adds an endpoint for every rule of one exposed service.
 pub(super) fn check(world: &World<'_>, name: &Name, table: &mut Table, diagnostics: &mut Diagnostics) {
+    // What is wrong with it is wrong whatever the service has.
+    auth::access(world, &demanded(world, name.span), diagnostics);
     // Without descriptors nothing is known of its paths; they come with the descriptors.
     let Ok((backend, schema, service)) = world.service(&name.value, name.span, None, diagnostics) else {
         return;
@@ -36,6 +39,21 @@ pub(super) fn check(world: &World<'_>, name: &Name, table: &mut Table, diagnosti
                 }
             }
         }
+    }
+}
+
+/// An endpoint that says no more than who may ask.
+fn demanded(world: &World<'_>, span: Span) -> Composition {
+    let expose = world.gateway.expose.as_ref();
+    let head = Head::Endpoint {
+        method: named("ANY", span),
+        path: named("/", span),
+    };
+    Composition {
+        auth: expose.and_then(|it| it.auth.clone()),
+        roles: expose.and_then(|it| it.roles.clone()),
+        scopes: expose.and_then(|it| it.scopes.clone()),
+        ..Composition::new(span, head)
     }
 }
 
@@ -71,19 +89,19 @@ fn endpoint(
         .map(|it| named(&it.name.value, span));
     let method = named(if rule.method == "*" { "ANY" } else { &rule.method }, span);
     let path = named(&rule.path, span);
-    let head = Head::Endpoint {
-        method: method.clone(),
-        path: path.clone(),
-    };
     let summary = served.method.comment.as_ref().and_then(|it| it.lines().next());
     let composition = Composition {
+        head: Head::Endpoint {
+            method: method.clone(),
+            path: path.clone(),
+        },
         summary: summary.map(|it| named(it.trim(), span)),
         shorthand: Some(Shorthand {
             method: named(&format!("{}/{}", served.service.full_name, served.method.name), span),
             backend,
             request: None,
         }),
-        ..Composition::new(span, head)
+        ..demanded(world, span)
     };
     let forwarded = world
         .gateway

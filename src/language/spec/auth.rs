@@ -164,6 +164,11 @@ impl Reader<'_> {
         Some(Auth { names, all, span })
     }
 
+    /// `roles:` or `scopes:` of an endpoint.
+    pub(super) fn demanded(&mut self, key: &str, node: &Node) -> Spanned<Vec<Name>> {
+        Spanned::new(self.text_or_texts(key, node), node.span)
+    }
+
     /// One text or several.
     pub(super) fn text_or_texts(&mut self, key: &str, node: &Node) -> Vec<Name> {
         match node.kind {

@@ -185,12 +185,8 @@ impl Reader<'_> {
                 .take_if_any("cache")
                 .and_then(|node| self.cache(node, Place::EndpointCache)),
             auth: fields.take_if_any("auth").and_then(|node| self.auth(node)),
-            roles: fields
-                .take_if_any("roles")
-                .map(|node| Spanned::new(self.text_or_texts("roles", node), node.span)),
-            scopes: fields
-                .take_if_any("scopes")
-                .map(|node| Spanned::new(self.text_or_texts("scopes", node), node.span)),
+            roles: fields.take_if_any("roles").map(|node| self.demanded("roles", node)),
+            scopes: fields.take_if_any("scopes").map(|node| self.demanded("scopes", node)),
             allow: fields
                 .take_if_any("allow")
                 .and_then(|node| self.condition("allow", node)),

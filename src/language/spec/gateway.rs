@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::auth::Provider;
+use super::auth::{Auth, Provider};
 use super::discovery::{Discovery, Target};
 use super::gate::{Access, LimitEntry, RateLimit, Redis};
 use super::keys::Place;
@@ -101,6 +101,12 @@ pub struct Expose {
     pub services: Vec<Name>,
     /// Headers of the request that are forwarded.
     pub headers: Vec<Name>,
+    /// `auth:`, for all endpoints that come of it.
+    pub auth: Option<Auth>,
+    /// `roles:`, and where it stands.
+    pub roles: Option<Spanned<Vec<Name>>>,
+    /// `scopes:`, and where it stands.
+    pub scopes: Option<Spanned<Vec<Name>>>,
 }
 
 /// One entry of `backends:`.
@@ -350,7 +356,7 @@ impl Reader<'_> {
         if let NodeKind::List(_) = node.kind {
             return Some(Expose {
                 services: self.services("expose", node),
-                headers: Vec::new(),
+                ..Expose::default()
             });
         }
         let mut fields = self.fields("expose", node, Place::Expose)?;
@@ -363,8 +369,17 @@ impl Reader<'_> {
             .map(|(_, node)| self.texts("headers", node))
             .unwrap_or_default();
         let headers = headers.iter().filter_map(|it| self.header_name(it)).collect();
+        let auth = fields.take("auth").and_then(|(_, node)| self.auth(node));
+        let roles = fields.take("roles").map(|(_, node)| self.demanded("roles", node));
+        let scopes = fields.take("scopes").map(|(_, node)| self.demanded("scopes", node));
         fields.finish();
-        Some(Expose { services, headers })
+        Some(Expose {
+            services,
+            headers,
+            auth,
+            roles,
+            scopes,
+        })
     }
 
     fn services(&mut self, key: &str, node: &Node) -> Vec<Name> {
