@@ -85,6 +85,21 @@ fn what_broke_is_safe_or_breaking_the_other_way_too_but_never_unseen() {
 }
 
 #[test]
+fn who_may_ask_is_part_of_an_api() {
+    for (old, new, code) in [
+        ("old", "new", 1),
+        ("new", "old", 1),
+        ("closed", "open", 0),
+        ("old", "old", 0),
+    ] {
+        let folder = |side: &str| format!("fixtures/diff/access/{side}");
+        let output = weft(&["diff", &folder(old), &folder(new)]);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        compare(&format!("access/{old}-{new}.text"), &text(&output.stdout));
+    }
+}
+
+#[test]
 fn what_is_the_same_has_no_changes() {
     for gateway in ["fixtures/diff/old", "fixtures/publish/demo", "fixtures/publish/shapes"] {
         let output = weft(&["diff", gateway, gateway]);

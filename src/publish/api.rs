@@ -94,6 +94,10 @@ pub struct Endpoint {
     pub params: Vec<Param>,
     /// Who may ask: any of these; everybody where there is none.
     pub security: Vec<Demand>,
+    /// Of which the client must have one; any will do where there is none.
+    pub roles: Vec<String>,
+    /// The condition under which it may ask, as it is written.
+    pub allow: Option<String>,
     /// What is read from the request's body.
     pub body: Option<RequestBody>,
     /// What is answered.

@@ -3,6 +3,7 @@
 //! Owns what counts as breaking: whatever a client that did everything right could notice. Leaves to `cli` where the two
 //! APIs come from and how changes are shown. Invariant: an API compared with itself has no changes.
 
+mod access;
 mod types;
 
 use std::collections::BTreeMap;
@@ -102,6 +103,7 @@ fn compare_endpoints((old_api, old): (&Api, &Endpoint), (new_api, new): (&Api, &
     if new.deprecated && !old.deprecated {
         found.safe("", "deprecated", "is deprecated");
     }
+    access::compare((old_api, old), (new_api, new), found);
     let apis = (old_api, new_api);
     compare_params(apis, old, new, found);
     compare_bodies(apis, old, new, found);
@@ -321,14 +323,16 @@ fn compare_responses(apis: (&Api, &Api), old: &Response, new: &Response, found: 
 const USUAL: &[u16] = &[400, 404, 413, 415, 502, 503, 504];
 
 fn compare_problems(old: &Endpoint, new: &Endpoint, found: &mut Found) {
+    let is_demanded = access::is_demanded(old) || access::is_demanded(new);
+    let is_usual = |status: u16| USUAL.contains(&status) || is_demanded && matches!(status, 401 | 403);
     let has = |all: &Endpoint, status: u16| all.problems.iter().any(|it| it.status == status);
-    for problem in old.problems.iter().filter(|it| !USUAL.contains(&it.status)) {
+    for problem in old.problems.iter().filter(|it| !is_usual(it.status)) {
         if !has(new, problem.status) {
             let what = format!("is no longer the answer where: {}", problem.description);
             found.breaking(&format!("problem {}", problem.status), "problem-gone", &what);
         }
     }
-    for problem in new.problems.iter().filter(|it| !USUAL.contains(&it.status)) {
+    for problem in new.problems.iter().filter(|it| !is_usual(it.status)) {
         if !has(old, problem.status) {
             let what = format!("is new: {}", problem.description);
             found.safe(&format!("problem {}", problem.status), "problem-added", &what);
