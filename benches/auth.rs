@@ -34,7 +34,7 @@ const REQUESTS: usize = 1_000;
 const NOW: i64 = 1_800_000_000;
 
 const GATEWAY: &str = "
-compositions: [.]
+compositions: [open.yaml, token.yaml]
 backends: { recs: { http: [\"http://127.0.0.1:1\"] } }
 telemetry: { log: { access: none, audit: none } }
 auth:
