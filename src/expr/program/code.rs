@@ -11,7 +11,7 @@ use crate::expr::input::JsonReader;
 use crate::expr::render::Renderer;
 use crate::expr::value::{FieldReader, ObjectReader, Value};
 
-/// Why an operation failed; it becomes a [`Fault`] where the operation stands.
+/// Why an operation failed; it becomes a [`Fault`](super::Fault) where the operation stands.
 pub(in crate::expr) type Reason = &'static str;
 
 /// A function over values that are there and of the types it takes.
