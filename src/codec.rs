@@ -8,6 +8,7 @@ pub mod base64;
 pub mod escape;
 pub mod field_mask;
 pub mod fields;
+pub mod hexadecimal;
 pub mod http_binding;
 pub mod json;
 pub mod json_to_wire;
@@ -18,6 +19,7 @@ pub mod wire;
 pub mod wire_to_json;
 
 pub use fields::{Descent, Fields};
+pub use hexadecimal::hexadecimal;
 pub use http_binding::describe::{BoundBody, BoundParam};
 pub use http_binding::{BindError, HttpBinding};
 pub use json_to_wire::{FromJson, JsonError, UnknownMembers};

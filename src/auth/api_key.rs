@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{Claims, Why};
+use crate::codec::hexadecimal;
 
 /// What a hash is written with.
 const PREFIX: &str = "sha256:";
@@ -66,13 +67,7 @@ pub fn hash(key: &str) -> Hash {
 
 /// A hash as it is written: `sha256:` and 64 hexadecimal digits.
 pub fn written(hash: &Hash) -> String {
-    use std::fmt::Write as _;
-    let mut text = PREFIX.to_owned();
-    for byte in hash {
-        // Writing to a string cannot fail.
-        let _written = write!(text, "{byte:02x}").is_ok();
-    }
-    text
+    format!("{PREFIX}{}", hexadecimal(hash))
 }
 
 /// Reads what [`written`] writes.

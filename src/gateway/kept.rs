@@ -3,13 +3,13 @@
 //! One file for each, written beside its place and then put there, so that a reader sees the old or the new one and never a
 //! half. Invariant: what cannot be read, or is not what was written, is as if it were not there, and somebody is told.
 
-use std::fmt::Write;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::codec::hexadecimal;
 use crate::schema::descriptor::FileDescriptorSet;
 
 /// The first word of every file, and the version of its form: behind it the digest of the rest, in hex, and a line break.
@@ -106,15 +106,6 @@ pub(super) fn put(path: &Path, head: &str, rest: &[u8]) -> io::Result<()> {
 fn head(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     format!("{MAGIC}{}", hexadecimal(&digest))
-}
-
-/// Bytes as people compare them.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _written = write!(text, "{byte:02x}").is_ok();
-        text
-    })
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use self::named::{below, from_paths, share_out, start_of};
 pub use self::named::{read_compositions, read_credentials};
-use super::kept::hexadecimal;
 use super::reflected::Known;
 use super::registered::Versions;
 use super::schedule::Found;
+use crate::codec::hexadecimal;
 use crate::language::check::{self, BackendSchema};
 use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity, render};
 use crate::language::source::SourceMap;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
-use super::kept::{hexadecimal, put};
+use super::kept::put;
+use crate::codec::hexadecimal;
 use crate::schema::descriptor::FileDescriptorSet;
 
 /// The first word of every file, and the version of its form; behind it the digest of the rest, in hex, and the second since

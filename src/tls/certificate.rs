@@ -1,6 +1,5 @@
 //! What a certificate says: whose it is, for which names, until when (RFC 5280), with the subject as RFC 4514 writes it.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
@@ -8,6 +7,8 @@ use x509_parser::asn1_rs::{Any, ToDer};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+use crate::codec::hexadecimal;
 
 /// The facts of one certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,14 +59,6 @@ impl Certificate {
         }
         Ok(certificate)
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _written = write!(text, "{byte:02x}").is_ok();
-        text
-    })
 }
 
 fn text(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::gcra::{Gcra, Verdict};
+use crate::codec::hexadecimal;
 
 /// How many keys are counted at once, over all limits.
 pub const MAX_KEYS: usize = 1 << 20;
@@ -64,12 +65,7 @@ impl Hashed {
 
     /// In hexadecimal.
     pub fn hex(self) -> String {
-        self.0.iter().fold(String::with_capacity(32), |mut out, byte| {
-            for digit in [byte >> 4, byte & 15] {
-                out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-            }
-            out
-        })
+        hexadecimal(&self.0)
     }
 }
 

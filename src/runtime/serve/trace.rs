@@ -4,6 +4,8 @@ use std::num::{NonZeroU64, NonZeroU128};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::codec::hexadecimal;
+
 /// `x-request-id`: the client's own where it is fit to be logged, else one of ours.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `traceparent`.
@@ -33,9 +35,9 @@ impl Trace {
         let parent = headers.get(TRACEPARENT).and_then(|it| it.to_str().ok()).and_then(parse);
         let (trace_id, flags) = match parent {
             Some((trace_id, flags)) => (trace_id.to_owned(), flags),
-            None => (hex(&rand::random::<NonZeroU128>().get().to_be_bytes()), "00"),
+            None => (hexadecimal(&rand::random::<NonZeroU128>().get().to_be_bytes()), "00"),
         };
-        let span_id = hex(&rand::random::<NonZeroU64>().get().to_be_bytes());
+        let span_id = hexadecimal(&rand::random::<NonZeroU64>().get().to_be_bytes());
         let mut passed_on = Vec::with_capacity(2);
         let mut traceparent = String::with_capacity(55);
         for part in ["00-", &trace_id, "-", &span_id, "-", flags] {
@@ -62,17 +64,6 @@ impl Trace {
             headers: passed_on,
         }
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    let digit = |it: u8| b"0123456789abcdef"[usize::from(it)];
-    let mut text = Vec::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-    }
-    // All of them are ASCII.
-    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Trace id and flags of a well-formed `traceparent` (Trace Context §3.2; higher versions are read as far as version 00 goes).
@@ -123,7 +114,7 @@ mod tests {
             panic!("{trace:?}");
         };
         assert_eq!(parse(parent.to_str().unwrap()), Some((trace.trace_id.as_str(), "00")));
-        assert_eq!(hex(&[0x01, 0xab, 0xf0]), "01abf0");
+        assert_eq!(hexadecimal(&[0x01, 0xab, 0xf0]), "01abf0");
     }
 
     #[test]
