@@ -24,6 +24,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from local import free_port, http_get, wait_for  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIMEOUT = 1.0  # of the endpoints, in project/compositions
 SLACK = 0.05
@@ -214,12 +217,6 @@ asyncio.run(main())
 """
 
 
-def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
-
-
 def consecutive_ports(n):
     while True:
         first = free_port()
@@ -230,24 +227,6 @@ def consecutive_ports(n):
             return first
         except OSError:
             pass
-
-
-def wait_for(port):
-    for _ in range(400):
-        try:
-            return socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit(f"nothing listens at port {port}")
-
-
-def http_get(port, path):
-    with socket.create_connection(("127.0.0.1", port), 5) as it:
-        it.sendall(f"GET {path} HTTP/1.1\r\nhost: faults\r\nconnection: close\r\n\r\n".encode())
-        answer = b""
-        while piece := it.recv(65536):
-            answer += piece
-    return answer.partition(b"\r\n\r\n")[2].decode()
 
 
 async def answers(port):

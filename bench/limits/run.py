@@ -15,12 +15,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from local import free_port, http_get, wait_for  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RATE, BURST, TIMES = 1, 2, 10  # of a key: a second, at once; and how many times the rate it asks
@@ -34,30 +35,6 @@ rate_limits: {{ per_caller: {{ rate: {rate}/s, burst: {burst}, key: '$request.he
 telemetry: {{ log: {{ access: none, audit: none }} }}
 {redis}"""
 PAGE = "endpoint: GET /page\nrate_limit: per_caller\nresponse: { ok: true }\n"
-
-
-def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
-
-
-def wait_for(port):
-    for _ in range(400):
-        try:
-            return socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit(f"nothing listens at port {port}")
-
-
-def http_get(port, path):
-    with socket.create_connection(("127.0.0.1", port), 5) as it:
-        it.sendall(f"GET {path} HTTP/1.1\r\nhost: limits\r\nconnection: close\r\n\r\n".encode())
-        answer = b""
-        while piece := it.recv(65536):
-            answer += piece
-    return answer.partition(b"\r\n\r\n")[2].decode()
 
 
 def row(args, folder, name, n_gateways, with_redis, kill):

@@ -21,11 +21,13 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from local import free_port, http_get, wait_for  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BENCH = os.path.dirname(HERE)
@@ -52,21 +54,6 @@ response:
   authors: $reviews.reviews.filter(r, r.rating >= 4).map(r, r.author).distinct().take(10)
 """
 PATHS = {"summary": "/summary/p-1001", "product": "/pages/product/p-1001"}
-
-
-def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
-
-
-def wait_for(port):
-    for _ in range(400):
-        try:
-            return socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit(f"nothing listens at port {port}")
 
 
 def pinned(core):
@@ -117,13 +104,9 @@ class Rig:
 
     def failures(self):
         """Of each kind, so far."""
-        with socket.create_connection(("127.0.0.1", self.admin), 5) as it:
-            it.sendall(b"GET /metrics HTTP/1.1\r\nhost: overload\r\nconnection: close\r\n\r\n")
-            text = b""
-            while piece := it.recv(65536):
-                text += piece
+        text = http_get(self.admin, "/metrics")
         found = {}
-        for kind, n in re.findall(r'^weft_failures_total\{.*kind="(\w+)".*\} (\d+)', text.decode(), re.M):
+        for kind, n in re.findall(r'^weft_failures_total\{.*kind="(\w+)".*\} (\d+)', text, re.M):
             found[kind] = found.get(kind, 0) + int(n)
         return found
 
