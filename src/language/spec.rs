@@ -9,6 +9,7 @@ pub mod composition;
 mod credentials;
 mod discovery;
 mod edge;
+mod expose;
 mod fill;
 pub mod gate;
 pub mod gateway;
@@ -35,7 +36,8 @@ use crate::codec;
 
 pub use credentials::ClientCredentials;
 pub use discovery::{Consul, Discovery, Dns, Kubernetes, Scheme, Target};
-pub use gateway::{Admin, Backend, BackendDescriptors, Expose, Gateway, Limits, LogAccess, LogFormat};
+pub use expose::Expose;
+pub use gateway::{Admin, Backend, BackendDescriptors, Gateway, Limits, LogAccess, LogFormat};
 pub use reader::Outside;
 pub use traffic::{Mirror, SplitPart};
 pub use value::{Condition, Expression, Literal, Member, Template, TemplateKind, TextPart, TextTemplate};

@@ -6,10 +6,14 @@ use super::world::{Served, World, named};
 use crate::codec::HttpBinding;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::Span;
-use crate::language::spec::{Composition, Head, Name, Shorthand};
+use crate::language::spec::scalar::check_name;
+use crate::language::spec::{Composition, Condition, Expression, Head, Name, Shorthand};
 use crate::schema::http_rule::HttpRule;
 use crate::schema::path_template::PathTemplate;
 use crate::schema::{MessageRef, Streaming};
+
+/// A method, one of its rules, and the path of that.
+type Route<'r> = (Served<'r>, &'r HttpRule, PathTemplate);
 
 /// Adds an endpoint for every rule of one exposed service.
 pub(super) fn check(world: &World<'_>, name: &Name, table: &mut Table, diagnostics: &mut Diagnostics) {
@@ -23,6 +27,7 @@ pub(super) fn check(world: &World<'_>, name: &Name, table: &mut Table, diagnosti
         let title = format!("`{}` has no google.api.http annotations", name.value);
         diagnostics.push(Diagnostic::warning("not-exposed", name.span, title).label("nothing is exposed"));
     }
+    let mut routes = Vec::new();
     for method in &service.methods {
         let served = Served {
             backend,
@@ -32,7 +37,7 @@ pub(super) fn check(world: &World<'_>, name: &Name, table: &mut Table, diagnosti
         };
         for rule in &method.http {
             match template(&served, rule) {
-                Ok(template) => endpoint(world, &served, (rule, &template), name.span, (table, diagnostics)),
+                Ok(template) => routes.push((served, rule, template)),
                 Err(reason) => {
                     let title = format!("`{}/{}` is not exposed: {reason}", service.full_name, method.name);
                     diagnostics.push(Diagnostic::warning("not-exposed", name.span, title).label("exposed here"));
@@ -40,9 +45,54 @@ pub(super) fn check(world: &World<'_>, name: &Name, table: &mut Table, diagnosti
             }
         }
     }
+    let mut demanded = demanded(world, name.span);
+    if let Some(Condition::Expression(allow)) = &demanded.allow
+        && !is_known_everywhere(allow, &routes, diagnostics)
+    {
+        demanded.allow = None;
+    }
+    for route in &routes {
+        endpoint(world, &demanded, route, (table, diagnostics));
+    }
 }
 
-/// An endpoint that says no more than who may ask.
+/// Whether every endpoint of a service knows what `allow` mentions; says which does not.
+fn is_known_everywhere(allow: &Expression, routes: &[Route<'_>], diagnostics: &mut Diagnostics) -> bool {
+    let mut known_everywhere = true;
+    for mention in allow.ast.mentions() {
+        let name = &*mention.root;
+        let span = allow.span(mention.span);
+        if matches!(name, "auth" | "request" | "vars") {
+            continue;
+        }
+        if name == "body" {
+            let label = "it is decided before the body is read: a composition with `require` can wait";
+            diagnostics.push(Diagnostic::new("bad-allow", span, "`allow` mentions `body`").label(label));
+            known_everywhere = false;
+            continue;
+        }
+        let has = |template: &PathTemplate| template.variables().iter().any(|it| it.name == name);
+        let Some((_, rule, _)) = routes.iter().find(|it| check_name(name).is_err() || !has(&it.2)) else {
+            continue;
+        };
+        known_everywhere = false;
+        // One endpoint that lacks it is enough to say, whatever the other services have.
+        if diagnostics
+            .iter()
+            .any(|it| it.code == "unknown-name" && it.span == span)
+        {
+            continue;
+        }
+        let title = format!("`{name}` is not known for every endpoint that is exposed");
+        let label = format!("`{} {}` has no variable of that name", method_of(rule), rule.path);
+        let note = "known for all are `auth`, `request`, `vars`, and what the paths of all have as a variable; \
+                    an endpoint that needs more is a composition with `call:`";
+        diagnostics.push(Diagnostic::new("unknown-name", span, title).label(label).note(note));
+    }
+    known_everywhere
+}
+
+/// What stands beside `services:`, as an endpoint would say it.
 fn demanded(world: &World<'_>, span: Span) -> Composition {
     let expose = world.gateway.expose.as_ref();
     let head = Head::Endpoint {
@@ -53,6 +103,9 @@ fn demanded(world: &World<'_>, span: Span) -> Composition {
         auth: expose.and_then(|it| it.auth.clone()),
         roles: expose.and_then(|it| it.roles.clone()),
         scopes: expose.and_then(|it| it.scopes.clone()),
+        allow: expose.and_then(|it| it.allow.clone()),
+        rate_limit: expose.map(|it| it.rate_limit.clone()).unwrap_or_default(),
+        timeout: expose.and_then(|it| it.timeout.clone()),
         ..Composition::new(span, head)
     }
 }
@@ -75,19 +128,24 @@ fn template(served: &Served<'_>, rule: &HttpRule) -> Result<PathTemplate, String
     Ok(template)
 }
 
+/// As an endpoint writes it.
+fn method_of(rule: &HttpRule) -> &str {
+    if rule.method == "*" { "ANY" } else { &rule.method }
+}
+
 fn endpoint(
     world: &World<'_>,
-    served: &Served<'_>,
-    (rule, template): (&HttpRule, &PathTemplate),
-    span: Span,
+    demanded: &Composition,
+    (served, rule, template): &Route<'_>,
     (table, diagnostics): (&mut Table, &mut Diagnostics),
 ) {
+    let span = demanded.span;
     let backend = world
         .gateway
         .backends
         .get(served.backend.0)
         .map(|it| named(&it.name.value, span));
-    let method = named(if rule.method == "*" { "ANY" } else { &rule.method }, span);
+    let method = named(method_of(rule), span);
     let path = named(&rule.path, span);
     let summary = served.method.comment.as_ref().and_then(|it| it.lines().next());
     let composition = Composition {
@@ -101,7 +159,7 @@ fn endpoint(
             backend,
             request: None,
         }),
-        ..demanded(world, span)
+        ..demanded.clone()
     };
     let forwarded = world
         .gateway

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::auth::{Auth, Provider};
+use super::Expose;
+use super::auth::Provider;
 use super::discovery::{Discovery, Target};
 use super::gate::{Access, LimitEntry, RateLimit, Redis};
 use super::keys::Place;
@@ -92,21 +93,6 @@ pub struct Admin {
     pub listen: Name,
     /// `tls:`.
     pub tls: Option<Tls>,
-}
-
-/// `expose:`.
-#[derive(Clone, Debug, Default)]
-pub struct Expose {
-    /// Services.
-    pub services: Vec<Name>,
-    /// Headers of the request that are forwarded.
-    pub headers: Vec<Name>,
-    /// `auth:`, for all endpoints that come of it.
-    pub auth: Option<Auth>,
-    /// `roles:`, and where it stands.
-    pub roles: Option<Spanned<Vec<Name>>>,
-    /// `scopes:`, and where it stands.
-    pub scopes: Option<Spanned<Vec<Name>>>,
 }
 
 /// One entry of `backends:`.
@@ -350,49 +336,6 @@ impl Reader<'_> {
         let tls = fields.take("tls").and_then(|(_, node)| self.tls(node));
         fields.finish();
         Some(Admin { listen: listen?, tls })
-    }
-
-    fn expose(&mut self, node: &Node) -> Option<Expose> {
-        if let NodeKind::List(_) = node.kind {
-            return Some(Expose {
-                services: self.services("expose", node),
-                ..Expose::default()
-            });
-        }
-        let mut fields = self.fields("expose", node, Place::Expose)?;
-        let services = self
-            .required(&mut fields, "services", node.span)
-            .map(|node| self.services("services", node))
-            .unwrap_or_default();
-        let headers = fields
-            .take("headers")
-            .map(|(_, node)| self.texts("headers", node))
-            .unwrap_or_default();
-        let headers = headers.iter().filter_map(|it| self.header_name(it)).collect();
-        let auth = fields.take("auth").and_then(|(_, node)| self.auth(node));
-        let roles = fields.take("roles").map(|(_, node)| self.demanded("roles", node));
-        let scopes = fields.take("scopes").map(|(_, node)| self.demanded("scopes", node));
-        fields.finish();
-        Some(Expose {
-            services,
-            headers,
-            auth,
-            roles,
-            scopes,
-        })
-    }
-
-    fn services(&mut self, key: &str, node: &Node) -> Vec<Name> {
-        let mut services = self.texts(key, node);
-        services.retain(|it| {
-            let is_sound = scalar::is_dotted(&it.value);
-            if !is_sound {
-                let title = format!("`{}` is not the full name of a service", self.written(it.span));
-                self.error("wrong-value", it.span, title);
-            }
-            is_sound
-        });
-        services
     }
 
     fn defaults(&mut self, node: &Node, gateway: &mut Gateway) {
