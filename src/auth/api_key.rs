@@ -43,6 +43,11 @@ impl Holders {
         self.by_hash.insert(hash, holder).is_none()
     }
 
+    /// What is known of each of them.
+    pub fn claims(&self) -> impl Iterator<Item = &Claims> {
+        self.by_hash.values().map(|it| &it.claims)
+    }
+
     /// Who has a key.
     pub fn find(&self, key: &str, now: i64) -> Result<&Arc<Holder>, Why> {
         if key.len() > MAX_LENGTH {

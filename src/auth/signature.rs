@@ -144,6 +144,11 @@ impl Signers {
         self.0.insert(keyid, signer);
     }
 
+    /// What is known of each of them.
+    pub fn claims(&self) -> impl Iterator<Item = &Claims> {
+        self.0.values().map(|it| &it.claims)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

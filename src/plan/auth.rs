@@ -181,6 +181,22 @@ pub fn conform(claims: &Claims, rules: &[ClaimRule]) -> Result<(), Why> {
     }
 }
 
+impl Provider {
+    /// Whether what a client shows can say scopes. A token may; of each key and signer it is known what is said of them; a
+    /// password and a certificate say little but a name.
+    pub fn may_say_scopes(&self) -> bool {
+        let in_claims = |claims: &Claims| self.scopes.iter().any(|it| claims.at(it).is_some());
+        let in_names = |names: &[&str]| self.scopes.iter().any(|it| it.len() == 1 && names.contains(&&*it[0]));
+        match &self.kind {
+            ProviderKind::ApiKey { holders, .. } => holders.claims().any(in_claims),
+            ProviderKind::Basic(_) => in_names(&["sub"]),
+            ProviderKind::ClientCertificate => in_names(&["cn", "san", "sub"]),
+            ProviderKind::Introspection(_) | ProviderKind::Jwt { .. } => true,
+            ProviderKind::Signature { signers, .. } => signers.claims().any(in_claims),
+        }
+    }
+}
+
 impl Fetch {
     /// Where an issuer says where its keys are (`OpenID` Connect Discovery 1.0 §4): behind its own path.
     pub fn discovery_url(issuer: &str) -> String {

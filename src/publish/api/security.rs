@@ -6,20 +6,35 @@ use crate::plan::{self, Access, Keys, Plan, Provider, ProviderIndex, ProviderKin
 /// The ways to be let in.
 pub(super) fn demands(plan: &Plan, access: &Access) -> Vec<Demand> {
     let scopes: Vec<String> = access.scopes.iter().map(ToString::to_string).collect();
-    let demand = |providers: &[ProviderIndex]| {
-        let named = providers.iter().filter_map(|it| plan.auth.get(it.0));
-        let mut schemes: Vec<_> = named.map(|it| (it.name.to_string(), Vec::new())).collect();
-        // Of several, the first says what the client may do.
-        if let Some(first) = schemes.first_mut() {
-            first.1.clone_from(&scopes);
-        }
-        Demand { schemes }
+    // All of these, of which one says the scopes.
+    let demand = |providers: &[&Provider], saying: usize| Demand {
+        schemes: providers
+            .iter()
+            .enumerate()
+            .map(|(at, it)| {
+                (
+                    it.name.to_string(),
+                    if at == saying { scopes.clone() } else { Vec::new() },
+                )
+            })
+            .collect(),
     };
+    let known =
+        |indexes: &[ProviderIndex]| -> Vec<&Provider> { indexes.iter().filter_map(|it| plan.auth.get(it.0)).collect() };
     match &access.who {
         Who::Anyone => Vec::new(),
-        Who::AllOf(providers) => vec![demand(providers)],
+        Who::AllOf(providers) => {
+            let providers = known(providers);
+            let says = |at: &usize| !scopes.is_empty() && providers[*at].may_say_scopes();
+            let mut saying: Vec<usize> = (0..providers.len()).filter(says).collect();
+            if saying.is_empty() {
+                // There are none, or nobody is let in.
+                saying.push(0);
+            }
+            saying.into_iter().map(|at| demand(&providers, at)).collect()
+        }
         Who::AnyOf { providers, visitors } => {
-            let mut all: Vec<Demand> = providers.iter().map(|it| demand(&[*it])).collect();
+            let mut all: Vec<Demand> = known(providers).into_iter().map(|it| demand(&[it], 0)).collect();
             if *visitors && access.scopes.is_empty() && access.roles.is_empty() {
                 all.push(Demand::default());
             }

@@ -16,7 +16,7 @@ pub(super) fn compare((old_api, old): (&Api, &Endpoint), (new_api, new): (&Api, 
         (false, true) => found.safe("", "opened", "is open to everybody now"),
         (true, false) => {
             if !new.security.contains(&Demand::default()) {
-                let ways: Vec<String> = new.security.iter().map(named).collect();
+                let ways: Vec<String> = distinct(&new.security).into_iter().map(named).collect();
                 found.breaking("", "closed", &format!("is closed now: {}", ways.join(", or ")));
             }
         }
@@ -42,8 +42,9 @@ pub(super) fn is_demanded(endpoint: &Endpoint) -> bool {
 }
 
 fn compare_ways((old_api, old): (&Api, &[Demand]), (new_api, new): (&Api, &[Demand]), found: &mut Found) {
-    for way in old {
-        let admitting: Vec<&Demand> = new.iter().filter(|it| admits(it, way)).collect();
+    let (old, new) = (distinct(old), distinct(new));
+    for way in &old {
+        let admitting: Vec<&&Demand> = new.iter().filter(|it| admits(it, way)).collect();
         let changed = |name: &str| {
             let schemes = (old_api.schemes.get(name), new_api.schemes.get(name));
             matches!(schemes, (Some(before), Some(now)) if !does_for(before, now))
@@ -59,7 +60,7 @@ fn compare_ways((old_api, old): (&Api, &[Demand]), (new_api, new): (&Api, &[Dema
             found.breaking(&place(way), "way-changed", sentence);
         }
     }
-    for way in new {
+    for way in &new {
         if !old.iter().any(|it| admits(it, way)) {
             let (place, sentence) = match way.schemes.as_slice() {
                 [] => ("auth".to_owned(), "is not needed any more: visitors are let in"),
@@ -68,6 +69,13 @@ fn compare_ways((old_api, old): (&Api, &[Demand]), (new_api, new): (&Api, &[Dema
             found.safe(&place, "way-added", sentence);
         }
     }
+}
+
+/// The ways that differ in who has to know the client. Scopes are compared by themselves.
+fn distinct(ways: &[Demand]) -> Vec<&Demand> {
+    let mut all: Vec<&Demand> = ways.iter().collect();
+    all.dedup_by(|a, b| a.schemes.iter().map(|it| &it.0).eq(b.schemes.iter().map(|it| &it.0)));
+    all
 }
 
 /// True where whoever shows what `shown` demands fulfils `demand`. Who shows something is no visitor.

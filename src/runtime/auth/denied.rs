@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::Identity;
 use crate::auth::Why;
-use crate::plan::{Access, Plan, ProviderIndex, ProviderKind};
+use crate::plan::{Access, Plan, ProviderIndex, ProviderKind, Who};
 
 /// Why somebody may not ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +96,9 @@ impl Denied {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
         ) {
             for index in access.who.providers() {
-                // An error is of the one that was shown something.
-                let error = (provider == Some(*index)).then_some(reason);
+                // An error is of the one that was shown something; of a scope, of all who had to know the client.
+                let of_all = reason == Reason::Scope && matches!(access.who, Who::AllOf(_));
+                let error = (of_all || provider == Some(*index)).then_some(reason);
                 let challenge = plan
                     .auth
                     .get(index.0)
