@@ -8,6 +8,8 @@ pub mod gcra;
 pub mod period;
 pub mod shared;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
@@ -71,6 +71,8 @@ pub struct Connected {
 struct Place {
     info: ConnectionInfo,
     tls: Option<Client>,
+    /// Counts connections up, from 1.
+    life: AtomicU32,
 }
 
 impl Shared {
@@ -90,6 +92,7 @@ impl Shared {
             place: Arc::new(Place {
                 info: info.ok()?,
                 tls: settings.tls.clone(),
+                life: AtomicU32::new(1),
             }),
             settings: settings.clone(),
             purpose,
@@ -106,6 +109,12 @@ impl Shared {
     /// Whether it did not answer when it was last asked.
     pub fn is_gone(&self) -> bool {
         self.is_gone.load(Ordering::Relaxed)
+    }
+
+    /// Another one, never 0, after each connection that was made: there may be another server since, or this one may have been
+    /// started again and have forgotten what it knew.
+    pub fn life(&self) -> u32 {
+        self.place.life.load(Ordering::Relaxed)
     }
 
     /// Asks it something; `None` where it is gone, or fails now, or takes longer than `timeout`.
@@ -228,6 +237,7 @@ impl Link {
         let place = place.clone();
         let connecting = tokio::spawn(async move {
             let (connection, run) = in_time(place.connect()).await?;
+            place.life.fetch_add(1, Ordering::Relaxed);
             held.number += 1;
             let connected = Connected {
                 connection,

@@ -22,6 +22,10 @@ fn gateway(folder: &Folder, redis: Option<u16>) -> (Process, SocketAddr, SocketA
         "compositions/b.yaml",
         "endpoint: GET /b\nrate_limit: metered\nresponse: b\n",
     );
+    folder.write(
+        "compositions/c.yaml",
+        "endpoint: GET /c\nrate_limit: bursty\nresponse: c\n",
+    );
     let redis = redis.map_or_else(String::new, |port| {
         format!("cache: {{ redis: {{ url: \"redis://127.0.0.1:{port}\", timeout: 1s }} }}\n")
     });
@@ -29,7 +33,8 @@ fn gateway(folder: &Folder, redis: Option<u16>) -> (Process, SocketAddr, SocketA
         "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [compositions/]\n\
          telemetry: {{ log: {{ access: none }} }}\nbackends: {{ none: {{ http: [\"http://127.0.0.1:1\"] }} }}\n\
          rate_limits:\n  per_caller: {{ rate: 1/m, key: '$request.headers[\"x-caller\"]' }}\n  \
-         metered: {{ quota: 4/month, key: '$request.headers[\"x-caller\"]' }}\n{redis}"
+         metered: {{ quota: 4/month, key: '$request.headers[\"x-caller\"]' }}\n  \
+         bursty: {{ rate: 6/m, burst: 40, key: '$request.headers[\"x-caller\"]' }}\n{redis}"
     );
     let file = folder.write("weft.yaml", &config);
     let (mut process, address) = serving(&file);
@@ -182,6 +187,58 @@ fn limits_go_on_without_redis_and_quotas_survive_it() {
     let (_two, second, _) = gateway(&other, Some(port));
     assert_eq!(ask(second, "/b", "alice"), 429);
     assert_eq!(ask(second, "/b", "bob"), 200);
+}
+
+/// How many of `n` were let in.
+fn let_in_of(n: u64, address: SocketAddr, caller: &str) -> u64 {
+    let mut client = Client::new(address);
+    (0..n).map(|_| u64::from(client.ask("/c", caller) == 200)).sum()
+}
+
+#[test]
+fn what_was_counted_stays_counted_where_redis_is_killed_and_comes_back_empty() {
+    if !is_installed() {
+        return;
+    }
+    let (folder, other) = (Folder::new("limits-killed"), Folder::new("limits-empty"));
+    let port = free_port();
+    let server = redis(port, folder.path());
+    let (mut one, first, pages) = gateway(&folder, Some(port));
+    let (_two, second, other_pages) = gateway(&other, Some(port));
+    let begun = Instant::now();
+    // 40 at once, and one in ten seconds.
+    let comes_back = || begun.elapsed().as_secs() / 10 + 1;
+    let is_all_of = |n: u64, limit: u64| assert!((limit..=limit + comes_back()).contains(&n), "{n} of {limit}");
+    let alice = let_in_of(25, first, "alice");
+    let bob = let_in_of(12, first, "bob") + let_in_of(12, second, "bob") + let_in_of(1, first, "bob");
+    assert_eq!((alice, bob), (25, 25));
+    let ask = |address, path, caller| Client::new(address).ask(path, caller);
+    assert_eq!([ask(first, "/b", "alice"), ask(first, "/b", "alice")], [200, 200]);
+
+    // It is killed, and has written nothing.
+    drop(server);
+    is_all_of(alice + let_in_of(60, first, "alice"), 40);
+    // Both go on from what they have heard: 25 of the one, 24 of the other.
+    let (here, there) = (let_in_of(60, first, "bob"), let_in_of(60, second, "bob"));
+    is_all_of(here, 15);
+    is_all_of(there, 16);
+    assert_eq!(ask(first, "/b", "alice"), 200);
+    one.wait_for_next("limits are its own");
+
+    let _server = redis(port, folder.path());
+    for (address, pages) in [(first, pages), (second, other_pages)] {
+        while get(pages, "/limits").json()["redis"] != "there" {
+            assert!(begun.elapsed() < Duration::from_secs(40), "it is not asked again");
+            ask(address, "/a", "carol");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    for caller in ["alice", "bob"] {
+        let again = let_in_of(20, first, caller) + let_in_of(20, second, caller);
+        assert!(again <= comes_back(), "{caller}: {again}");
+    }
+    assert_eq!(ask(first, "/b", "alice"), 200);
+    assert_eq!([ask(second, "/b", "alice"), ask(first, "/b", "alice")], [429, 429]);
 }
 
 #[test]

@@ -1,4 +1,6 @@
 //! Counting in Redis, for all gateways together: one script, which is atomic there.
+//!
+//! What it says is noted here as well, so that the limits of this gateway go on from there when it is gone.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -6,7 +8,7 @@ use std::time::Duration;
 use redis::Script;
 
 use super::gcra::Verdict;
-use super::store::Hashed;
+use super::store::{Hashed, Store, Usage};
 use super::{Demand, SECOND, What};
 use crate::runtime::redis::{Connected, Link, Shared};
 use crate::runtime::snapshot::Running;
@@ -22,7 +24,7 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
     if demands.is_empty() {
         return Some(Vec::new());
     }
-    let now = time::since_epoch();
+    let (now, life) = (time::since_epoch(), shared.life());
     let mut call = COUNT.prepare_invoke();
     let mut sent = Vec::new();
     for demand in demands {
@@ -35,19 +37,28 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
                     limit.hex(),
                     key.hex()
                 ));
+                let spent = hall.counts.tell_rate(demand.counted, nanos(now), life);
                 call.arg("r").arg(micros(gcra.interval)).arg(micros(gcra.full()));
-                call.arg("").arg("");
+                call.arg(micros(spent)).arg("").arg("");
                 sent.push(0);
             }
             What::Quota {
                 requests, starts, ends, ..
             } => {
-                let take = |usage: &mut super::store::Usage| std::mem::take(&mut usage.unsent);
-                let unsent = hall.counts.with_usage(demand.counted, now.as_secs(), *ends, take);
+                let tell = |usage: &mut Usage| {
+                    let is_known = std::mem::replace(&mut usage.known_in, life) == life;
+                    (std::mem::take(&mut usage.unsent), if is_known { 0 } else { usage.used })
+                };
+                let (unsent, used) = hall.counts.with_usage(demand.counted, now.as_secs(), *ends, tell);
                 // One more period, for who wants to read it.
                 let goes = ends + (ends - starts);
                 call.key(quota_key(shared, limit, *starts));
-                call.arg("q").arg(key.hex()).arg(*requests).arg(unsent).arg(goes);
+                call.arg("q")
+                    .arg(key.hex())
+                    .arg(*requests)
+                    .arg(unsent)
+                    .arg(goes)
+                    .arg(used);
                 sent.push(unsent);
             }
         }
@@ -64,40 +75,44 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
     let verdicts = demands.iter().zip(reply.chunks_exact(3));
     Some(
         verdicts
-            .map(|(demand, reply)| demand.verdict(running, reply, now))
+            .map(|(demand, reply)| demand.verdict(&hall.counts, reply, (now, life)))
             .collect(),
     )
 }
 
 /// What was to be told was not heard.
 fn give_back(running: &Running, demands: &[Demand<'_>], sent: &[u64], now: u64) {
+    let counts = &running.hall.counts;
     for (demand, unsent) in demands.iter().zip(sent) {
-        if let (What::Quota { ends, .. }, true) = (&demand.what, *unsent > 0) {
-            let give = |usage: &mut super::store::Usage| usage.unsent += unsent;
-            running.hall.counts.with_usage(demand.counted, now, *ends, give);
+        match &demand.what {
+            What::Rate(_) => counts.rate_is_untold(demand.counted),
+            What::Quota { ends, .. } => counts.with_usage(demand.counted, now, *ends, |usage| {
+                usage.unsent += unsent;
+                usage.known_in = 0;
+            }),
         }
     }
 }
 
 impl Demand<'_> {
-    fn verdict(&self, running: &Running, reply: &[i64], now: Duration) -> Verdict {
+    fn verdict(&self, counts: &Store, reply: &[i64], (now, life): (Duration, u32)) -> Verdict {
         let number = |at: usize| reply.get(at).copied().unwrap_or_default();
         let natural = |it: i64| u64::try_from(it).unwrap_or_default();
         let is_let_in = number(2) == -1;
         match &self.what {
-            What::Rate(_) => Verdict {
-                remaining: natural(number(0)),
-                full_after: natural(number(1)).saturating_mul(1_000),
-                retry_after: (!is_let_in).then(|| natural(number(2)).max(1).saturating_mul(1_000)),
-            },
+            What::Rate(_) => {
+                let spent = natural(number(1)).saturating_mul(1_000);
+                counts.hear_rate(self.counted, spent, nanos(now), life);
+                Verdict {
+                    remaining: natural(number(0)),
+                    full_after: spent,
+                    retry_after: (!is_let_in).then(|| natural(number(2)).max(1).saturating_mul(1_000)),
+                }
+            }
             What::Quota { requests, ends, .. } => {
                 let used = natural(number(0));
-                // Known here as well, for when Redis is gone.
-                let known = |usage: &mut super::store::Usage| usage.used = used.saturating_add(usage.unsent);
-                running
-                    .hall
-                    .counts
-                    .with_usage(self.counted, now.as_secs(), *ends, known);
+                let hear = |usage: &mut Usage| usage.used = usage.used.max(used.saturating_add(usage.unsent));
+                counts.with_usage(self.counted, now.as_secs(), *ends, hear);
                 let left = ends.saturating_sub(now.as_secs()).saturating_mul(SECOND);
                 Verdict {
                     remaining: requests.saturating_sub(used),
@@ -127,6 +142,10 @@ pub async fn usages(
 
 fn quota_key(shared: &Shared, limit: Hashed, starts: u64) -> String {
     format!("{}quota:{}:{starts}", shared.settings().prefix, limit.hex())
+}
+
+fn nanos(it: Duration) -> u64 {
+    u64::try_from(it.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Nanoseconds as microseconds.

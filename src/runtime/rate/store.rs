@@ -1,5 +1,7 @@
-//! What this gateway has counted, by limit and key. Nothing of a key itself is kept, only its digest.
+//! What this gateway has counted, or heard of Redis, by limit and key. Nothing of a key itself is kept, only its digest.
 //!
+//! What Redis has said last stands here for when it is gone; what it does not know of it is told as soon as it is back, and
+//! everything once where it may have forgotten it: in each life of Redis (see [`Shared::life`](crate::runtime::redis::Shared)).
 //! Cut into many parts with a lock each, so that two workers seldom wait for one another; an entry that says no more than
 //! none would is dropped. Invariant: at most [`MAX_KEYS`] entries of each kind, however many keys there are.
 
@@ -31,8 +33,17 @@ pub type Counted = (Hashed, Hashed);
 /// What was counted here.
 #[derive(Debug)]
 pub struct Store {
-    rates: Vec<Mutex<Shard<u64>>>,
+    rates: Vec<Mutex<Shard<Spent>>>,
     quotas: Vec<Mutex<Shard<Usage>>>,
+}
+
+/// How much of a rate is spent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    /// What [`Gcra`] keeps.
+    over_at: u64,
+    /// The life of Redis in which it knows of this; 0 is none.
+    known_in: u32,
 }
 
 /// How much of a quota is used up.
@@ -44,6 +55,8 @@ pub struct Usage {
     pub used: u64,
     /// How many of those nobody else knows of yet.
     pub unsent: u64,
+    /// The life of Redis in which it knows of the others; 0 is none.
+    pub known_in: u32,
 }
 
 #[derive(Debug)]
@@ -102,15 +115,51 @@ impl Store {
     /// Counts one at a rate, or refuses it. `now` in nanoseconds.
     pub fn ask_rate(&self, counted: Counted, gcra: &Gcra, now: u64) -> Verdict {
         let mut shard = shard(&self.rates, counted);
-        let kept = shard.entry(counted, |over_at| *over_at > now, |over_at| *over_at);
-        gcra.ask(kept, now)
+        let kept = shard.rate(counted, now);
+        let verdict = gcra.ask(&mut kept.over_at, now);
+        if verdict.retry_after.is_none() {
+            kept.known_in = 0;
+        }
+        verdict
+    }
+
+    /// What a key has spent that Redis does not know of in this life, nanoseconds: to be told now.
+    pub fn tell_rate(&self, counted: Counted, now: u64, life: u32) -> u64 {
+        let mut shard = shard(&self.rates, counted);
+        match shard.entries.get_mut(&counted).filter(|it| it.known_in != life) {
+            Some(kept) => {
+                kept.known_in = life;
+                kept.over_at.saturating_sub(now)
+            }
+            None => 0,
+        }
+    }
+
+    /// What [`Self::tell_rate`] gave was not heard.
+    pub fn rate_is_untold(&self, counted: Counted) {
+        if let Some(kept) = shard(&self.rates, counted).entries.get_mut(&counted) {
+            kept.known_in = 0;
+        }
+    }
+
+    /// Redis said in this life how much of a rate is spent. It never takes back what is known here.
+    pub fn hear_rate(&self, counted: Counted, spent: u64, now: u64, life: u32) {
+        let mut shard = shard(&self.rates, counted);
+        let kept = shard.rate(counted, now);
+        let over_at = now.saturating_add(spent);
+        if over_at >= kept.over_at {
+            *kept = Spent {
+                over_at,
+                known_in: life,
+            };
+        }
     }
 
     /// Takes back what [`Self::ask_rate`] has let in.
     pub fn give_rate_back(&self, counted: Counted, gcra: &Gcra) {
         let mut shard = shard(&self.rates, counted);
         if let Some(kept) = shard.entries.get_mut(&counted) {
-            gcra.give_back(kept);
+            gcra.give_back(&mut kept.over_at);
         }
     }
 
@@ -142,7 +191,7 @@ impl Store {
 
     /// How many keys are counted.
     pub fn len(&self) -> usize {
-        let len = |it: &Mutex<Shard<u64>>| it.lock().unwrap_or_else(PoisonError::into_inner).entries.len();
+        let len = |it: &Mutex<Shard<Spent>>| it.lock().unwrap_or_else(PoisonError::into_inner).entries.len();
         let rates: usize = self.rates.iter().map(len).sum();
         let len = |it: &Mutex<Shard<Usage>>| it.lock().unwrap_or_else(PoisonError::into_inner).entries.len();
         rates + self.quotas.iter().map(len).sum::<usize>()
@@ -151,6 +200,12 @@ impl Store {
     /// True where nothing is counted.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Shard<Spent> {
+    fn rate(&mut self, counted: Counted, now: u64) -> &mut Spent {
+        self.entry(counted, |it| it.over_at > now, |it| it.over_at)
     }
 }
 
