@@ -27,7 +27,7 @@ pub struct Provider {
     /// What a client shows, and how that is verified.
     pub kind: ProviderKind,
     /// What its `claims:` say.
-    pub claims: Vec<ClaimRule>,
+    pub claims: Arc<[ClaimRule]>,
     /// Where the roles of a client stand among its claims.
     pub roles: Vec<Arc<str>>,
     /// Where its scopes stand: all of these.

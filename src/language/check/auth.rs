@@ -76,7 +76,7 @@ pub(super) fn providers(
         all.push(plan::Provider {
             name: written.name.value.clone(),
             kind,
-            claims: claims::rules(written),
+            claims: claims::rules(written).into(),
             roles: path(written.roles.as_ref().map_or("roles", |it| &it.value)),
             scopes: match &written.scopes {
                 Some(it) => vec![path(&it.value)],

@@ -6,13 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use super::{Known, LookUp, Question, State, digest, now};
+use super::{LookUp, Question, State, digest, now};
 use crate::auth::jwt::MAX_LENGTH;
 use crate::auth::{Claims, Why};
 use crate::codec::json;
 use crate::plan::{Accept, Introspection};
 use crate::runtime::backend::{Attempt, Request};
-use crate::runtime::cache::Key;
 use crate::runtime::snapshot::Running;
 use crate::time::Deadline;
 
@@ -37,11 +36,14 @@ pub(super) async fn check(
     let (running, state) = (question.running.clone(), state.clone());
     let (settings, token) = (settings.clone(), token.to_owned());
     let asking = tokio::task::spawn_local(async move {
-        let Some(known) = ask(&running, &settings, &token).await else {
+        let Some((outcome, ends)) = ask(&running, &settings, &token).await else {
             leader.alone();
             return Err(Why::Unreachable);
         };
-        let known = remember(&state, key, &settings, known);
+        let known = state.found(outcome, ends, 0);
+        if !settings.believed.is_zero() {
+            state.known.insert(key, known.clone());
+        }
         leader.share(known.clone());
         known.outcome.clone()
     });
@@ -49,15 +51,8 @@ pub(super) async fn check(
     asked.ok().and_then(Result::ok).unwrap_or(Err(Why::Unreachable))
 }
 
-fn remember(state: &State, key: Key, settings: &Introspection, known: Known) -> Arc<Known> {
-    if settings.believed.is_zero() {
-        return Arc::new(known);
-    }
-    state.remember(key, known)
-}
-
-/// What the issuer says; `None` where it does not say anything.
-async fn ask(running: &Running, settings: &Introspection, token: &str) -> Option<Known> {
+/// What the issuer says, and until when it is believed; `None` where it does not say anything.
+async fn ask(running: &Running, settings: &Introspection, token: &str) -> Option<(Result<Claims, Why>, i64)> {
     let deadline = Deadline::after(settings.timeout);
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, settings.authorization.clone());
@@ -78,14 +73,9 @@ async fn ask(running: &Running, settings: &Introspection, token: &str) -> Option
     match reply {
         Ok(reply) => {
             let now = now();
-            let (outcome, ends) = match read(reply.body, settings, now) {
+            Some(match read(reply.body, settings, now) {
                 Ok((claims, ends)) => (Ok(claims), ends),
                 Err(why) => (Err(why), now + DOUBT.min(seconds(settings.believed))),
-            };
-            Some(Known {
-                outcome,
-                ends,
-                generation: 0,
             })
         }
         Err(failure) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{Known, LookUp, Question, State, digest, now};
+use super::{LookUp, Question, State, digest, now};
 use crate::auth::basic::{self, Users};
 use crate::auth::{Claims, Why};
 use crate::codec::json;
@@ -55,17 +55,11 @@ pub(super) async fn check(
         Claims::read(text.into())
     });
     let is_right = outcome.is_ok();
-    let known = Known {
-        outcome,
-        ends: now() + REMEMBERED,
-        generation: 0,
-    };
+    let known = state.found(outcome, now() + REMEMBERED, 0);
     // A wrong one is not kept: memory is for those who come again.
-    let known = if is_right {
-        state.remember(key, known)
-    } else {
-        Arc::new(known)
-    };
+    if is_right {
+        state.known.insert(key, known.clone());
+    }
     leader.share(known.clone());
     known.outcome.clone()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::keys::KeyStore;
-use super::{Known, Question, State, digest, now};
+use super::{Question, State, digest, now};
 use crate::auth::jwt::{Rules, Token};
 use crate::auth::{Claims, Why};
 use crate::plan::{Keys, Provider};
@@ -35,11 +35,7 @@ pub(super) async fn check(
         (Keys::Fetched(_), None) => return Err(Why::Unreachable),
     };
     let (claims, ends) = token.claims(&set, rules, now())?;
-    let known = Known {
-        outcome: Ok(claims.clone()),
-        ends,
-        generation,
-    };
-    state.remember(key, known);
-    Ok(claims)
+    let known = state.found(Ok(claims), ends, generation);
+    state.known.insert(key, known.clone());
+    known.outcome.clone()
 }
