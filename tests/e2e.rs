@@ -29,6 +29,7 @@ mod e2e {
     mod proxy_protocol;
     mod register;
     mod secure_backends;
+    mod secure_issuers;
     mod serve;
     mod shared_cache;
     mod tls;

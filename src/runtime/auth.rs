@@ -96,13 +96,13 @@ const MEMORY: u64 = 32 << 20;
 const OVERHEAD: usize = 256;
 
 impl Providers {
-    /// Nothing is known yet, but for fetched keys that `previous` has and that would be fetched from the same place, and nonces
-    /// that must not come again.
+    /// Nothing is known yet, but for fetched keys that `previous` has and that would be fetched from the same place, where the same
+    /// is trusted, and nonces that must not come again.
     pub fn build(plan: &Plan, previous: Option<(&Plan, &Self)>) -> Self {
         let state = |provider: &Provider| {
             let before = previous.and_then(|(plan, states)| {
                 let at = plan.auth.iter().position(|it| it.name == provider.name)?;
-                Some((plan.auth.get(at)?, states.0.get(at)?))
+                Some((plan, plan.auth.get(at)?, states.0.get(at)?))
             });
             let known = moka::sync::Cache::builder()
                 .max_capacity(MEMORY)
@@ -111,8 +111,14 @@ impl Providers {
                     u32::try_from(claims + OVERHEAD).unwrap_or(u32::MAX)
                 });
             let keys = fetch_of(provider).map(|fetch| {
-                let same = before.filter(|(before, _)| fetch_of(before).is_some_and(|it| it.is_same(fetch)));
-                KeyStore::new(same.and_then(|(_, state)| state.keys.as_ref()))
+                let trusted = |plan: &Plan, fetch: &plan::Fetch| {
+                    let backend = plan.backends.get(fetch.backend.0);
+                    backend.and_then(|it| it.tls.clone())
+                };
+                let is_same =
+                    |before: &Plan, it: &plan::Fetch| it.is_same(fetch) && trusted(before, it) == trusted(plan, fetch);
+                let same = before.filter(|(plan, it, _)| fetch_of(it).is_some_and(|it| is_same(plan, it)));
+                KeyStore::new(same.and_then(|(_, _, state)| state.keys.as_ref()))
             });
             Arc::new(State {
                 rules: provider.claims.clone(),
@@ -120,7 +126,7 @@ impl Providers {
                 asking: Flights::default(),
                 keys,
                 passwords: password::Passwords::default(),
-                nonces: before.map(|(_, state)| state.nonces.clone()).unwrap_or_default(),
+                nonces: before.map(|(_, _, state)| state.nonces.clone()).unwrap_or_default(),
             })
         };
         Self(plan.auth.iter().map(state).collect())

@@ -15,7 +15,7 @@ use super::authority::{self, Authority};
 use super::process::{Answer, Folder, Process, admin, listening, parse, serving};
 
 /// Asks over a connection of its own, with these lines in the head.
-fn ask(address: SocketAddr, path: &str, lines: &[String]) -> Answer {
+pub fn ask(address: SocketAddr, path: &str, lines: &[String]) -> Answer {
     let mut stream = TcpStream::connect(address).expect("a connection");
     let patience = Some(Duration::from_secs(30));
     stream.set_read_timeout(patience).expect("a time-out");
@@ -69,7 +69,7 @@ impl Others {
 }
 
 /// A request with its body.
-fn read(mut stream: &TcpStream) -> String {
+pub fn read(mut stream: &TcpStream) -> String {
     let _set = stream.set_read_timeout(Some(Duration::from_secs(30)));
     let (mut all, mut piece) = (Vec::new(), [0; 4096]);
     loop {

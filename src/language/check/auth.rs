@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::HeaderName;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 
-use super::backend::url;
+use super::backend::asked;
 use super::claims::{self, Declared};
 use super::credentials::basic;
 use super::holders;
@@ -24,6 +24,7 @@ use crate::auth::signature::{SIGNATURE, SIGNATURE_INPUT};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{SourceMap, Spanned};
 use crate::language::spec::auth::{File, Introspection, Jwt, Provider, ProviderKind, path};
+use crate::language::spec::tls::BackendTls;
 use crate::language::spec::{Composition, Condition, Gateway, Name};
 use crate::plan::{self, Access, BackendIndex, Fetch, Keys, ProviderIndex, Who};
 use crate::schema::suggest;
@@ -231,7 +232,7 @@ impl Maker<'_> {
             let at = Spanned::new(Arc::from(Fetch::discovery_url(&issuer.value)), issuer.span);
             (at, Some(issuer.value.clone()))
         };
-        let (backend, from) = self.backend(&written, Duration::from_secs(5))?;
+        let (backend, from) = self.backend(&written, jwt.tls.as_ref(), Duration::from_secs(5))?;
         Some(Keys::Fetched(Fetch {
             backend,
             from,
@@ -304,7 +305,7 @@ impl Maker<'_> {
 
     fn introspection(&mut self, written: &Introspection) -> Option<plan::Introspection> {
         let timeout = written.timeout.as_ref().map_or(Duration::from_secs(2), |it| it.value);
-        let (backend, at) = self.backend(&written.url, timeout)?;
+        let (backend, at) = self.backend(&written.url, written.tls.as_ref(), timeout)?;
         let authorization = basic(&written.client_id, &written.client_secret)?;
         let audiences = written.audience.iter().filter(|it| &*it.value != "any");
         Some(plan::Introspection {
@@ -318,17 +319,16 @@ impl Maker<'_> {
     }
 
     /// Who is asked at a URL.
-    fn backend(&mut self, written: &Name, timeout: Duration) -> Option<(BackendIndex, plan::Address)> {
-        match url(&format!("auth.{}", self.name), &written.value, timeout) {
-            Ok((backend, address)) => {
-                self.backends.push(backend);
-                Some((BackendIndex(self.backends.len() - 1), address))
-            }
-            Err(sentence) => {
-                self.wrong(written, "this is not an address that can be asked", &sentence);
-                None
-            }
-        }
+    fn backend(
+        &mut self,
+        url: &Name,
+        tls: Option<&BackendTls>,
+        timeout: Duration,
+    ) -> Option<(BackendIndex, plan::Address)> {
+        let name = format!("auth.{}", self.name);
+        let (backend, address) = asked(&name, url, tls, timeout, self.diagnostics)?;
+        self.backends.push(backend);
+        Some((BackendIndex(self.backends.len() - 1), address))
     }
 }
 

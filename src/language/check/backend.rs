@@ -259,17 +259,30 @@ fn default_port(authority: &str) -> Option<(&str, u16)> {
     plain.then_some((authority, 80))
 }
 
-/// Somebody who is asked at a URL, beside the backends that the gateway file names. Over TLS it is trusted as the system trusts
-/// it. The error is one line.
-pub(super) fn url(name: &str, written: &str, timeout: Duration) -> Result<(plan::Backend, plan::Address), String> {
-    let address = plan::Address::parse(written).ok_or("expected `https://host/path`")?;
-    let client = address.secure.then(|| tls::Client::new(tls::ClientSettings::default()));
+/// Somebody who is asked at a URL, beside the backends that the gateway file names; `None` where something is wrong with it.
+pub(super) fn asked(
+    name: &str,
+    url: &Name,
+    tls: Option<&spec::tls::BackendTls>,
+    timeout: Duration,
+    diagnostics: &mut Diagnostics,
+) -> Option<(plan::Backend, plan::Address)> {
+    let Some(address) = plan::Address::parse(&url.value) else {
+        let title = "this is not an address that can be asked";
+        diagnostics.push(Diagnostic::new("bad-auth", url.span, title).label("expected `https://host/path`"));
+        return None;
+    };
+    let tls = if address.secure {
+        Some(super::tls::client(url.span, tls, tls::Speaks::Http1, diagnostics)?)
+    } else {
+        None
+    };
     let backend = plan::Backend {
-        tls: client.transpose().map_err(|it| it.what)?,
+        tls,
         timeout,
         ..plan::Backend::new(name, Protocol::Http, vec![address.target.clone()])
     };
-    Ok((backend, address))
+    Some((backend, address))
 }
 
 /// The name of a header, whose form was checked when the file was read.

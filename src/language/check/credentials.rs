@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::backend::url;
+use super::backend::asked;
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::spec::{self, Name};
 use crate::plan::{self, BackendIndex, ClientCredentials, Secret};
@@ -43,19 +43,8 @@ pub fn issuer(
     diagnostics: &mut Diagnostics,
 ) -> Option<(plan::Backend, ClientCredentials)> {
     let timeout = auth.timeout.as_ref().map_or(TIMEOUT, |it| it.value);
-    let made = url(
-        &format!("tokens.{}", written.name.value),
-        &auth.token_url.value,
-        timeout,
-    );
-    let (issuer, at) = match made {
-        Ok(made) => made,
-        Err(sentence) => {
-            let title = "this is not an address where a token can be had";
-            diagnostics.push(Diagnostic::new("bad-auth", auth.token_url.span, title).label(sentence));
-            return None;
-        }
-    };
+    let name = format!("tokens.{}", written.name.value);
+    let (issuer, at) = asked(&name, &auth.token_url, auth.tls.as_ref(), timeout, diagnostics)?;
     let is_here = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
     if !at.secure && !is_here(&at.target.host) {
         let title = "the secret and the token travel unprotected";

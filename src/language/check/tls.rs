@@ -64,8 +64,13 @@ pub(super) fn of_redis(written: &Redis, diagnostics: &mut Diagnostics) -> Option
     client(secure, written.tls.as_ref(), Speaks::Redis, diagnostics)
 }
 
-/// `secure` is what says that there is TLS.
-fn client(secure: Span, tls: Option<&BackendTls>, speaks: Speaks, diagnostics: &mut Diagnostics) -> Option<Client> {
+/// TLS towards whoever is asked; `secure` is what says that there is TLS.
+pub(super) fn client(
+    secure: Span,
+    tls: Option<&BackendTls>,
+    speaks: Speaks,
+    diagnostics: &mut Diagnostics,
+) -> Option<Client> {
     let ca = tls.and_then(|it| it.ca.as_ref());
     let pair = tls.and_then(|it| it.pair.as_ref());
     let server_name = tls.and_then(|it| it.server_name.as_ref());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::keys::{ALGORITHMS, Place};
 use super::reader::{Fields, Reader, Zero};
 use super::signature::Signature;
+use super::tls::BackendTls;
 use super::{Name, scalar};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{FileIndex, Node, NodeKind, Span, Spanned};
@@ -67,6 +68,8 @@ pub struct Introspection {
     pub cache: Option<Spanned<Duration>>,
     /// `timeout:`.
     pub timeout: Option<Spanned<Duration>>,
+    /// `tls:`.
+    pub tls: Option<BackendTls>,
 }
 
 /// `jwt:`.
@@ -88,6 +91,8 @@ pub struct Jwt {
     pub leeway: Option<Spanned<Duration>>,
     /// `type:`.
     pub kind: Option<Name>,
+    /// `tls:`.
+    pub tls: Option<BackendTls>,
     /// The whole.
     pub span: Span,
 }
@@ -302,6 +307,11 @@ impl Reader<'_> {
         if let (true, Some(node)) = (listed.is_empty(), algorithms) {
             self.push(Diagnostic::new("wrong-value", node.span, "`algorithms` names none").help("algorithms: [RS256]"));
         }
+        let keys = fields.take("keys").and_then(|(_, node)| self.named_file("keys", node));
+        let fetched = jwks
+            .as_ref()
+            .or(issuer.as_ref().filter(|_| keys.is_none() && secret.is_none()));
+        let tls = self.issuer_tls(&mut fields, fetched);
         let jwt = Jwt {
             issuer,
             audience: fields
@@ -309,12 +319,13 @@ impl Reader<'_> {
                 .map(|(_, node)| self.text_or_texts("audience", node)),
             algorithms: read,
             jwks,
-            keys: fields.take("keys").and_then(|(_, node)| self.named_file("keys", node)),
+            keys,
             secret,
             leeway: fields
                 .take("leeway")
                 .and_then(|(_, node)| self.duration("leeway", node, Zero::Allow)),
             kind,
+            tls,
             span: node.span,
         };
         fields.finish();
@@ -337,6 +348,7 @@ impl Reader<'_> {
         let timeout = fields
             .take("timeout")
             .and_then(|(_, node)| self.duration("timeout", node, Zero::Refuse));
+        let tls = self.issuer_tls(&mut fields, url.as_ref());
         fields.finish();
         Some(Introspection {
             url: url?,
@@ -345,6 +357,7 @@ impl Reader<'_> {
             audience: audience.unwrap_or_default(),
             cache,
             timeout,
+            tls,
         })
     }
 

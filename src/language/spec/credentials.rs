@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Name;
 use super::keys::Place;
 use super::reader::{Reader, Zero};
+use super::tls::BackendTls;
 use crate::language::source::{Node, Span, Spanned};
 
 /// `client_credentials:`.
@@ -26,6 +27,8 @@ pub struct ClientCredentials {
     pub params: Vec<(Name, Name)>,
     /// `timeout:`.
     pub timeout: Option<Spanned<Duration>>,
+    /// `tls:`.
+    pub tls: Option<BackendTls>,
     /// The key `auth`.
     pub span: Span,
 }
@@ -67,6 +70,7 @@ impl Reader<'_> {
         let timeout = fields
             .take("timeout")
             .and_then(|(_, node)| self.duration("timeout", node, Zero::Refuse));
+        let tls = self.issuer_tls(&mut fields, token_url.as_ref());
         fields.finish();
         Some(ClientCredentials {
             token_url: token_url?,
@@ -77,6 +81,7 @@ impl Reader<'_> {
             audience,
             params: read,
             timeout,
+            tls,
             span,
         })
     }

@@ -255,7 +255,7 @@ impl Place {
             ApiKey => "`api_key`",
             Backend => "a backend",
             BackendAuth => "the `auth` of a backend",
-            BackendTls => "the `tls` of a backend or of Redis",
+            BackendTls => "the `tls` of a backend, an issuer or Redis",
             Balance => "`balance`",
             Basic => "`basic`",
             Body => "`body`",

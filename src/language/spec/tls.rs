@@ -45,7 +45,7 @@ pub struct Tls {
     pub span: Span,
 }
 
-/// `tls:` of a backend, or of Redis.
+/// `tls:` of a backend, of an issuer, or of Redis.
 #[derive(Clone, Debug)]
 pub struct BackendTls {
     /// `ca:`.
@@ -104,6 +104,18 @@ impl Reader<'_> {
         if secure.is_none() {
             let title = "`tls` has nothing to do: no target is reached over TLS";
             let label = "targets of TLS begin with `https://`, a file with a list of them with `file+https:`";
+            self.push(Diagnostic::new("contradiction", key.span, title).label(label));
+        }
+        self.client_tls(node)
+    }
+
+    /// `tls:` beside the address of an issuer, who may be asked nothing.
+    pub(super) fn issuer_tls(&mut self, fields: &mut Fields<'_>, asked: Option<&Name>) -> Option<BackendTls> {
+        let (key, node) = fields.take("tls")?;
+        let scheme = asked.and_then(|it| it.value.split_once("://")).map(|it| it.0);
+        if !scheme.is_some_and(|it| it.eq_ignore_ascii_case("https")) {
+            let title = "`tls` has nothing to do: nobody is asked over TLS";
+            let label = "an address that is asked over TLS begins with `https://`";
             self.push(Diagnostic::new("contradiction", key.span, title).label(label));
         }
         self.client_tls(node)

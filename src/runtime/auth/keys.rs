@@ -19,6 +19,8 @@ use crate::codec::json;
 use crate::plan::{Accept, Address, BackendIndex, Fetch};
 use crate::runtime::backend::{Attempt, Request};
 use crate::runtime::cache::{Flights, Joined, KeyWriter, Landing, Since};
+use crate::runtime::serve::log::cause;
+use crate::runtime::serve::problem::failure_kind;
 use crate::runtime::snapshot::Running;
 use crate::telemetry::AuthLabels;
 use crate::time::{Deadline, Instant};
@@ -216,7 +218,14 @@ async fn get(
     let asked = way.call(&request, Attempt::new(deadline));
     let reply = tokio::time::timeout_at(deadline.instant(), asked).await;
     let reply = reply.map_err(|_| "no answer in time".to_owned())?;
-    let reply = reply.map_err(|failure| crate::runtime::serve::problem::failure_kind(failure.kind).to_owned())?;
+    let reply = reply.map_err(|failure| {
+        let (kind, cause) = (failure_kind(failure.kind), cause(&failure));
+        if cause.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}: {cause}")
+        }
+    })?;
     let directives = reply.directives;
     Ok((
         reply.body,

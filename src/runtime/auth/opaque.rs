@@ -12,6 +12,8 @@ use crate::auth::{Claims, Why};
 use crate::codec::json;
 use crate::plan::{Accept, Introspection};
 use crate::runtime::backend::{Attempt, Request};
+use crate::runtime::serve::log::cause;
+use crate::runtime::serve::problem::failure_kind;
 use crate::runtime::snapshot::Running;
 use crate::time::Deadline;
 
@@ -79,10 +81,15 @@ async fn ask(running: &Running, settings: &Introspection, token: &str) -> Option
             })
         }
         Err(failure) => {
-            let kind = crate::runtime::serve::problem::failure_kind(failure.kind);
+            let (kind, cause) = (failure_kind(failure.kind), cause(&failure));
             let backend = settings.backend;
             let name = running.snapshot.plan.backends.get(backend.0).map(|it| &*it.name);
-            tracing::warn!(backend = name, kind, "an issuer could not be asked about a token");
+            tracing::warn!(
+                backend = name,
+                kind,
+                cause,
+                "an issuer could not be asked about a token"
+            );
             None
         }
     }

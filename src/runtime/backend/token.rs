@@ -21,6 +21,7 @@ use super::{Attempt, Failure, FailureKind, Guarded, Reply, Request};
 use crate::codec::json;
 use crate::plan::{Accept, ClientCredentials, Codes, Policy, Retry};
 use crate::runtime::cache::{Flights, Joined, KeyWriter, Landing, Leader, Since};
+use crate::runtime::serve::log::cause;
 use crate::time::{Deadline, Instant, since_epoch};
 
 /// How long a token is good whose issuer does not say.
@@ -237,8 +238,8 @@ impl Issuer {
                 return known;
             }
             let result = match ask(&tokens.settings, &to).await {
-                Ok(reply) => read(&reply.body, began),
-                Err(failure) => Err(reason(&failure)),
+                Ok(reply) => read(&reply.body, began).map_err(|reason| (reason, String::new())),
+                Err(failure) => Err((reason(&failure), cause(&failure))),
             };
             let result = match result {
                 Ok(token) => {
@@ -248,9 +249,9 @@ impl Issuer {
                     count(&tokens.fetched);
                     Ok(header)
                 }
-                Err(reason) => {
+                Err((reason, cause)) => {
                     let pause = tokens.failed(reason, Instant::now());
-                    tracing::warn!(%backend, reason, ?pause, "a token could not be had");
+                    tracing::warn!(%backend, reason, cause, ?pause, "a token could not be had");
                     Err(Failure::no_token(reason, Some(pause)))
                 }
             };

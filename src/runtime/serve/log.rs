@@ -284,7 +284,8 @@ pub(super) fn origin(failure: &Failure) -> String {
         .unwrap_or_default()
 }
 
-fn cause(failure: &Failure) -> String {
+/// What a failure came of, down to the first cause: no connection, and why not.
+pub fn cause(failure: &Failure) -> String {
     let mut text = String::new();
     let mut next = failure.source.as_deref().map(|it| it as &dyn Error);
     while let Some(error) = next {

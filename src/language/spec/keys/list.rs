@@ -207,6 +207,7 @@ pub const KEYS: &[Key] = &[
     key("min_version", &[Tls, BackendTls], Scalar, "The least version of TLS: 1.2 or 1.3; 1.2."),
     key("tls", &[Backend], Object(BackendTls), "How connections to `https` targets are secured."),
     key("tls", &[Redis], Object(BackendTls), "How connections to a `rediss://` address are secured."),
+    key("tls", &[Jwt, Introspection, ClientCredentials], Object(BackendTls), "How connections to an issuer that is asked over `https` are secured."),
     key("ca", &[BackendTls], Text, "A PEM file: who may have signed the targets' certificates; whom the system trusts."),
     key("server_name", &[BackendTls], Text, "The name that the targets' certificates have; each target's host."),
     key("proxy_protocol", &[Gateway], Object(ProxyProtocol), "Connections begin with a header that names the client's address."),
