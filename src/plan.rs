@@ -243,6 +243,8 @@ pub struct Recipe {
     pub deprecated: Vec<(HeaderName, HeaderValue)>,
     /// `proxy:`: the request is handed over in place of a response of its own, once every `require` held.
     pub proxy: Option<Proxy>,
+    /// The backends without which there is no answer, each with the call of its graph that asks for it first.
+    pub required: Vec<(CallIndex, BackendIndex)>,
     /// The backends with `split:` that it calls: what it answers depends on whom they stand for.
     pub splits: Vec<BackendIndex>,
 }

@@ -13,7 +13,7 @@ answered, or if descriptors or the peak do not come back.
 is a page of four calls, where on two cores it may be the other core. On a machine that does other things as well, read the part
 "by the time that the gateway got": the goodput for each second that the gateway ran, against the same at the peak.
 
-`--limits 'in_flight: 256'` is put into the gateway's `limits`. `load` and `backends` are this workspace's
+`--limits 'in_flight: 256'` is put into the gateway's `limits`, `--backend 'limit: { concurrency: 64 }'` into its backends. `load` and `backends` are this workspace's
 (`cargo build --release -p load -p backends`).
 """
 import argparse
@@ -38,8 +38,8 @@ workers: 1
 compositions: [page.yaml, summary.yaml]
 descriptors: ["{proto}"]
 backends:
-  shop: {{ grpc: ["http://127.0.0.1:{grpc}"] }}
-  recs: {{ http: ["http://127.0.0.1:{http}"] }}
+  shop: {{ grpc: ["http://127.0.0.1:{grpc}"], {backend} }}
+  recs: {{ http: ["http://127.0.0.1:{http}"], {backend} }}
 limits: {{ {limits} }}
 telemetry: {{ log: {{ access: none, audit: none }} }}
 """
@@ -77,7 +77,7 @@ class Rig:
         wait_for(grpc)
         shutil.copy(os.path.join(BENCH, "peers/weft/compositions/page.yaml"), folder)
         open(os.path.join(folder, "summary.yaml"), "w").write(SUMMARY)
-        config = CONFIG.format(port=self.port, admin=self.admin, proto=os.path.join(BENCH, "proto"), grpc=grpc, http=http, limits=args.limits)
+        config = CONFIG.format(port=self.port, admin=self.admin, proto=os.path.join(BENCH, "proto"), grpc=grpc, http=http, limits=args.limits, backend=args.backend)
         open(os.path.join(folder, "weft.yaml"), "w").write(config)
         self.gateway = self.spawn(folder, 1, [args.weft, "serve", "-c", os.path.join(folder, "weft.yaml")])
         wait_for(self.port)
@@ -150,7 +150,7 @@ def measure(args, folder):
     refused = seen["statuses"].get("503", {"count": 0, "p50": 0, "p99": 0, "max": 0})
     other = {status: it["count"] for status, it in seen["statuses"].items() if status not in ("200", "503")}
     row = {
-        "limits": args.limits or "defaults", "peak": peak, "width": width, "offered": seen["issued"] / args.seconds, "goodput": n_good,
+        "limits": ", ".join(it for it in (args.limits, args.backend) if it) or "defaults", "peak": peak, "width": width, "offered": seen["issued"] / args.seconds, "goodput": n_good,
         "part": n_good / peak, "cost": cost, "cost_again": cost_again, "by_cpu": n_good * cost / ((during["cpu"] - before["cpu"]) / args.seconds), "p50": ok["p50"], "p99": ok["p99"], "max": ok["max"], "refused": refused["count"] / args.seconds,
         "refused_p99": refused["p99"], "other": other, "unanswered": seen["unanswered"], "most": seen["most_under_way"],
         "late": seen["latest_ms"], "cpu": (during["cpu"] - before["cpu"]) / args.seconds, "again": again / peak,
@@ -181,6 +181,7 @@ def main():
     parser.add_argument("--connections", type=int, default=9000)
     parser.add_argument("--page", choices=list(PATHS), default="summary")
     parser.add_argument("--limits", default="")
+    parser.add_argument("--backend", default="")
     parser.add_argument("--out")
     args = parser.parse_args()
     args.weft = os.path.abspath(args.weft)

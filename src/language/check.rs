@@ -202,6 +202,7 @@ pub fn check_holding(
     };
     protection::number_methods(&mut plan);
     traffic::finish(&world, &mut plan, diagnostics);
+    plan.find_required();
     let files = world.library.into_inner().into_files();
     ((!diagnostics.has_errors()).then_some((plan, held)), files)
 }

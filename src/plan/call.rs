@@ -329,6 +329,11 @@ pub enum PathPart {
 }
 
 impl Call {
+    /// Its failure is not that of what it is for.
+    pub fn is_spared(&self) -> bool {
+        self.optional || self.fallback.is_some() || self.stale
+    }
+
     /// Every expression of its keys but `index_by`, and of what is in it; see [`Template::programs`].
     pub fn programs<'t>(&'t self, each: &mut dyn FnMut(&'t Program, Option<&'t Selection>)) {
         self.when.iter().for_each(|it| each(&it.program, None));

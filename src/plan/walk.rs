@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, CallKind, Dependency, Graph, Plan, Recipe};
+use super::{BackendIndex, Call, CallIndex, CallKind, Dependency, Graph, Plan, Recipe, Start};
 
 /// A call where it stands.
 #[derive(Clone, Debug)]
@@ -63,5 +63,50 @@ impl Plan {
                 CallKind::Grpc(_) | CallKind::Http(_) | CallKind::Value(_) => {}
             }
         }
+    }
+
+    /// Sets [`Recipe::required`] of all endpoints.
+    pub fn find_required(&mut self) {
+        for at in 0..self.endpoints.len() {
+            let recipe = self.endpoints.get(at).and_then(|it| it.recipe.as_ref().ok());
+            let Some(required) = recipe.map(|it| self.required_by(it)) else {
+                continue;
+            };
+            if let Some(Ok(recipe)) = self.endpoints.get_mut(at).map(|it| it.recipe.as_mut()) {
+                recipe.required = required;
+            }
+        }
+    }
+
+    fn required_by(&self, recipe: &Recipe) -> Vec<(CallIndex, BackendIndex)> {
+        let mut all: Vec<(CallIndex, BackendIndex)> = Vec::new();
+        for (at, call) in recipe.graph.calls.iter().enumerate() {
+            let mut found = Vec::new();
+            self.require(call, &mut found);
+            for backend in found {
+                if !all.iter().any(|it| it.1 == backend) {
+                    all.push((CallIndex(at), backend));
+                }
+            }
+        }
+        all
+    }
+
+    /// The backends without which a call fails, and what it is for with it.
+    fn require(&self, call: &Call, found: &mut Vec<BackendIndex>) {
+        if call.is_spared() || call.when.is_some() || call.cache.is_some() || call.start != Start::Eager {
+            return;
+        }
+        let graph = match &call.kind {
+            CallKind::Grpc(grpc) => return found.push(grpc.backend),
+            CallKind::Http(http) => return found.push(http.backend),
+            CallKind::Value(_) => return,
+            CallKind::For(each) => &each.graph,
+            CallKind::Compose { fragment, .. } => match self.fragments.get(fragment.0) {
+                Some(fragment) => &fragment.graph,
+                None => return,
+            },
+        };
+        graph.calls.iter().for_each(|it| self.require(it, found));
     }
 }

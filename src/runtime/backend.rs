@@ -96,6 +96,8 @@ pub struct Attempt {
     pub hash: Option<u64>,
     /// To be marked before the first byte of the request may leave.
     pub sent: Sent,
+    /// It waits in the line of its backend however long that is: its page was let in, and would be lost.
+    pub patient: bool,
     /// The backend's token, in place of whatever else would be sent as `authorization`.
     pub authorization: Option<Arc<HeaderValue>>,
 }
@@ -206,6 +208,7 @@ impl Attempt {
             deadline,
             hash: None,
             sent: Sent::default(),
+            patient: false,
             authorization: None,
         }
     }

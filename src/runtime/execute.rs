@@ -36,7 +36,7 @@ use super::select::Selected;
 use super::snapshot::Running;
 use super::watch::Watch;
 use crate::expr::Value;
-use crate::plan::{BackendIndex, CallKind, EndpointIndex, ErrorRule, GrpcRequest, Plan, Recipe};
+use crate::plan::{BackendIndex, CallIndex, CallKind, EndpointIndex, ErrorRule, GrpcRequest, Plan, Recipe, Start};
 use crate::time::{Deadline, Instant};
 
 /// What a worker lends to the requests that it serves.
@@ -192,11 +192,15 @@ pub async fn run(
     incoming: &Incoming,
     deadline: Deadline,
 ) -> Outcome {
-    let run = Run::new(context, incoming);
+    let run = Run::new(context, incoming, &recipe.required);
     let mut tags = Ok(Tags::default());
     let answer = {
         let scope = Scope::selecting(selected, &run, &recipe.graph, inputs, Place::TOP, deadline);
-        match graph::run(&scope).await {
+        let ran = match may_begin(&scope, recipe) {
+            Ok(()) => graph::run(&scope).await,
+            Err(failed) => Err(failed),
+        };
+        match ran {
             Ok(()) => scope
                 .noted_end()
                 .frame(|frame| {
@@ -216,6 +220,25 @@ pub async fn run(
         directives: run.directives.get(),
         tags,
     }
+}
+
+/// Fails with [`super::backend::FailureKind::Crowded`] where a backend that is required has no room: a page that is given up
+/// half-made costs as much as one that is answered, so that those which begin find all the room they need.
+fn may_begin(scope: &Scope<'_>, recipe: &Recipe) -> Result<(), Box<Failed>> {
+    let context = scope.run.context;
+    let is_full = |backend| {
+        let guarded = context.backends().get(context.chosen.of(backend));
+        guarded.is_some_and(|it| it.guard().is_full())
+    };
+    for (index, backend) in &recipe.required {
+        if scope.start(*index) == Some(Start::Eager)
+            && is_full(*backend)
+            && let Some(call) = scope.call(*index)
+        {
+            return Err(scope.failed(call, Failure::crowded()));
+        }
+    }
+    Ok(())
 }
 
 /// The request bytes of the recipe's bound calls, one behind the other: they belong to the key of a stored response.
@@ -239,6 +262,8 @@ pub fn bound_requests(recipe: &Recipe, incoming: &Incoming) -> Result<Vec<u8>, F
 #[derive(Debug)]
 struct Run<'r> {
     context: Context<'r>,
+    /// [`Recipe::required`].
+    required: &'r [(CallIndex, BackendIndex)],
     incoming: &'r Incoming,
     /// Sent so far, at most [`exchange::MAX_CALLS`].
     n_calls: Cell<usize>,
@@ -248,9 +273,10 @@ struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
-    fn new(context: Context<'r>, incoming: &'r Incoming) -> Self {
+    fn new(context: Context<'r>, incoming: &'r Incoming, required: &'r [(CallIndex, BackendIndex)]) -> Self {
         Self {
             context,
+            required,
             incoming,
             n_calls: Cell::new(0),
             degraded: RefCell::default(),

@@ -277,6 +277,7 @@ fn recipe(
             errors: error_rule::errors(&written.errors, &world.gateway.errors, unit.diagnostics),
             deprecated: deprecated(written.deprecated.as_ref(), unit.diagnostics),
             proxy: proxy.map(|(proxy, _)| proxy),
+            required: Vec::new(),
             splits: Vec::new(),
         }
     })

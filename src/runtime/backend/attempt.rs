@@ -289,7 +289,7 @@ impl Guarded {
             Ok(authorization) => authorization,
             Err(failure) => return (Err(failure), 0),
         };
-        let place = match self.guard.enter().await {
+        let place = match self.guard.enter(attempt.patient).await {
             Ok(place) => place,
             Err(failure) => return (Err(failure), 0),
         };

@@ -238,13 +238,22 @@ impl Guard {
         longer
     }
 
-    /// Takes a place for a call. Fails with `Crowded` where none will be free soon.
-    pub async fn enter(&self) -> Result<Option<Taken<'_>>, Failure> {
+    /// Takes a place for a call. Fails with `Crowded` where none will be free soon, unless it is `patient`.
+    pub async fn enter(&self, patient: bool) -> Result<Option<Taken<'_>>, Failure> {
         let Some(limiter) = &self.limiter else { return Ok(None) };
-        limiter.enter().await.map(Some).map_err(|Full| {
+        limiter.enter(patient).await.map(Some).map_err(|Full| {
             count(&self.counts.refused_full);
             Failure::crowded()
         })
+    }
+
+    /// Whether a call would find no room. Counts where it is so.
+    pub fn is_full(&self) -> bool {
+        let full = self.limiter.as_ref().is_some_and(|it| it.is_full());
+        if full {
+            count(&self.counts.refused_full);
+        }
+        full
     }
 
     /// Asks the breaker of a method. Fails with `Open`.

@@ -156,7 +156,7 @@ impl Making<'_> {
                 return;
             };
             let incoming = Incoming::default();
-            let run = Run::new(context, &incoming);
+            let run = Run::new(context, &incoming, &[]);
             let scope = Scope::new(&run, &fragment.graph, inputs, Place::TOP, deadline);
             match timeout_at(deadline.instant(), make(&scope, fragment, Failed::of_endpoint)).await {
                 Ok(Ok(made)) => land(context.cache(), leader, made.heeding(ignores_backend), keep, tags),

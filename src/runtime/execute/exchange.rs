@@ -97,7 +97,7 @@ async fn plain(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) -> 
     let _permit = permit(scope).await?;
     fits(scope, backend, &wanted)?;
     count(scope.run)?;
-    let attempt = Attempt::new(wanted.deadline).hashed(hash(scope, &wanted));
+    let attempt = attempt(scope, &wanted, wanted.deadline);
     let request = traced(wanted.request, scope.run.context.trace);
     let reply = backend
         .call(&request, attempt, policy_of(wanted.call, wanted.method))
@@ -115,7 +115,8 @@ async fn shared(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
     fits(scope, backend, &wanted)?;
     count(scope.run)?;
     let (backend, in_flight, deadline) = (backend.clone(), sharing.in_flight.clone(), wanted.deadline);
-    let (policy, hash) = (policy_of(wanted.call, wanted.method), hash(scope, &wanted));
+    let policy = policy_of(wanted.call, wanted.method);
+    let attempt = attempt(scope, &wanted, deadline);
     let request = traced(wanted.request, scope.run.context.trace);
     // It keeps its own time, since the first who wants it may be dropped while others wait.
     let made = async move {
@@ -124,7 +125,6 @@ async fn shared(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>, ke
                 .acquire_owned()
                 .await
                 .map_err(|_| Failure::bug("a closed semaphore"))?;
-            let attempt = Attempt::new(deadline).hashed(hash);
             backend.call(&request, attempt, policy).await
         };
         timeout_at(deadline.instant(), exchange)
@@ -149,7 +149,7 @@ async fn unsafely(scope: &Scope<'_>, backend: &Rc<Guarded>, wanted: Wanted<'_>) 
     count(scope.run)?;
     // A backend that were told the endpoint's deadline might stop half-way.
     let own = own_deadline(&wanted);
-    let attempt = Attempt::new(own).hashed(hash(scope, &wanted));
+    let attempt = attempt(scope, &wanted, own);
     let sent = attempt.sent.clone();
     if let Some(presence) = presence {
         presence.writes.borrow_mut().push(sent.clone());
@@ -185,9 +185,18 @@ fn fits(scope: &Scope<'_>, backend: &Guarded, wanted: &Wanted<'_>) -> Result<(),
     Ok(())
 }
 
-/// What the target is chosen by, where its backend goes by that.
-fn hash(scope: &Scope<'_>, wanted: &Wanted<'_>) -> Option<u64> {
-    scope.run.context.hashes.get(wanted.backend.0).copied().flatten()
+/// An attempt until a deadline, for the target that its backend goes by.
+fn attempt(scope: &Scope<'_>, wanted: &Wanted<'_>, deadline: Deadline) -> Attempt {
+    let run = scope.run;
+    let is_required = run
+        .required
+        .iter()
+        .any(|it| run.context.chosen.of(it.1) == wanted.backend);
+    Attempt {
+        hash: run.context.hashes.get(wanted.backend.0).copied().flatten(),
+        patient: is_required && !wanted.call.is_spared(),
+        ..Attempt::new(deadline)
+    }
 }
 
 /// The time that a call has whatever becomes of its request.

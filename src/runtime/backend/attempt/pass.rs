@@ -111,7 +111,7 @@ impl Guarded {
                 request.headers_mut().insert(AUTHORIZATION, HeaderValue::clone(token));
             }
             let held = async {
-                let place = self.guard.enter().await?;
+                let place = self.guard.enter(false).await?;
                 let going = self.guard.admit(policy.method, attempt.deadline, Instant::now())?;
                 Ok::<_, Failure>((place, going))
             };

@@ -107,23 +107,28 @@ impl Limiter {
         self.n_waiting.load(Ordering::Relaxed)
     }
 
-    /// Takes a place, or waits for one.
+    /// Whether no place is free, and the line is full.
+    pub fn is_full(&self) -> bool {
+        self.n_waiting() >= self.settings.queue && self.n_taken() >= self.n_places()
+    }
+
+    /// Takes a place, or waits for one: also where the line is full, if it is `patient`.
     ///
     /// Cancel safety: who is dropped while waiting leaves the line, and hands on what woke it.
-    pub async fn enter(&self) -> Result<Taken<'_>, Full> {
+    pub async fn enter(&self, patient: bool) -> Result<Taken<'_>, Full> {
         // SeqCst here and in `drop`: either who waits sees the free place, or who leaves sees who waits.
         if self.n_waiting.load(Ordering::SeqCst) == 0
             && let Some(taken) = self.take()
         {
             return Ok(taken);
         }
-        Box::pin(self.wait()).await
+        Box::pin(self.wait(patient)).await
     }
 
-    async fn wait(&self) -> Result<Taken<'_>, Full> {
+    async fn wait(&self, patient: bool) -> Result<Taken<'_>, Full> {
         let before = self.n_waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(self);
-        if before >= self.settings.queue {
+        if before >= self.settings.queue && !patient {
             return Err(Full);
         }
         // Who comes behind others waits to be woken, even where a place is free: it is for the first of them.
@@ -264,17 +269,20 @@ mod tests {
     #[test]
     fn who_finds_no_place_waits_in_line_and_the_line_is_short() {
         let limiter = limiter(1, 3);
-        let first = limiter.enter().now_or_never().unwrap().unwrap();
-        let mut line: Vec<_> = (0..3).map(|_| Box::pin(limiter.enter())).collect();
+        let first = limiter.enter(false).now_or_never().unwrap().unwrap();
+        let mut line: Vec<_> = (0..3).map(|_| Box::pin(limiter.enter(false))).collect();
         assert!(line.iter_mut().all(|it| it.as_mut().now_or_never().is_none()));
-        assert_eq!(limiter.enter().now_or_never().unwrap().unwrap_err(), Full);
+        assert_eq!(limiter.enter(false).now_or_never().unwrap().unwrap_err(), Full);
         drop(line.pop());
         drop(first);
-        assert!(limiter.enter().now_or_never().is_none(), "nobody overtakes who waits");
+        assert!(
+            limiter.enter(false).now_or_never().is_none(),
+            "nobody overtakes who waits"
+        );
         let second = line.remove(0).now_or_never().unwrap().unwrap();
         // Who is woken and leaves all the same wakes the next.
         let mut third = line.remove(0);
-        let mut fourth = Box::pin(limiter.enter());
+        let mut fourth = Box::pin(limiter.enter(false));
         assert!(fourth.as_mut().now_or_never().is_none() && third.as_mut().now_or_never().is_none());
         drop(second);
         drop(third);
@@ -292,7 +300,7 @@ mod tests {
             for step in steps {
                 match step {
                     0..4 => {
-                        let mut entering = Box::pin(limiter.enter());
+                        let mut entering = Box::pin(limiter.enter(false));
                         match entering.as_mut().now_or_never() {
                             Some(Ok(taken)) => inside.push(taken),
                             Some(Err(Full)) => prop_assert_eq!(waiting.len(), 2),

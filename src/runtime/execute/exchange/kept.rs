@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout_at;
 
-use super::{Answer, Wanted, count, hash, own_deadline, permit, plain, policy_of, traced};
+use super::{Answer, Wanted, attempt, count, own_deadline, permit, plain, policy_of, traced};
 use crate::plan::CallCache;
-use crate::runtime::backend::{Attempt, Directives, Failure, Guarded, Reply};
+use crate::runtime::backend::{Directives, Failure, Guarded, Reply};
 use crate::runtime::cache::{Elsewhere, Fetched, Kept, Key, Landing, Leader, Lookup, Moment, Remote, Use, lifetime};
 use crate::runtime::execute::scope::Scope;
 use crate::runtime::execute::{CallReport, ReplySource, render};
@@ -118,7 +118,7 @@ fn fetch(
 ) -> Result<oneshot::Receiver<Result<Fetched, Failure>>, Failure> {
     let tags = scope.frame(|frame| render::tags(&kept.tags, frame))?;
     let own = own_deadline(&wanted);
-    let attempt = Attempt::new(own).hashed(hash(scope, &wanted));
+    let attempt = attempt(scope, &wanted, own);
     let request = traced(wanted.request, scope.run.context.trace);
     let (backend, cache) = (backend.clone(), scope.run.context.cache().clone());
     let (policy, keep, ignores_backend) = (policy_of(wanted.call, wanted.method), kept.keep, kept.ignores_backend);

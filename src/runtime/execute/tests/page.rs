@@ -359,6 +359,7 @@ impl Page {
             errors: Errors::default(),
             deprecated: Vec::new(),
             proxy: None,
+            required: Vec::new(),
             splits: Vec::new(),
         };
         let plan = plan(std::mem::take(&mut self.fragments));
