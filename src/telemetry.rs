@@ -289,7 +289,7 @@ impl Metrics {
         );
         registry.register(
             "mirror_calls",
-            "Copies of calls by what came of them: same, different, failed, left_out (no place), unread (no real answer)",
+            "Copies of calls by what came of them: same, different, failed, left_out (no place, or no whole body), unread (no real answer)",
             self.mirrored.clone(),
         );
         registry.register(

@@ -32,25 +32,28 @@ fn answer(stream: &TcpStream, name: &str, asked: &AtomicU64) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let head = head(&mut reader)?;
     asked.fetch_add(1, Ordering::Relaxed);
-    if header(&head, "content-length").is_some() {
-        read_body(&mut reader, &head)?;
-    }
+    let has_body = ["content-length", "transfer-encoding"].map(|it| header(&head, it).is_some());
+    let sent = if has_body.contains(&true) {
+        read_body(&mut reader, &head)?
+    } else {
+        0
+    };
     let path = head.split(' ').nth(1)?;
     if path == "/slow" && name == "mirror" {
         std::thread::sleep(SLOW);
     }
     let body = match path {
         "/name" => format!("{{\"id\": 1, \"names\": [{{\"name\": \"{name}\"}}]}}"),
+        "/count" => format!("{{\"n\": {sent}}}"),
+        "/long" => name.repeat(100_000),
         _ if name == "mirror" => "{ \"n\": 1.0, \"a\": [] }".to_owned(),
         _ => "{\"a\":[],\"n\":1}".to_owned(),
     };
     let length = body.len();
     let mut out = stream;
-    write!(
-        out,
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-    .ok()
+    // In one piece: two small ones would wait for each other.
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}");
+    out.write_all(answer.as_bytes()).ok()
 }
 
 fn gateway(name: &str, backends: &str) -> (Folder, Process, SocketAddr, SocketAddr) {
@@ -69,6 +72,10 @@ fn gateway(name: &str, backends: &str) -> (Folder, Process, SocketAddr, SocketAd
             ),
         );
     }
+    folder.write(
+        "compositions/passed.yaml",
+        "endpoint: ANY /passed/{path=**}\nproxy: shop:/${path}\n",
+    );
     let file = folder.write(
         "weft.yaml",
         &format!(
@@ -83,7 +90,8 @@ fn gateway(name: &str, backends: &str) -> (Folder, Process, SocketAddr, SocketAd
 
 /// Asks over a connection that is kept.
 fn ask(client: &mut TcpStream, request: &str) -> String {
-    write!(client, "{request} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").expect("sent");
+    let request_head = format!("{request} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
+    client.write_all(request_head.as_bytes()).expect("sent");
     let mut reader = BufReader::new(client.try_clone().expect("a clone"));
     let answered = head(&mut reader).expect("a head");
     assert!(answered.starts_with("HTTP/1.1 200"), "{request}: {answered}");
@@ -172,6 +180,73 @@ fn a_mirror_costs_nobody_anything() {
     let page = super::process::get(admin, "/backends").json();
     let shop = page.as_array().and_then(|it| it.iter().find(|it| it["name"] == "shop"));
     assert_eq!(shop.expect("a backend")["mirror"]["different"], 1, "{page}");
+}
+
+#[test]
+fn what_passes_through_is_mirrored_and_waits_for_nothing() {
+    let ((real, _), (mirror, copies)) = (backend("real"), backend("mirror"));
+    let (_folder, _process, address, admin) = gateway(
+        "mirror-passed",
+        &format!(
+            "  shop: {{ http: [\"http://{real}\"], mirror: {{ to: next, concurrency: 2, unsafe: true }} }}\n  \
+             next: {{ http: [\"http://{mirror}\"], timeout: 300ms }}\n  lost: {{ http: [\"http://{real}\"] }}\n"
+        ),
+    );
+    let mut client = connect(address);
+    let mut pass = |request: &str, length: usize, chunked: bool, wanted: &[(&str, u64)]| {
+        let body = vec![7; length];
+        let framing = if chunked {
+            "transfer-encoding: chunked".to_owned()
+        } else {
+            format!("content-length: {length}")
+        };
+        write!(client, "{request} HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n").expect("sent");
+        if chunked {
+            for piece in body.chunks(10_000) {
+                write!(client, "{:x}\r\n", piece.len()).expect("sent");
+                client.write_all(piece).expect("sent");
+                client.write_all(b"\r\n").expect("sent");
+            }
+            client.write_all(b"0\r\n\r\n").expect("sent");
+        } else {
+            client.write_all(&body).expect("sent");
+        }
+        let mut reader = BufReader::new(client.try_clone().expect("a clone"));
+        let answered = head(&mut reader).expect("a head");
+        assert!(answered.starts_with("HTTP/1.1 200"), "{request}: {answered}");
+        let length = read_body(&mut reader, &answered).expect("a body");
+        let lines: Vec<String> = wanted
+            .iter()
+            .map(|(result, n)| format!("weft_mirror_calls_total{{backend=\"shop\",result=\"{result}\"}} {n}"))
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        counted(admin, &lines);
+        length
+    };
+    // The copy has the same body, however it came.
+    pass("GET /passed/same", 0, false, &[("same", 1)]);
+    pass("POST /passed/count", 200_000, false, &[("same", 2)]);
+    pass("PUT /passed/count", 200_000, true, &[("same", 3)]);
+    pass("GET /passed/name", 0, false, &[("different", 1)]);
+    let asked = copies.load(Ordering::Relaxed);
+    assert_eq!(asked, 4);
+
+    // A body that is too long goes on, and is not copied; of an answer that is, only the status counts.
+    pass("POST /passed/count", 300_000, false, &[("left_out", 1)]);
+    pass("POST /passed/count", 300_000, true, &[("left_out", 2)]);
+    assert_eq!(copies.load(Ordering::Relaxed), asked);
+    assert_eq!(pass("GET /passed/long", 0, false, &[("same", 4)]), 400_000);
+
+    // Nobody waits for a mirror that does not answer.
+    let begun = Instant::now();
+    for _ in 0..20 {
+        pass("GET /passed/slow", 0, false, &[]);
+    }
+    assert!(begun.elapsed() < SLOW, "{:?}", begun.elapsed());
+    let failed = |it: &str| it.starts_with("weft_mirror_calls_total{backend=\"shop\",result=\"failed\"}");
+    while !counted(admin, &[]).lines().any(|it| failed(it) && !it.ends_with(" 0")) {
+        assert!(begun.elapsed() < 4 * SLOW, "no copy was given up");
+    }
 }
 
 #[test]

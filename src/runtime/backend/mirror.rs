@@ -4,6 +4,7 @@
 //! more copies at once than the plan allows, and nobody gets a copy's answer.
 
 mod difference;
+mod passed;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use self::difference::{Differences, Form};
+pub use self::passed::Passed;
 use super::guard::count;
 use super::{Attempt, Failure, FailureKind, Guarded, Reply, Request};
 use crate::codec::{JsonOptions, Names, Selection, ToJson};
@@ -40,7 +42,7 @@ pub struct Mirrored {
     pub different: AtomicU64,
     /// Copies that got no answer.
     pub failed: AtomicU64,
-    /// Calls that would have been copied, had there been a place.
+    /// What would have been copied, had there been a place, or the whole of its body.
     pub left_out: AtomicU64,
     /// Copies whose real call ended without an answer.
     pub unread: AtomicU64,
@@ -61,6 +63,19 @@ const LOG_PAUSE: Duration = Duration::from_secs(1);
 /// The copy of a call, which waits for what the real backend answers.
 #[derive(Debug)]
 pub struct Copied(oneshot::Sender<Result<Reply, Failure>>);
+
+/// A copy that may be made.
+struct Copying {
+    plan: Arc<plan::Mirror>,
+    to: Rc<Guarded>,
+    /// The mirror's.
+    policy: Policy,
+    /// Who is mirrored, and by which method.
+    backend: Arc<str>,
+    method: Arc<str>,
+    mirrored: Arc<Mirrored>,
+    _place: Place,
+}
 
 /// A copy's place among those that may be under way.
 struct Place(Arc<Mirrored>);
@@ -132,18 +147,35 @@ impl Mirror {
         }
     }
 
-    /// Begins a copy of a call of `real`, where it is among those that are copied. Whoever gets it says what was answered.
-    pub fn begin(&self, real: &Guarded, request: &Request, attempt: &Attempt, policy: Policy) -> Option<Copied> {
-        if !(policy.safe || self.plan.also_unsafe) || !real.chance(f64::from(self.plan.share) / 100.0) {
+    /// A copy of something that `real` is asked, where that is among what is copied and there is a place for it.
+    fn copying(&self, real: &Guarded, policy: Policy, safe: bool) -> Option<Copying> {
+        if !(safe || self.plan.also_unsafe) || !real.chance(f64::from(self.plan.share) / 100.0) {
             return None;
         }
         let copied = self.plan.methods.get(policy.method.0)?;
-        let method = real.guard().method(policy.method)?.name.clone();
         let mirrored = real.guard().mirrored.clone()?;
+        let method = real.guard().method(policy.method)?.name.clone();
         let Some(place) = mirrored.enter(self.plan.concurrency) else {
             count(&mirrored.left_out);
             return None;
         };
+        Some(Copying {
+            plan: self.plan.clone(),
+            to: self.to.clone(),
+            policy: Policy {
+                method: copied.method,
+                ..Policy::default()
+            },
+            backend: real.guard().name.clone(),
+            method,
+            mirrored,
+            _place: place,
+        })
+    }
+
+    /// Begins a copy of a call of `real`, where it is among those that are copied. Whoever gets it says what was answered.
+    pub fn begin(&self, real: &Guarded, request: &Request, attempt: &Attempt, policy: Policy) -> Option<Copied> {
+        let copying = self.copying(real, policy, policy.safe)?;
         let form = match (self.readers.get(policy.method.0), request) {
             (Some(Some(reader)), _) => Form::Message(reader.clone()),
             (
@@ -155,29 +187,26 @@ impl Mirror {
             ) => Form::Json,
             _ => Form::Bytes,
         };
-        let policy = Policy {
-            method: copied.method,
-            ..Policy::default()
-        };
         let attempt = Attempt::new(Deadline::after(self.plan.timeout)).hashed(attempt.hash);
-        let (plan, to, request) = (self.plan.clone(), self.to.clone(), request.clone());
-        let backend = real.guard().name.clone();
+        let request = request.clone();
         let (tell, told) = oneshot::channel::<Result<Reply, Failure>>();
         tokio::task::spawn_local(async move {
-            let answer = timeout(plan.timeout, to.call(&request, attempt, policy)).await;
+            let asking = copying.to.call(&request, attempt, copying.policy);
+            let answer = timeout(copying.plan.timeout, asking).await;
             let answer = answer.unwrap_or_else(|_| Err(Failure::deadline()));
+            let counts = &copying.mirrored;
             let Ok(real) = told.await else {
-                return count(&mirrored.unread);
+                return count(&counts.unread);
             };
             let found = match (real, answer) {
-                (Err(real), _) if is_silent(&real) => return count(&mirrored.unread),
-                (_, Err(copy)) if is_silent(&copy) => return count(&mirrored.failed),
+                (Err(real), _) if is_silent(&real) => return count(&counts.unread),
+                (_, Err(copy)) if is_silent(&copy) => return count(&counts.failed),
                 (Ok(real), Ok(copy)) => {
-                    // Large replies would hold up those who wait for this thread.
+                    let plan = copying.plan.clone();
                     let found = move || Differences::of(&real.body, &copy.body, &form, &plan.ignore);
-                    match tokio::task::spawn_blocking(found).await {
-                        Ok(found) => found,
-                        Err(_) => return count(&mirrored.failed),
+                    match aside(found).await {
+                        Some(found) => found,
+                        None => return count(&counts.failed),
                     }
                 }
                 (Err(real), Err(copy)) if real.code == copy.code && real.http_status == copy.http_status => {
@@ -185,15 +214,34 @@ impl Mirror {
                 }
                 _ => Differences::of_status(),
             };
-            mirrored.note(&method, &found);
-            if !found.is_empty() && mirrored.may_log() {
-                let paths = found.iter().collect::<Vec<_>>().join(", ");
-                let mirror = &*to.guard().name;
-                tracing::info!(%backend, mirror, method = &*method, paths, "a mirror answered otherwise");
-            }
-            drop(place);
+            copying.note(&found);
         });
         Some(Copied(tell))
+    }
+}
+
+/// Compares where nobody waits for this thread: large answers take their time.
+async fn aside(compare: impl FnOnce() -> Differences + Send + 'static) -> Option<Differences> {
+    tokio::task::spawn_blocking(compare).await.ok()
+}
+
+// === impl Copying ===
+
+impl Copying {
+    /// Counts where the answers differ.
+    fn note(&self, found: &Differences) {
+        self.mirrored.note(&self.method, found);
+        if !found.is_empty() && self.mirrored.may_log() {
+            let paths = found.iter().collect::<Vec<_>>().join(", ");
+            let (backend, mirror) = (&*self.backend, &*self.to.guard().name);
+            tracing::info!(
+                backend,
+                mirror,
+                method = &*self.method,
+                paths,
+                "a mirror answered otherwise"
+            );
+        }
     }
 }
 

@@ -47,11 +47,27 @@ type Tell = oneshot::Sender<Result<Response<Stream>, Unanswered>>;
 const NO_END: Duration = Duration::from_hours(24 * 365);
 
 impl Guarded {
-    /// Hands a request over, at the backend that stands in where no target is fit. What did not arrive moves on to the next
-    /// target; what may be made twice, and has no body, is tried again as the policy says.
+    /// Hands a request over, at the backend that stands in where no target is fit, and a copy to its mirror. What did not
+    /// arrive moves on to the next target; what may be made twice, and has no body, is tried again as the policy says.
     ///
-    /// Cancel safety: dropping the future, or the lease and the answer's body, cancels the request.
+    /// Cancel safety: dropping the future, or the lease and the answer's body, cancels the request; the copy goes on.
     pub async fn pass(
+        self: Rc<Self>,
+        mut request: Handed,
+        hash: Option<u64>,
+        policy: Policy,
+        patience: Rc<Patience>,
+    ) -> Result<(Response<Stream>, Lease), Unanswered> {
+        let mirror = self.others.mirror.as_ref();
+        let copy = mirror.and_then(|it| it.begin_passed(&self, &mut request, hash, policy));
+        let (response, lease) = self.hand(request, hash, policy, patience).await?;
+        Ok(match copy {
+            Some(copy) => (copy.watch(response), lease),
+            None => (response, lease),
+        })
+    }
+
+    async fn hand(
         self: Rc<Self>,
         request: Handed,
         hash: Option<u64>,

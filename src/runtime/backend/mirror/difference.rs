@@ -72,6 +72,11 @@ impl Differences {
         Self(BTreeSet::from(["(status)".to_owned()]))
     }
 
+    /// Of two bodies that cannot be compared, and are not the same.
+    pub(super) fn of_body() -> Self {
+        Self(BTreeSet::from(["(body)".to_owned()]))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
