@@ -4,14 +4,12 @@
 //! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are, and POST to `/cache/invalidate` drops what is
 //! kept with the tags of its body: `{"tags": ["product:1"]}`. `/descriptors` says what is known of backends with
 //! reflection and which compositions are on older ones (what is below it registers others), `/limits` what is limited, and how much is used up, `/cache` how much is
-//! kept, and whether other gateways share it. POST to
-//! `/auth/revoke` refuses tokens and subjects from now on, until the process ends:
-//! `{"provider": "customer", "jti": ["…"], "sub": ["…"]}`.
-
-mod limits;
+//! kept, and whether other gateways share it. What stands below `/auth` refuses clients, and accepts them again (`revoke`).
 
 mod connections;
+mod limits;
 mod register;
+mod revoke;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +24,6 @@ use http::{StatusCode, header};
 use serde_json::json;
 
 use self::connections::Connections;
-use crate::auth::revoked::Revoked;
 use crate::gateway::listen::Shared;
 use crate::gateway::load::{Held, Reflecting};
 use crate::gateway::register::Orders;
@@ -70,7 +67,9 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
         .route("/descriptors/{backend}/rollback", post(register::rollback))
         .route("/descriptors/{backend}/versions", get(register::versions))
         .route("/cache/invalidate", post(invalidate))
-        .route("/auth/revoke", post(revoke))
+        .route("/auth/revoke", post(revoke::revoke))
+        .route("/auth/restore", post(revoke::restore))
+        .route("/auth/revoked", get(revoke::revoked))
         .with_state(pages);
     let connections = Connections::of(listener, gateway.shared().clone())?;
     tokio::spawn(async move {
@@ -174,48 +173,6 @@ async fn invalidate(State(pages): State<Pages>, body: Bytes) -> Response {
         }
         None => (StatusCode::BAD_REQUEST, "expected {\"tags\": [\"…\"]}\n").into_response(),
     }
-}
-
-/// 204, or 400 with a sentence.
-async fn revoke(State(pages): State<Pages>, body: Bytes) -> Response {
-    let names = |name: &str| {
-        let plan = &pages.shared.snapshot.load().plan;
-        plan.auth.iter().any(|it| *it.name == *name)
-    };
-    match revocation(&body) {
-        Some((provider, more)) if names(&provider) => {
-            pages.shared.hall.revoke(&provider, &more);
-            tracing::info!(target: "audit", provider, n = more.len(), outcome = "revoked", "access");
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Some(_) => (StatusCode::BAD_REQUEST, "there is no such provider\n").into_response(),
-        None => {
-            let expected = "expected {\"provider\": \"…\", \"jti\": [\"…\"], \"sub\": [\"…\"]}\n";
-            (StatusCode::BAD_REQUEST, expected).into_response()
-        }
-    }
-}
-
-/// Whose clients are no longer accepted, and which.
-fn revocation(body: &[u8]) -> Option<(String, Revoked)> {
-    let body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
-    let provider = body.get("provider")?.as_str()?.to_owned();
-    let texts = |name: &str| -> Option<Vec<String>> {
-        match body.get(name) {
-            None => Some(Vec::new()),
-            Some(list) => list
-                .as_array()?
-                .iter()
-                .map(|it| it.as_str().map(str::to_owned))
-                .collect(),
-        }
-    };
-    let mut revoked = Revoked::default();
-    texts("jti")?.into_iter().for_each(|it| revoked.add_id(it));
-    texts("sub")?.into_iter().for_each(|it| revoked.add_subject(it));
-    let known = ["provider", "jti", "sub"];
-    let is_sound = body.keys().all(|it| known.contains(&it.as_str())) && !revoked.is_empty();
-    is_sound.then_some((provider, revoked))
 }
 
 /// The tags of a body that is as it should be: nothing else in it, and at least one.

@@ -123,6 +123,10 @@ impl Gateway {
         discovery.follow(&shared.snapshot.load().guards, &shared);
         discovery::settled(&shared.snapshot.load().guards).await;
         tokio::spawn(Remote::follow(Arc::downgrade(&shared.hall)));
+        if shared.hall.remote.is_some() {
+            // Nobody is let in whom another gateway was told to refuse.
+            shared.hall.revocations.have_asked().await;
+        }
         let (stop, stopping) = watch::channel(false);
         let (addresses, listeners) = bind_all(&wanted, n_workers)?;
         let mut workers = Vec::new();

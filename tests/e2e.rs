@@ -31,6 +31,7 @@ mod e2e {
     mod secure_backends;
     mod secure_issuers;
     mod serve;
+    mod shared_auth;
     mod shared_cache;
     mod tls;
     mod traffic;

@@ -9,6 +9,7 @@ mod denied;
 mod keys;
 mod opaque;
 mod password;
+pub mod revocations;
 mod signed;
 mod token;
 
@@ -24,7 +25,6 @@ use super::cache::{Flights, Joined, Key, KeyWriter, Landing, Leader, Since};
 use super::serve::Peer;
 use super::snapshot::Running;
 use crate::auth::digest::Digests;
-use crate::auth::revoked::Revoked;
 use crate::auth::{Claims, Why};
 use crate::codec::json;
 use crate::plan::{self, Access, ClaimRule, Keys, Plan, Provider, ProviderIndex, ProviderKind, Who, conform};
@@ -307,9 +307,8 @@ async fn ask(question: Question<'_>, index: ProviderIndex) -> Result<Option<Foun
     let Some(found) = found else {
         return Ok(None);
     };
-    let by_admin = running.hall.revoked.load();
-    let is_revoked = |list: &Revoked| list.has(&found.claims);
-    if is_revoked(&provider.revoked) || by_admin.get(&*provider.name).is_some_and(is_revoked) {
+    let now = time::since_epoch().as_secs();
+    if provider.revoked.has(&found.claims, now) || running.hall.revocations.has(&provider.name, &found.claims, now) {
         return Err(Why::Revoked);
     }
     Ok(Some(found))

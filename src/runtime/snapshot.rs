@@ -4,14 +4,12 @@
 //! across reloads; [`Running`] is one worker's view: a snapshot with that worker's own connections.
 //! Invariant: a request takes one `Running` and keeps it to its end.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arc_swap::ArcSwap;
-
 use super::auth::Providers;
+use super::auth::revocations::{Change, Revocations};
 use super::backend::{Backends, Guards, code};
 use super::cache::{Cache, Remote, Tag, remote};
 use super::execute::{CallReport, Detached, ReplySource};
@@ -20,7 +18,6 @@ use super::rate::store::{Hashed, Store};
 use super::redis::{Link, Purpose, Shared};
 use super::select::Selections;
 use super::watch::Watch;
-use crate::auth::revoked::Revoked;
 use crate::plan::{EndpointIndex, Plan, Redis};
 use crate::telemetry::{CallLabels, Meter, Metrics};
 use crate::tls::Server;
@@ -55,8 +52,8 @@ pub struct Hall {
     pub metrics: Metrics,
     /// Unsafe calls that outlive their requests.
     pub detached: Detached,
-    /// Who is no longer accepted since the gateway was told so, by provider.
-    pub revoked: ArcSwap<HashMap<String, Revoked>>,
+    /// Who is no longer accepted since somebody said so.
+    pub revocations: Revocations,
     in_flight: AtomicUsize,
 }
 
@@ -122,7 +119,7 @@ impl Hall {
             remote: redis.and_then(Remote::new),
             metrics: Metrics::new(),
             detached: Detached::default(),
-            revoked: ArcSwap::default(),
+            revocations: Revocations::default(),
             in_flight: AtomicUsize::new(0),
         })
     }
@@ -139,13 +136,18 @@ impl Hall {
         }
     }
 
-    /// Accepts these clients of a provider no longer.
-    pub fn revoke(&self, provider: &str, more: &Revoked) {
-        self.revoked.rcu(|all| {
-            let mut all = HashMap::clone(all);
-            all.entry(provider.to_owned()).or_default().add_all(more);
-            all
-        });
+    /// Refuses clients from now on, or accepts them again; false where others have not heard of it yet, which this waits for
+    /// a moment.
+    ///
+    /// Cancel safety: it holds all the same.
+    pub async fn revoke(&self, changes: Vec<Change>) -> bool {
+        let Some(remote) = &self.remote else {
+            self.revocations.say(changes, false);
+            return true;
+        };
+        let n = self.revocations.say(changes, true);
+        remote.ring();
+        !remote.is_gone() && self.revocations.are_told(n).await
     }
 
     /// Lets a request in, unless `max` are being answered. The last tenth of the places is for those that may change

@@ -233,6 +233,18 @@ pub fn ask(address: SocketAddr, method: &str, target: &str, body: Option<&str>) 
     parse(&all)
 }
 
+/// The same without a body, with these lines in the head.
+pub fn ask_with(address: SocketAddr, method: &str, target: &str, lines: &[&str]) -> Answer {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let lines = [&["host: weft", "connection: close"], lines].concat().join("\r\n");
+    let request = format!("{method} {target} HTTP/1.1\r\n{lines}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("to be sent");
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).expect("an answer");
+    parse(&all)
+}
+
 pub fn get(address: SocketAddr, target: &str) -> Answer {
     ask(address, "GET", target, None)
 }

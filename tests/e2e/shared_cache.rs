@@ -369,11 +369,12 @@ fn redis_is_reached_over_tls_with_a_certificate_and_a_password() {
     // Whom it does not trust it does not talk to, and says why; requests are answered all the same.
     let mut other = gateway("tls-other", &Authority::new("other"), tls);
     other.wait_until_redis("gone");
-    let line = other.process.wait_for_next("Redis is gone");
+    let why = |it: &str| it.contains("Redis is gone").then(|| it.to_owned());
+    let line = other.process.wait_for("why", why);
     assert!(line.contains("TLS: "), "{line}");
     other.get("/page/1");
     let mut unnamed = gateway("tls-unnamed", &authority, "ca: ca.pem, cert: weft.pem, key: weft.key");
-    let line = unnamed.process.wait_for_next("Redis is gone");
+    let line = unnamed.process.wait_for("why", why);
     assert!(line.contains("redis.internal"), "{line}");
     for gateway in [one, two, other, unnamed] {
         gateway.process.signal("TERM");

@@ -144,6 +144,11 @@ impl Remote {
         })
     }
 
+    /// Has those asked and told soon who follow.
+    pub fn ring(&self) {
+        self.bell.notify_one();
+    }
+
     /// Whether it did not answer when it was last asked.
     pub fn is_gone(&self) -> bool {
         self.redis.is_gone()
@@ -302,10 +307,12 @@ impl Remote {
         ["drops", "dropped", "bell"].map(|it| format!("{prefix}{it}"))
     }
 
-    /// Tells what is dropped here and hears what is dropped elsewhere, as long as there is somebody to tell.
+    /// Tells what is dropped here and hears what is dropped elsewhere, as long as there is somebody to tell; and who is no
+    /// longer accepted, which has the same bell.
     pub async fn follow(hall: Weak<Hall>) {
         let link = Link::default();
         let (mut known, mut ear): (Option<Moment>, Option<PubSub>) = (None, None);
+        let mut revoked = None;
         loop {
             let is_more = {
                 let Some(hall) = hall.upgrade() else { return };
@@ -315,12 +322,14 @@ impl Remote {
                     ear = remote.redis.listen(&remote.names()[2]).await.ok();
                 }
                 let before = known.clone();
-                let is_more = remote.round(&hall, &link, &mut known).await;
-                if is_more.is_none() {
+                let to_drop = remote.round(&hall, &link, &mut known).await;
+                if to_drop.is_none() {
                     ear = None;
                     known = before;
                 }
-                is_more.unwrap_or_default()
+                let by = (&remote.redis, &link, &hall.metrics);
+                let to_revoke = hall.revocations.round(by, &remote.names()[2], &mut revoked).await;
+                to_drop.unwrap_or_default() || to_revoke.unwrap_or_default()
             };
             if is_more {
                 continue;
