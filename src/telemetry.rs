@@ -53,6 +53,7 @@ pub struct Metrics {
     pub certificate_expiry: Family<CertificateLabels, Gauge>,
     pub auth_refused: Family<AuthLabels, Counter>,
     pub auth_keys: Family<AuthLabels, Counter>,
+    pub nonces: Family<NonceLabels, Counter>,
     pub tokens: Family<TokenLabels, Counter>,
     pub token_expiry: Family<BackendLabels, Gauge>,
     pub retries: Family<BackendLabels, Counter>,
@@ -108,6 +109,7 @@ impl Metrics {
             certificate_expiry: Family::default(),
             auth_refused: Family::default(),
             auth_keys: Family::default(),
+            nonces: Family::default(),
             tokens: Family::default(),
             token_expiry: Family::default(),
             retries: Family::default(),
@@ -224,6 +226,11 @@ impl Metrics {
             "auth_keys",
             "Keys of issuers that were fetched, or not",
             self.auth_keys.clone(),
+        );
+        registry.register(
+            "nonces",
+            "Nonces of signatures, by whether they came for the first time and who knows",
+            self.nonces.clone(),
         );
     }
 

@@ -21,6 +21,7 @@ pub use self::base::{Form, Message, Origin, What};
 use super::digest::{CONTENT_DIGEST, Digests};
 use super::jwk::Key;
 use super::{Claims, Why};
+use crate::codec::hexadecimal;
 
 /// The header that holds the signatures.
 pub const SIGNATURE: HeaderName = HeaderName::from_static("signature");
@@ -346,6 +347,11 @@ impl Nonce {
         let mut short = [0; 16];
         short.copy_from_slice(&hasher.finalize()[..16]);
         Self(short)
+    }
+
+    /// In hexadecimal.
+    pub fn hex(self) -> String {
+        hexadecimal(&self.0)
     }
 }
 

@@ -349,7 +349,9 @@ async fn shown(question: Question<'_>, provider: &Provider, state: &Arc<State>) 
             };
             token::check(question, (provider, state), (rules, keys), token).await?
         }
-        ProviderKind::Signature { rules, signers } => return signed::check(question, state, (rules, signers)),
+        ProviderKind::Signature { rules, signers } => {
+            return signed::check(question, (provider, state), (rules, signers)).await;
+        }
     };
     Ok(Some(claims.into()))
 }

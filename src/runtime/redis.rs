@@ -28,9 +28,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// What it is asked for. It may be too slow for one, and fast enough for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// How often clients have asked.
+    /// How often clients have asked, and the nonces that they have used.
     Limits,
-    /// What is kept, and what was dropped.
+    /// What is kept, what was dropped, and who is no longer accepted.
     Cache,
 }
 
@@ -187,15 +187,15 @@ impl Shared {
         });
         gauge.set(i64::from(!is_there));
         match (is_there, was_gone, self.purpose) {
-            (true, true, Purpose::Limits) => tracing::info!("Redis is back: limits are shared again"),
-            (true, true, Purpose::Cache) => tracing::info!("Redis is back: the cache is shared again"),
+            (true, true, Purpose::Limits) => tracing::info!("Redis is back: limits and nonces are shared again"),
+            (true, true, Purpose::Cache) => tracing::info!("Redis is back: the cache and revocations are shared again"),
             (false, false, Purpose::Limits) => tracing::warn!(
                 failure,
-                "Redis is gone: this gateway goes on by itself, and limits are its own"
+                "Redis is gone: this gateway goes on by itself, and its limits and nonces are its own"
             ),
             (false, false, Purpose::Cache) => tracing::warn!(
                 failure,
-                "Redis is gone: this gateway goes on by itself, and what is cached and dropped is not shared"
+                "Redis is gone: this gateway goes on by itself, and what is cached, dropped and revoked is not shared"
             ),
             _ => {}
         }

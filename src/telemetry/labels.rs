@@ -191,6 +191,15 @@ pub struct AuthLabels {
     pub result: &'static str,
 }
 
+/// Labels of `weft_nonces_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub struct NonceLabels {
+    pub provider: Arc<str>,
+    pub result: &'static str,
+    pub store: &'static str,
+}
+
 /// Labels of `weft_reloads_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[expect(missing_docs, reason = "the names are the labels")]

@@ -163,7 +163,7 @@ fn limits_go_on_without_redis_and_quotas_survive_it() {
     assert_eq!(ask(first, "/b", "alice"), 200);
     assert_eq!(ask(first, "/a", "alice"), 200);
     assert_eq!(ask(first, "/a", "alice"), 429);
-    one.wait_for_next("limits are its own");
+    one.wait_for_next("limits and nonces are its own");
     used(pages, "by this gateway", 3);
     assert_eq!(get(pages, "/limits").json()["redis"], "gone");
     assert!(
@@ -180,7 +180,7 @@ fn limits_go_on_without_redis_and_quotas_survive_it() {
         ask(first, "/a", "bob");
         std::thread::sleep(Duration::from_millis(100));
     }
-    one.wait_for_next("limits are shared again");
+    one.wait_for_next("limits and nonces are shared again");
     assert_eq!(ask(first, "/b", "alice"), 200);
     used(pages, "by all gateways", 4);
     drop(two);
@@ -223,7 +223,7 @@ fn what_was_counted_stays_counted_where_redis_is_killed_and_comes_back_empty() {
     is_all_of(here, 15);
     is_all_of(there, 16);
     assert_eq!(ask(first, "/b", "alice"), 200);
-    one.wait_for_next("limits are its own");
+    one.wait_for_next("limits and nonces are its own");
 
     let _server = redis(port, folder.path());
     for (address, pages) in [(first, pages), (second, other_pages)] {

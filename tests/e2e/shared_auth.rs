@@ -1,13 +1,19 @@
-//! Whom one gateway was told to refuse all refuse that are on one Redis, also where it goes and comes back empty. Where there is
-//! no Redis this is left out, and said so.
+//! Whom one gateway was told to refuse all refuse that are on one Redis, and a nonce is accepted by one of them only; also where
+//! Redis goes and comes back empty. Where there is none this is left out, and said so.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
+use weft::time;
 
-use super::process::{Answer, Folder, Process, admin, ask, ask_with, get, serving};
+use super::process::{Answer, Folder, Process, admin, ask, ask_with, counted, get, serving};
 use super::redis_server::{free_port, is_installed, redis};
+
+const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 struct Gateway {
     process: Process,
@@ -19,20 +25,30 @@ struct Gateway {
 impl Gateway {
     fn start(name: &str, redis: Option<u16>) -> Self {
         let folder = Folder::new(name);
-        folder.write("compositions/a.yaml", "endpoint: GET /a\nresponse: $auth.sub\n");
+        folder.write(
+            "compositions/a.yaml",
+            "endpoint: GET /a\nauth: partner\nresponse: $auth.sub\n",
+        );
         let entry = |name: &str, claims: &str| {
             let hash = weft::auth::api_key::written(&weft::auth::api_key::hash(&key_of(name)));
             format!("{name}: {{ hash: \"{hash}\", claims: {{ {claims} }} }}\n")
         };
         let entries = ["ann", "bob", "cid", "eve"].map(|it| entry(it, &format!("jti: token-{it}")));
         folder.write("partners.yaml", &entries.concat());
+        folder.write(
+            "compositions/b.yaml",
+            "endpoint: GET /b\nauth: signer\nresponse: $auth.sub\n",
+        );
+        let signer = format!("acme: {{ algorithm: hmac-sha256, secret: {SECRET} }}\n");
+        folder.write("signers.yaml", &signer);
         let redis = redis.map_or_else(String::new, |port| {
             format!("cache: {{ redis: \"redis://127.0.0.1:{port}\" }}\n")
         });
         let config = format!(
             "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\ncompositions: [compositions/]\n\
              telemetry: {{ log: {{ access: none }} }}\nbackends: {{ none: {{ http: [\"http://127.0.0.1:1\"] }} }}\n\
-             auth: {{ partner: {{ api_key: {{ keys: partners.yaml }} }} }}\n{redis}"
+             auth:\n  partner: {{ api_key: {{ keys: partners.yaml }} }}\n  \
+             signer: {{ signature: {{ keys: signers.yaml, nonce: required }} }}\n{redis}"
         );
         let file = folder.write("weft.yaml", &config);
         let (mut process, address) = serving(&file);
@@ -47,6 +63,27 @@ impl Gateway {
 
     fn lets_in(&self, name: &str) -> bool {
         let answer = ask_with(self.address, "GET", "/a", &[&format!("x-api-key: {}", key_of(name))]);
+        assert!(matches!(answer.status, 200 | 401), "{answer:?}");
+        answer.status == 200
+    }
+
+    /// Whether a request is, that was signed with this nonce.
+    fn takes(&self, nonce: &str) -> bool {
+        let created = time::since_epoch().as_secs();
+        let params = format!(
+            "(\"@method\" \"@authority\" \"@path\" \"@query\");created={created};keyid=\"acme\";nonce=\"{nonce}\""
+        );
+        let base = format!(
+            "\"@method\": GET\n\"@authority\": weft\n\"@path\": /b\n\"@query\": ?\n\"@signature-params\": {params}"
+        );
+        let key = EncodingKey::from_base64_secret(SECRET).expect("a key");
+        let signature = jsonwebtoken::crypto::sign(base.as_bytes(), &key, Algorithm::HS256).expect("a signature");
+        let signature = URL_SAFE_NO_PAD.decode_to_vec(signature).expect("base64");
+        let lines = [
+            format!("signature-input: s={params}"),
+            format!("signature: s=:{}:", STANDARD.encode_to_string(signature)),
+        ];
+        let answer = ask_with(self.address, "GET", "/b", &[&lines[0], &lines[1]]);
         assert!(matches!(answer.status, 200 | 401), "{answer:?}");
         answer.status == 200
     }
@@ -183,4 +220,46 @@ fn a_gateway_that_is_alone_refuses_by_itself() {
     let never = Gateway::start("revoked-never", Some(free_port()));
     assert_eq!(never.revokes("ann").status, 202);
     assert_eq!(["ann", "bob"].map(|it| never.lets_in(it)), [false, true]);
+}
+
+#[test]
+fn a_nonce_that_one_gateway_has_seen_no_other_takes() {
+    if !is_installed() {
+        return;
+    }
+    let (folder, port) = (Folder::new("nonce-redis"), free_port());
+    let server = redis(port, folder.path());
+    let mut one = Gateway::start("nonce-one", Some(port));
+    let two = Gateway::start("nonce-two", Some(port));
+    assert!(one.takes("n1") && two.takes("n2"));
+    assert!(!two.takes("n1") && !one.takes("n2") && !one.takes("n1"));
+    // Its memory is another one's after a restart.
+    let fresh = Gateway::start("nonce-fresh", Some(port));
+    assert!(!fresh.takes("n1") && fresh.takes("n3"));
+    let of = |result: &str, store: &str, n: u64| {
+        format!("weft_nonces_total{{provider=\"signer\",result=\"{result}\",store=\"{store}\"}} {n}")
+    };
+    let wanted = [
+        of("first", "redis", 1),
+        of("replayed", "redis", 1),
+        of("replayed", "local", 1),
+    ];
+    counted(one.admin, &wanted.each_ref().map(String::as_str));
+
+    // Without Redis each knows its own.
+    drop(server);
+    assert!(one.takes("n4") && !one.takes("n4") && !one.takes("n1") && !one.takes("n2"));
+    assert!(two.takes("n4") && !two.takes("n4"));
+    counted(one.admin, &[&of("first", "local", 1)]);
+    one.process.wait_for_next("limits and nonces are its own");
+
+    let _redis = redis(port, folder.path());
+    let n = AtomicU64::new(5);
+    until("they are shared again", || {
+        let nonce = format!("n{}", n.fetch_add(1, Ordering::Relaxed));
+        std::thread::sleep(Duration::from_millis(100));
+        one.takes(&nonce) && !two.takes(&nonce)
+    });
+    one.process.wait_for_next("limits and nonces are shared again");
+    assert_eq!(one.process.count("limits and nonces are its own"), 1, "it is said once");
 }

@@ -292,7 +292,7 @@ fn redis_goes_and_comes_back_without_what_it_had_heard_last() {
     assert_ne!(command(port, "DBSIZE"), ":0\r\n", "it has read the file");
     one.wait_until_redis("there");
     two.wait_until_redis("there");
-    one.process.wait_for_next("the cache is shared again");
+    one.process.wait_for_next("the cache and revocations are shared again");
     until("what was dropped meanwhile is told", || two.n("/page/2") > second);
     // All three are in the file that it has read again.
     let fresh = Gateway::start("back-fresh", &backend, port, "");

@@ -1,6 +1,8 @@
-//! Signatures of requests, and the nonces that must not come again.
+//! Signatures of requests, and the nonces that must not come again: neither here nor, where there is Redis, at another gateway
+//! on it.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use http::Version;
@@ -8,14 +10,21 @@ use http::Version;
 use super::{Found, Question, State, now};
 use crate::auth::Why;
 use crate::auth::signature::{Message, Nonce, Origin, Rules, Signers, authority};
+use crate::plan::Provider;
+use crate::runtime::redis::Connected;
+use crate::telemetry::NonceLabels;
 
 /// The most nonces that are remembered at once, of each half of their time: some 30 MB. More than that are refused, as none is
 /// forgotten before its time.
 const MAX_NONCES: usize = 1 << 20;
 
 /// Nonces that were seen, for at least as long as what was signed with them may be accepted.
-#[derive(Debug, Default)]
-pub(super) struct Nonces(Mutex<Seen>);
+#[derive(Debug)]
+pub(super) struct Nonces {
+    seen: Mutex<Seen>,
+    /// Who has seen them, as Redis knows it: another number in each process.
+    me: u64,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -28,9 +37,9 @@ struct Seen {
 }
 
 /// Who has signed the request; `None` where nobody has, or not for us.
-pub(super) fn check(
+pub(super) async fn check(
     question: Question<'_>,
-    state: &State,
+    (provider, state): (&Provider, &State),
     (rules, signers): (&Rules, &Signers),
 ) -> Result<Option<Found>, Why> {
     let parts = question.parts;
@@ -48,7 +57,22 @@ pub(super) fn check(
         return Ok(None);
     };
     if let Some(nonce) = signed.nonce {
-        state.nonces.first(nonce, rules.nonces_last(), now())?;
+        let lasts = rules.nonces_last();
+        let (result, store) = match state.nonces.first(nonce, lasts, now()) {
+            Ok(()) => first_of_all(question, provider, (nonce, lasts), state.nonces.me).await,
+            replayed => (replayed, "local"),
+        };
+        let labels = NonceLabels {
+            provider: provider.name.clone(),
+            result: match result {
+                Ok(()) => "first",
+                Err(Why::Replayed) => "replayed",
+                Err(_) => "crowded",
+            },
+            store,
+        };
+        question.running.hall.metrics.nonces.get_or_create_owned(&labels).inc();
+        result?;
     }
     Ok(Some(Found {
         claims: signed.claims,
@@ -56,10 +80,49 @@ pub(super) fn check(
     }))
 }
 
+/// That no gateway has seen a nonce for `lasts` seconds, as far as Redis is there to say so; and who says it.
+async fn first_of_all(
+    question: Question<'_>,
+    provider: &Provider,
+    (nonce, lasts): (Nonce, i64),
+    me: u64,
+) -> (Result<(), Why>, &'static str) {
+    let running = question.running;
+    let Some(shared) = &running.hall.redis else {
+        return (Ok(()), "local");
+    };
+    let key = &format!("{}nonce:{}:{}", shared.settings().prefix, provider.name, nonce.hex());
+    let ask = |mut to: Connected| async move {
+        let mut set = redis::cmd("SET");
+        set.arg(key).arg(me).arg("NX").arg("PX").arg(lasts.saturating_mul(1000));
+        if set.query_async::<Option<String>>(&mut to.connection).await?.is_some() {
+            return Ok(true);
+        }
+        // A connection may break behind what is asked, and then it is asked again.
+        let by: Option<u64> = redis::cmd("GET").arg(key).query_async(&mut to.connection).await?;
+        Ok(by == Some(me))
+    };
+    let timeout = shared.settings().timeout;
+    match shared.ask(&running.link, &running.hall.metrics, timeout, ask).await {
+        None => (Ok(()), "local"),
+        Some(true) => (Ok(()), "redis"),
+        Some(false) => (Err(Why::Replayed), "redis"),
+    }
+}
+
+impl Default for Nonces {
+    fn default() -> Self {
+        Self {
+            seen: Mutex::default(),
+            me: RandomState::new().hash_one(0),
+        }
+    }
+}
+
 impl Nonces {
     /// That a nonce was not seen for `lasts` seconds; it is, from now on.
     fn first(&self, nonce: Nonce, lasts: i64, now: i64) -> Result<(), Why> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let age = now.saturating_sub(seen.since);
         if age >= lasts {
             let young = std::mem::take(&mut seen.young);
@@ -104,7 +167,7 @@ mod tests {
             );
         }
         assert_eq!(nonces.first(one, 100, 1_500), Ok(()));
-        let seen = nonces.0.lock().unwrap();
+        let seen = nonces.seen.lock().unwrap();
         assert_eq!(seen.young.len() + seen.old.len(), 1);
     }
 
