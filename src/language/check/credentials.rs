@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::backend::asked;
-use crate::language::diagnostic::{Diagnostic, Diagnostics};
+use crate::language::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::language::spec::{self, Name};
 use crate::plan::{self, BackendIndex, ClientCredentials, Secret};
 
@@ -112,16 +112,36 @@ fn is_authorization(name: &Name) -> bool {
     name.value.eq_ignore_ascii_case(header::AUTHORIZATION.as_str())
 }
 
-/// Says where a header that is sent to a backend would be overwritten by its token.
+/// Says where a header that is sent to a backend would be overwritten by its token, or by that of one that gets its requests:
+/// a part of its `split`, or who stands in.
 pub(super) fn check_headers<'n>(
     gateway: &spec::Gateway,
     backend: BackendIndex,
     mut names: impl Iterator<Item = &'n Name>,
-) -> Option<Diagnostic> {
-    let written = gateway.backends.get(backend.0)?;
-    let auth = written.auth.as_ref()?;
-    let name = names.find(|it| is_authorization(it))?;
-    Some(conflict(name, &written.name.value).other(auth.span, "this is sent as `authorization`"))
+) -> Vec<Diagnostic> {
+    let (Some(written), Some(name)) = (gateway.backends.get(backend.0), names.find(|it| is_authorization(it))) else {
+        return Vec::new();
+    };
+    let named = |name: &Name| gateway.backends.iter().find(|it| it.name.value == name.value);
+    let usual: Vec<&spec::Backend> = match &*written.split {
+        [] => vec![written],
+        parts => parts.iter().filter_map(|it| named(&it.to)).collect(),
+    };
+    let anybody = usual.iter().any(|it| it.auth.is_none());
+    let standing_in = usual.iter().filter_map(|it| named(it.failover.as_ref()?));
+    let mut found: Vec<Diagnostic> = Vec::new();
+    for other in usual.iter().copied().chain(standing_in) {
+        let Some(auth) = &other.auth else { continue };
+        let mut wrong = conflict(name, &other.name.value).other(auth.span, "this is sent as `authorization`");
+        if anybody {
+            wrong.severity = Severity::Warning;
+            wrong.label = format!("`{}` does not see this one", other.name.value);
+        }
+        if !found.contains(&wrong) {
+            found.push(wrong);
+        }
+    }
+    found
 }
 
 fn conflict(header: &Name, backend: &str) -> Diagnostic {

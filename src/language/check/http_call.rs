@@ -121,7 +121,7 @@ impl Unit<'_, '_> {
         (is_grpc, operation): (bool, Option<&Operation>),
     ) -> Vec<plan::Header> {
         let names = headers.iter().map(|it| &it.0);
-        if let Some(wrong) = credentials::check_headers(self.world.gateway, backend, names) {
+        for wrong in credentials::check_headers(self.world.gateway, backend, names) {
             self.push(wrong);
         }
         let scope = &scope.for_purpose(Purpose::Send);

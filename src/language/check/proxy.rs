@@ -68,11 +68,18 @@ pub(super) fn hand_over(
         return None;
     };
     own_segments(&mut http.path, written, entry.template);
-    let overwritten = credentials::check_headers(unit.world.gateway, http.backend, written.request.iter());
-    if let Some(wrong) = overwritten {
+    for wrong in credentials::check_headers(unit.world.gateway, http.backend, written.request.iter()) {
         unit.push(wrong);
     }
     let backend = unit.world.gateway.backends.get(http.backend.0)?;
+    let of_clients = unit.world.auth.iter().flat_map(|it| &it.headers).map(|it| &**it);
+    let mut secrets: Vec<&str> = of_clients.chain(["cookie", "proxy-authorization"]).collect();
+    // One that gets a token of its own is shown no other.
+    secrets.extend(backend.auth.is_none().then_some("authorization"));
+    let request = withheld(&written.request, &secrets);
+    for it in request.into_iter().chain(withheld(&written.response, &["set-cookie"])) {
+        unit.push(it);
+    }
     // Whether it may be made twice is known once a request is there.
     let idempotent = Safety {
         idempotent: true,
@@ -140,6 +147,26 @@ fn own_segments(parts: &mut [PathPart], written: &spec::Proxy, template: &PathTe
             parts[at] = PathPart::Own(first, (!is_rest).then_some(first + n));
         }
     }
+}
+
+/// Says where the beginning of a name looks as if it was meant for a header that goes on only where it is named in full.
+fn withheld(written: &[Name], secrets: &[&str]) -> Vec<Diagnostic> {
+    /// Shorter ones are meant for others.
+    const MEANT: usize = 4;
+    let mut found = Vec::new();
+    for name in written {
+        let Some(start) = name.value.strip_suffix('*').filter(|it| it.len() >= MEANT) else {
+            continue;
+        };
+        let is_named = |secret: &str| written.iter().any(|it| *it.value == *secret);
+        let secret = secrets.iter().find(|it| it.starts_with(start) && !is_named(it));
+        if let Some(secret) = secret {
+            let title = format!("`{}` does not hand over `{secret}`", name.value);
+            let wrong = Diagnostic::warning("withheld-header", name.span, title);
+            found.push(wrong.label("credentials and cookies are named in full").help(*secret));
+        }
+    }
+    found
 }
 
 /// Who names a header with credentials wants it handed over; a usual one that holds some stays here.

@@ -244,6 +244,8 @@ pub const CODES: &[Code] = &[
         "`${env.NAME}` is read when the gateway file is loaded. Set it, or write the value."),
     code("unused-limit", "this limit counts nothing",
         "A limit counts the requests of the endpoints that name it with `rate_limit:`, or all requests where `limits: { rate_limit }` names it."),
+    code("withheld-header", "the beginning of a name hands over no credentials",
+        "`forward: { request: [auth*] }` hands over no `authorization`: credentials, cookies and the headers that providers read go on only where they are named in full."),
     code("wrong-address", "not an address to listen on",
         "An address is `host:port`: `127.0.0.1:8080`, `[::]:8080`. Port 0 lets the system choose."),
     code("wrong-arguments", "a function is called with other arguments than it takes",

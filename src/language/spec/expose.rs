@@ -7,6 +7,7 @@ use super::gate::LimitEntry;
 use super::keys::Place;
 use super::reader::{Reader, Zero};
 use super::{Condition, Name, scalar};
+use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{Node, NodeKind, Spanned};
 
 /// `expose:`.
@@ -47,7 +48,7 @@ impl Reader<'_> {
             .take("headers")
             .map(|(_, node)| self.texts("headers", node))
             .unwrap_or_default();
-        let headers = headers.iter().filter_map(|it| self.header_name(it)).collect();
+        let headers = headers.iter().filter_map(|it| self.forwarded(it)).collect();
         let auth = fields.take("auth").and_then(|(_, node)| self.auth(node));
         let roles = fields.take("roles").map(|(_, node)| self.demanded("roles", node));
         let scopes = fields.take("scopes").map(|(_, node)| self.demanded("scopes", node));
@@ -67,6 +68,17 @@ impl Reader<'_> {
             rate_limit: rate_limit.unwrap_or_default(),
             timeout,
         })
+    }
+
+    /// A name in full: metadata that begins alike is not forwarded.
+    fn forwarded(&mut self, name: &Name) -> Option<Name> {
+        if !name.value.contains('*') {
+            return self.header_name(name);
+        }
+        let title = format!("`{}` is not the name of a header", name.value);
+        let diagnostic = Diagnostic::new("bad-header", name.span, title);
+        self.push(diagnostic.label("each header is named in full; only what `proxy` hands over may begin so"));
+        None
     }
 
     fn services(&mut self, key: &str, node: &Node) -> Vec<Name> {
