@@ -41,6 +41,7 @@ pub struct Metrics {
     pub dropped: Counter,
     pub rate_limited: Family<LimitLabels, Counter>,
     pub redis_gone: Family<PurposeLabels, Gauge>,
+    pub redis_outages: Family<PurposeLabels, Counter>,
     pub remote_lookups: Family<RemoteLabels, Counter>,
     pub remote_writes: Family<RemoteLabels, Counter>,
     pub reloads: Family<ReloadLabels, Counter>,
@@ -97,6 +98,7 @@ impl Metrics {
             dropped: Counter::default(),
             rate_limited: Family::default(),
             redis_gone: Family::default(),
+            redis_outages: Family::default(),
             remote_lookups: Family::default(),
             remote_writes: Family::default(),
             reloads: Family::default(),
@@ -245,6 +247,11 @@ impl Metrics {
             "redis_gone",
             "1 while Redis does not answer, and nothing is shared",
             gone,
+        );
+        registry.register(
+            "redis_outages",
+            "How often Redis began not to answer",
+            self.redis_outages.clone(),
         );
         registry.register(
             "shared_cache",

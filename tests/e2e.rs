@@ -27,6 +27,7 @@ mod e2e {
     mod mock;
     mod proxy;
     mod proxy_protocol;
+    mod redis_outage;
     mod register;
     mod secure_backends;
     mod secure_issuers;

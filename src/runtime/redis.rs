@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, InfoDict, IntoConnectionInfo, RedisError};
+use redis::{
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, InfoDict, IntoConnectionInfo, RedisError,
+    ServerErrorKind,
+};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
@@ -21,6 +24,9 @@ use crate::tls::{Client, Stream};
 
 /// How long nothing is asked after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long it has to answer without a failure until it is said to be back: one that is slow fails again and again.
+const STEADY: Duration = Duration::from_secs(3);
 
 /// How long an attempt to connect may take, whatever those who wait for it allow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,8 +47,12 @@ pub struct Shared {
     settings: Redis,
     purpose: Purpose,
     is_gone: AtomicBool,
+    /// What was said of it last.
+    said_to_be_gone: AtomicBool,
     /// Milliseconds since 1970.
     asked_again_at: AtomicU64,
+    /// The same.
+    failed_at: AtomicU64,
 }
 
 /// A connection, as soon as somebody needs it. Clones share it.
@@ -97,7 +107,9 @@ impl Shared {
             settings: settings.clone(),
             purpose,
             is_gone: AtomicBool::new(false),
+            said_to_be_gone: AtomicBool::new(false),
             asked_again_at: AtomicU64::new(0),
+            failed_at: AtomicU64::new(0),
         })
     }
 
@@ -150,7 +162,7 @@ impl Shared {
                     link.forget(u64::MAX);
                 }
                 match error.kind() {
-                    redis::ErrorKind::Io => error.to_string(),
+                    ErrorKind::Io => error.to_string(),
                     _ => error.category().to_owned(),
                 }
             }
@@ -175,29 +187,31 @@ impl Shared {
         in_time(connecting).await
     }
 
-    /// Notes whether it is there, and says so where that has changed.
+    /// Notes whether it is there, and says so once: that it is gone at once, that it is back when it has been for a while.
     fn note(&self, is_there: bool, failure: &str, metrics: &Metrics) {
+        let now = now();
         if !is_there {
-            let again_at = now().saturating_add(millis(PAUSE));
-            self.asked_again_at.store(again_at, Ordering::Relaxed);
+            self.asked_again_at
+                .store(now.saturating_add(millis(PAUSE)), Ordering::Relaxed);
+            self.failed_at.store(now, Ordering::Relaxed);
         }
         let was_gone = self.is_gone.swap(!is_there, Ordering::Relaxed);
-        let gauge = metrics.redis_gone.get_or_create_owned(&PurposeLabels {
+        let purpose = PurposeLabels {
             purpose: self.purpose.name(),
-        });
+        };
+        let gauge = metrics.redis_gone.get_or_create_owned(&purpose);
         gauge.set(i64::from(!is_there));
-        match (is_there, was_gone, self.purpose) {
-            (true, true, Purpose::Limits) => tracing::info!("Redis is back: limits and nonces are shared again"),
-            (true, true, Purpose::Cache) => tracing::info!("Redis is back: the cache and revocations are shared again"),
-            (false, false, Purpose::Limits) => tracing::warn!(
-                failure,
-                "Redis is gone: this gateway goes on by itself, and its limits and nonces are its own"
-            ),
-            (false, false, Purpose::Cache) => tracing::warn!(
-                failure,
-                "Redis is gone: this gateway goes on by itself, and what is cached, dropped and revoked is not shared"
-            ),
-            _ => {}
+        let outages = metrics.redis_outages.get_or_create_owned(&purpose);
+        if !is_there {
+            outages.inc_by(u64::from(!was_gone));
+            if !self.said_to_be_gone.swap(true, Ordering::Relaxed) {
+                self.purpose.say_that_it_is_gone(failure);
+            }
+        } else if self.said_to_be_gone.load(Ordering::Relaxed)
+            && now.saturating_sub(self.failed_at.load(Ordering::Relaxed)) >= millis(STEADY)
+            && self.said_to_be_gone.swap(false, Ordering::Relaxed)
+        {
+            self.purpose.say_that_it_is_back();
         }
     }
 
@@ -221,6 +235,26 @@ impl Purpose {
         match self {
             Self::Limits => "limits",
             Self::Cache => "cache",
+        }
+    }
+
+    fn say_that_it_is_gone(self, failure: &str) {
+        match self {
+            Self::Limits => tracing::warn!(
+                failure,
+                "Redis is gone: this gateway goes on by itself, and its limits and nonces are its own"
+            ),
+            Self::Cache => tracing::warn!(
+                failure,
+                "Redis is gone: this gateway goes on by itself, and what is cached, dropped and revoked is not shared"
+            ),
+        }
+    }
+
+    fn say_that_it_is_back(self) {
+        match self {
+            Self::Limits => tracing::info!("Redis is back: limits and nonces are shared again"),
+            Self::Cache => tracing::info!("Redis is back: the cache and revocations are shared again"),
         }
     }
 }
@@ -321,9 +355,11 @@ impl std::fmt::Debug for Place {
     }
 }
 
-/// Redis answered, but with an error: the connection is sound.
+/// Redis answered, but with an error: the connection is sound. A replica is no Redis for us: it may have been the primary, and
+/// another one is where its address leads by now.
 pub fn is_about_the_question(error: &RedisError) -> bool {
-    matches!(error.kind(), redis::ErrorKind::Server(_))
+    use ServerErrorKind::{MasterDown, ReadOnly};
+    matches!(error.kind(), ErrorKind::Server(kind) if !matches!(kind, ReadOnly | MasterDown))
 }
 
 fn now() -> u64 {

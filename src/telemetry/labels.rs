@@ -168,7 +168,7 @@ pub struct LimitLabels {
     pub store: &'static str,
 }
 
-/// Labels of `weft_redis_gone`.
+/// Labels of `weft_redis_gone` and `weft_redis_outages_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[expect(missing_docs, reason = "the names are the labels")]
 pub struct PurposeLabels {

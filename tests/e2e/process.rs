@@ -106,6 +106,12 @@ impl Process {
         }
     }
 
+    /// Whether a line that contains `text` was printed so far.
+    pub fn has_printed(&mut self, text: &str) -> bool {
+        self.seen.extend(self.lines.try_iter());
+        self.count(text) > 0
+    }
+
     /// How many of the lines that were waited for contain `text`.
     pub fn count(&self, text: &str) -> usize {
         self.seen.iter().filter(|it| it.contains(text)).count()

@@ -260,6 +260,4 @@ fn a_nonce_that_one_gateway_has_seen_no_other_takes() {
         std::thread::sleep(Duration::from_millis(100));
         one.takes(&nonce) && !two.takes(&nonce)
     });
-    one.process.wait_for_next("limits and nonces are shared again");
-    assert_eq!(one.process.count("limits and nonces are its own"), 1, "it is said once");
 }
