@@ -3,7 +3,8 @@
 //! `/livez` says that the process runs, `/readyz` whether it should get requests and what keeps it from serving the files on
 //! disk, `/metrics` is OpenMetrics text, `/backends` says how the backends are, and POST to `/cache/invalidate` drops what is
 //! kept with the tags of its body: `{"tags": ["product:1"]}`. `/descriptors` says what is known of backends with
-//! reflection and which compositions are on older ones (what is below it registers others), `/limits` what is limited, and how much is used up, `/cache` how much is
+//! reflection and of those whose descriptors are registered, and which compositions are on older ones (what is below it
+//! registers others), `/limits` what is limited, and how much is used up, `/cache` how much is
 //! kept, and whether other gateways share it. What stands below `/auth` refuses clients, and accepts them again (`revoke`).
 
 mod connections;
@@ -25,7 +26,7 @@ use serde_json::json;
 
 use self::connections::Connections;
 use crate::gateway::listen::Shared;
-use crate::gateway::load::{Held, Reflecting};
+use crate::gateway::load::{Held, Reflecting, Registered};
 use crate::gateway::register::Orders;
 use crate::gateway::{Gateway, Status};
 use crate::runtime::backend::guard;
@@ -132,10 +133,16 @@ async fn backends(State(pages): State<Pages>) -> Response {
 
 async fn descriptors(State(pages): State<Pages>) -> Response {
     let status = pages.status.load();
-    let backend = |it: &Reflecting| json!({ "name": *it.backend, "version": it.version, "silent": it.silent });
+    let reflecting = |it: &Reflecting| json!({ "name": *it.backend, "source": "reflection", "version": it.version, "silent": it.silent, "registered": null });
+    let registered = |it: &Registered| {
+        let newest = it.newest.as_ref().map(register::version);
+        json!({ "name": *it.backend, "source": "registered", "version": it.version, "silent": null, "registered": newest })
+    };
+    let backends = status.reflecting.iter().map(reflecting);
+    let backends = backends.chain(status.registered.iter().map(registered));
     let held = |it: &Held| json!({ "composition": *it.name, "why": it.why });
     let all = json!({
-        "backends": status.reflecting.iter().map(backend).collect::<Vec<_>>(),
+        "backends": backends.collect::<Vec<_>>(),
         "held": status.held.iter().map(held).collect::<Vec<_>>(),
     });
     ([(header::CONTENT_TYPE, "application/json")], format!("{all:#}\n")).into_response()

@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::discovery::Discovery;
 use self::listen::Shared;
-use self::load::{Held, Loaded, Loader, Reflecting, Refused};
+use self::load::{Held, Loaded, Loader, Reflecting, Refused, Registered};
 use self::schedule::{Found, Schedule};
 use crate::plan::Plan;
 use crate::runtime::cache::Remote;
@@ -61,6 +61,8 @@ pub struct Status {
     pub held: Vec<Held>,
     /// The backends with reflection.
     pub reflecting: Vec<Reflecting>,
+    /// The backends whose descriptors are registered.
+    pub registered: Vec<Registered>,
     /// Endpoints that can be answered.
     pub n_ready: usize,
     /// Endpoints that wait for a backend.
@@ -342,6 +344,7 @@ impl Status {
             waiting: loaded.waiting.clone(),
             held: loaded.held.clone(),
             reflecting: loader.reflecting(),
+            registered: loader.newest_of_all(),
             n_ready,
             n_waiting: loaded.plan.endpoints.len() - n_ready,
             draining: false,

@@ -130,7 +130,7 @@ fn status(refusal: &Refusal) -> StatusCode {
     }
 }
 
-fn version(it: &Version) -> Value {
+pub(super) fn version(it: &Version) -> Value {
     json!({ "version": it.number, "registered_at": it.at.as_secs(), "digest": it.digest })
 }
 

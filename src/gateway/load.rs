@@ -14,7 +14,7 @@ use std::time::Duration;
 use self::named::{below, from_paths, share_out, start_of};
 pub use self::named::{read_compositions, read_credentials};
 use super::reflected::Known;
-use super::registered::Versions;
+use super::registered::{Version, Versions};
 use super::schedule::Found;
 use crate::codec::hexadecimal;
 use crate::language::check::{self, BackendSchema};
@@ -120,6 +120,17 @@ pub struct Reflecting {
     pub version: Option<String>,
     /// Why the last question was not answered.
     pub silent: Option<String>,
+}
+
+/// A backend whose descriptors are registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its name.
+    pub backend: Arc<str>,
+    /// The fingerprint of its newest descriptors, in hex; `None` where nothing was registered yet.
+    pub version: Option<String>,
+    /// As which they were registered; `None` as well where what is kept of versions cannot be read.
+    pub newest: Option<Version>,
 }
 
 /// What backends serve.

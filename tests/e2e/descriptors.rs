@@ -125,6 +125,10 @@ fn backends_that_are_replaced_one_by_one_bring_their_descriptors_and_no_request_
         (&known["backends"][0]["name"], &known["backends"][0]["silent"]),
         (&"shop".into(), &serde_json::Value::Null)
     );
+    assert_eq!(
+        (&known["backends"][0]["source"], &known["backends"][0]["registered"]),
+        (&"reflection".into(), &serde_json::Value::Null)
+    );
     let metrics = get(admin, "/metrics").text();
     assert!(metrics.contains("weft_compositions_held 1"), "{metrics}");
     assert!(

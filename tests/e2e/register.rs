@@ -87,8 +87,13 @@ fn descriptors_are_registered_refused_forced_and_rolled_back() {
     let (code, out, _) = register(admin, &["shop", "--versions"]);
     assert_eq!((code, out.as_str()), (0, "shop: nothing was registered yet\n"));
 
+    let known = |admin| get(admin, "/descriptors").json()["backends"].clone();
+    let nothing = serde_json::json!([{ "name": "shop", "source": "registered", "version": null, "silent": null, "registered": null }]);
+    assert_eq!(known(admin), nothing);
+
     let (code, out, err) = register(admin, &["shop", &first, "--dry-run"]);
     assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(known(admin), nothing);
     assert!(out.ends_with("shop: nothing would break\n"), "{out}");
     assert_eq!(get(address, "/p/mug").status, 503);
     let (code, out, err) = register(admin, &["shop", &first]);
@@ -105,6 +110,15 @@ fn descriptors_are_registered_refused_forced_and_rolled_back() {
     let (code, out, err) = register(admin, &["shop", &more]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.ends_with("shop: version 2, which breaks nothing\n"), "{out}");
+
+    // The page of descriptors says which are the newest, of which types, and since when.
+    let listed = known(admin);
+    let shop = &listed[0]["registered"];
+    let versions = get(admin, "/descriptors/shop/versions").json();
+    assert_eq!((shop, shop["version"].as_u64()), (&versions["versions"][1], Some(2)));
+    assert!(shop["registered_at"].as_u64() > Some(1_700_000_000), "{listed}");
+    let fingerprint = |listed: &Value| listed[0]["version"].as_str().map(str::to_owned).expect("a fingerprint");
+    let types = fingerprint(&listed);
 
     // What breaks a page is refused, and says whose.
     for dry in [&["--dry-run"][..], &[]] {
@@ -130,6 +144,7 @@ fn descriptors_are_registered_refused_forced_and_rolled_back() {
         (&answer["registered"], &answer["version"]["version"]),
         (&false.into(), &2.into())
     );
+    assert_eq!(known(admin), listed);
     assert_eq!(get(address, "/p/mug").json()["name"], "Camp Mug");
 
     // Where it is meant, the broken page stays on what was before.
@@ -154,6 +169,9 @@ fn descriptors_are_registered_refused_forced_and_rolled_back() {
     both(address);
     let ready = get(admin, "/readyz").text();
     assert!(ready.contains("on the descriptors before: GET /p/{id}"), "{ready}");
+    let listed = known(admin);
+    assert_eq!(listed[0]["registered"]["version"], 3);
+    assert_ne!(fingerprint(&listed), types);
     let (code, out, _) = register(admin, &["shop", "--versions"]);
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!((code, lines.len()), (0, 3), "{out}");
@@ -177,6 +195,12 @@ fn descriptors_are_registered_refused_forced_and_rolled_back() {
     let (code, out, err) = register(admin, &["shop", "--rollback", "2", "--force"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("shop: version 4, "), "{out}");
+    // The types of version 2, registered once more.
+    let listed = known(admin);
+    assert_eq!(
+        (&listed[0]["registered"]["version"], fingerprint(&listed)),
+        (&4.into(), types)
+    );
     assert_eq!(get(address, "/all/mug").json()["name"], "Camp Mug");
     let ready = get(admin, "/readyz").text();
     assert!(!ready.contains("on the descriptors before"), "{ready}");

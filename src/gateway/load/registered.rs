@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Loader;
+use super::{Loader, Registered};
+use crate::codec::hexadecimal;
 use crate::gateway::reflected::One;
 use crate::gateway::registered::Versions;
 use crate::schema::Schema;
@@ -19,6 +20,20 @@ impl Loader {
     /// Backends whose descriptors are registered.
     pub(in crate::gateway) fn registered(&self) -> impl Iterator<Item = &Arc<str>> {
         self.registered.iter().map(|it| &it.name.value)
+    }
+
+    /// The same, with what was registered of each last.
+    pub(in crate::gateway) fn newest_of_all(&self) -> Vec<Registered> {
+        let one = |name: &Arc<str>| {
+            let known = self.known.last(name);
+            let newest = known.and_then(|_| self.versions.as_ref()?.list(name).ok()?.pop());
+            Registered {
+                backend: name.clone(),
+                version: known.map(|it| hexadecimal(it.fingerprint())),
+                newest,
+            }
+        };
+        self.registered().map(one).collect()
     }
 
     /// Where all versions are; `None` where nothing is kept.
