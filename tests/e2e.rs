@@ -34,6 +34,7 @@ mod e2e {
     mod serve;
     mod shared_auth;
     mod shared_cache;
+    mod signed;
     mod tls;
     mod traffic;
 }

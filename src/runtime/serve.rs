@@ -7,6 +7,7 @@
 pub mod body;
 mod client;
 mod compress;
+mod cookie;
 mod cors;
 pub mod details;
 pub mod fresh;
@@ -71,7 +72,8 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    cookie::make_whole(&mut parts.headers);
     let trace = Rc::new(Trace::of(&parts.headers));
     let remote_ip = client::address(&running.snapshot.plan.access, &parts.headers, peer.address);
     let mut line = Line::begin(&running, &parts, &trace, remote_ip);
