@@ -48,6 +48,11 @@ impl Holders {
         self.by_hash.values().map(|it| &it.claims)
     }
 
+    /// Whether nobody has one.
+    pub fn is_empty(&self) -> bool {
+        self.by_hash.is_empty()
+    }
+
     /// Who has a key.
     pub fn find(&self, key: &str, now: i64) -> Result<&Arc<Holder>, Why> {
         if key.len() > MAX_LENGTH {

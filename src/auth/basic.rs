@@ -56,6 +56,11 @@ impl Users {
         Ok(Self { hashes })
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
     /// Whether a password is a user's. Takes milliseconds, for a user that there is not, too.
     pub fn check(&self, name: &str, password: &str) -> Result<(), Why> {
         let known = self.hashes.get(name);

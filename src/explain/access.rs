@@ -35,10 +35,17 @@ pub(super) fn demands(access: &Access) -> Vec<String> {
     lines
 }
 
+/// Behind what is shown, where the file of those who can is empty.
+const NOBODY: &str = "; nobody has one yet";
+
 fn shows(provider: &Provider) -> String {
     match &provider.kind {
-        ProviderKind::ApiKey { header, .. } => format!("a key in {header}"),
-        ProviderKind::Basic(_) => "a name and a password".to_owned(),
+        ProviderKind::ApiKey { header, holders } => {
+            format!("a key in {header}{}", if holders.is_empty() { NOBODY } else { "" })
+        }
+        ProviderKind::Basic(users) => {
+            format!("a name and a password{}", if users.is_empty() { NOBODY } else { "" })
+        }
         ProviderKind::ClientCertificate => "the certificate of its connection".to_owned(),
         ProviderKind::Introspection(it) => {
             let scheme = if it.at.secure { "https" } else { "http" };
@@ -54,13 +61,12 @@ fn shows(provider: &Provider) -> String {
             for what in &rules.components {
                 covered.push(what.name());
             }
-            let n = signers.len();
-            let keys = if n == 1 {
-                "one key".to_owned()
-            } else {
-                format!("one of {n} keys")
-            };
-            format!("a signature with {keys} over {}", covered.join(", "))
+            let covered = covered.join(", ");
+            match signers.len() {
+                0 => format!("a signature over {covered}{NOBODY}"),
+                1 => format!("a signature with one key over {covered}"),
+                n => format!("a signature with one of {n} keys over {covered}"),
+            }
         }
         ProviderKind::Jwt { rules, keys } => {
             let mut text = "a token".to_owned();

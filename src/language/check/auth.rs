@@ -22,10 +22,10 @@ use crate::auth::jwt::Rules;
 use crate::auth::revoked::Revoked;
 use crate::auth::signature::{SIGNATURE, SIGNATURE_INPUT};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
-use crate::language::source::{SourceMap, Spanned};
+use crate::language::source::{NodeKind, SourceMap, Spanned};
 use crate::language::spec::auth::{File, Introspection, Jwt, Provider, ProviderKind, path};
 use crate::language::spec::tls::BackendTls;
-use crate::language::spec::{Composition, Condition, Gateway, Name};
+use crate::language::spec::{self, Composition, Condition, Gateway, Name};
 use crate::plan::{self, Access, BackendIndex, Fetch, Keys, ProviderIndex, Who};
 use crate::schema::suggest;
 
@@ -99,23 +99,23 @@ struct Maker<'m> {
 impl Maker<'_> {
     fn kind(&mut self, written: &Provider) -> Option<plan::ProviderKind> {
         Some(match &written.kind {
-            ProviderKind::ApiKey { header, keys } => plan::ProviderKind::ApiKey {
-                header: HeaderName::from_bytes(
-                    header
-                        .as_ref()
-                        .map_or_else(default_header, |it| it.value.clone())
-                        .as_bytes(),
-                )
-                .ok()?,
-                holders: Arc::new(holders::read(
-                    keys,
-                    &claims::rules(written),
-                    self.sources,
-                    self.diagnostics,
-                )),
-            },
+            ProviderKind::ApiKey { header, keys } => {
+                let header = header.as_ref().map_or_else(default_header, |it| it.value.clone());
+                let header = HeaderName::from_bytes(header.as_bytes()).ok()?;
+                let holders = holders::read(keys, &claims::rules(written), self.sources, self.diagnostics);
+                if self.has_no_entry(keys) {
+                    self.warn_of_nobody(keys, "`weft key NAME` makes a key and its entry");
+                }
+                plan::ProviderKind::ApiKey {
+                    header,
+                    holders: Arc::new(holders),
+                }
+            }
             ProviderKind::Basic { users } => {
                 let read = Users::read(self.text(users).unwrap_or_default());
+                if users.read.is_some() && read.as_ref().is_ok_and(Users::is_empty) {
+                    self.warn_of_nobody(users, "`htpasswd -B FILE NAME` adds a user");
+                }
                 plan::ProviderKind::Basic(Arc::new(read.unwrap_or_else(|(line, sentence)| {
                     self.wrong(&users.path, format!("line {line} of the file cannot be used"), sentence);
                     Users::default()
@@ -128,11 +128,30 @@ impl Maker<'_> {
                 let keys = self.keys(written, &rules)?;
                 plan::ProviderKind::Jwt { rules, keys }
             }
-            ProviderKind::Signature(it) => plan::ProviderKind::Signature {
-                rules: signature::rules(it, self.diagnostics),
-                signers: Arc::new(signature::signers(written, it, self.diagnostics)),
-            },
+            ProviderKind::Signature(it) => {
+                if self.has_no_entry(&it.keys) {
+                    self.warn_of_nobody(&it.keys, "an entry is `KEYID: { algorithm: ed25519, key: … }`");
+                }
+                plan::ProviderKind::Signature {
+                    rules: signature::rules(it, self.diagnostics),
+                    signers: Arc::new(signature::signers(written, it, self.diagnostics)),
+                }
+            }
         })
+    }
+
+    /// Whether a file says that nobody has a key. What cannot be read is no such file.
+    fn has_no_entry(&self, file: &File) -> bool {
+        let read = |it| spec::document(self.sources, it, &mut Diagnostics::default());
+        let document = file.read.and_then(read);
+        document.is_some_and(|it| matches!(&it.root.kind, NodeKind::Map(entries) if entries.is_empty()))
+    }
+
+    fn warn_of_nobody(&mut self, file: &File, advice: &str) {
+        let title = format!("nobody is known to `{}`: this file has no entry", self.name);
+        let warning = Diagnostic::warning("nobody-known", file.path.span, title);
+        self.diagnostics
+            .push(warning.label("everybody is refused until there is one").note(advice));
     }
 
     fn text(&self, file: &File) -> Option<&str> {
