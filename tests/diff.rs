@@ -100,6 +100,18 @@ fn who_may_ask_is_part_of_an_api() {
 }
 
 #[test]
+fn what_is_demanded_of_tokens_is_part_of_an_api() {
+    for (old, new, code) in [("old", "new", 1), ("new", "old", 1), ("new", "new", 0)] {
+        let folder = |side: &str| format!("fixtures/diff/tokens/{side}");
+        let output = weft(&["diff", &folder(old), &folder(new)]);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        let said = text(&output.stdout);
+        assert!(!said.contains("secret") && !said.contains("hidden"), "{said}");
+        compare(&format!("tokens/{old}-{new}.text"), &said);
+    }
+}
+
+#[test]
 fn what_is_the_same_has_no_changes() {
     for gateway in ["fixtures/diff/old", "fixtures/publish/demo", "fixtures/publish/shapes"] {
         let output = weft(&["diff", gateway, gateway]);

@@ -3,12 +3,14 @@
 //! A key says itself for which algorithms it is good, so that a token cannot choose (RFC 8725 §3.1). Invariant: a set holds
 //! no two keys that one `kid` names, no key that is meant for encryption, no weak key.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::base64url;
 
@@ -167,6 +169,18 @@ impl Key {
             && jsonwebtoken::crypto::verify(signature, message, &self.decoding, algorithm).unwrap_or(false)
     }
 
+    /// SHA-256 of the key, whatever it was written as.
+    fn digest(&self) -> [u8; 32] {
+        match self.decoding.kind() {
+            DecodingKeyKind::SecretOrDer(bytes) => Sha256::digest(bytes).into(),
+            // As PEM has it (RFC 8017 §A.1.1).
+            DecodingKeyKind::RsaModulusExponent { n, e } => {
+                let integers = [integer(n), integer(e)].concat();
+                Sha256::digest(der(0x30, &integers)).into()
+            }
+        }
+    }
+
     /// Whether it is a shared secret.
     pub fn is_secret(&self) -> bool {
         self.decoding.family() == AlgorithmFamily::Hmac
@@ -215,10 +229,46 @@ impl KeySet {
         self.keys.iter().filter(fits).take(8)
     }
 
+    /// SHA-256 of each key, to compare sets and show none.
+    pub fn digests(&self) -> BTreeSet<[u8; 32]> {
+        self.keys.iter().map(Key::digest).collect()
+    }
+
     /// The keys.
     pub fn keys(&self) -> &[Key] {
         &self.keys
     }
+}
+
+/// A positive INTEGER of DER.
+fn integer(bytes: &[u8]) -> Vec<u8> {
+    let mut digits: Vec<u8> = bytes.iter().copied().skip_while(|it| *it == 0).collect();
+    if digits.first().is_none_or(|it| it & 0x80 != 0) {
+        digits.insert(0, 0);
+    }
+    der(0x02, &digits)
+}
+
+/// A tag, a length and a content, in DER.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let digits: Vec<u8> = content
+        .len()
+        .to_be_bytes()
+        .into_iter()
+        .skip_while(|it| *it == 0)
+        .collect();
+    let mut out = vec![tag];
+    match digits.as_slice() {
+        [] => out.push(0),
+        [short] if *short < 0x80 => out.push(*short),
+        // A length has eight digits at most.
+        _ => {
+            out.push(0x80 + u8::try_from(digits.len()).unwrap_or_default());
+            out.extend(&digits);
+        }
+    }
+    out.extend(content);
+    out
 }
 
 /// At least 2048 bits, an exponent that is odd and more than 1, and not made by the flawed generator of CVE-2017-15361.

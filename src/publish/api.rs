@@ -12,7 +12,7 @@ mod path;
 mod security;
 mod types;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ pub struct Api {
     pub types: Vec<NamedType>,
     /// How clients say who they are, by the names of those who know them.
     pub schemes: BTreeMap<String, Scheme>,
+    /// What is demanded of tokens, by the same names.
+    pub tokens: BTreeMap<String, Tokens>,
     /// Endpoints that cannot be described, each with the reason.
     pub left_out: Vec<String>,
 }
@@ -61,6 +63,32 @@ pub enum Scheme {
         /// Where it says so.
         url: String,
     },
+}
+
+/// What is demanded of a token. No client sees it in a description; it notices when that changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    /// What it may be signed with: `RS256`; none where its issuer is asked about it.
+    pub algorithms: BTreeSet<String>,
+    /// Of which one must be its audience; empty for any.
+    pub audiences: BTreeSet<String>,
+    /// Who must have issued it; `None` for whomever.
+    pub issuer: Option<String>,
+    /// What `typ` must be; `None` for what is usual.
+    pub kind: Option<String>,
+    /// What says that it is true.
+    pub proof: Proof,
+}
+
+/// What says that a token is true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Its issuer is asked about it, at this URL.
+    Asked(String),
+    /// Keys that are fetched from this URL, or from where it leads to.
+    Fetched(String),
+    /// Keys of the gateway's own, by their digests.
+    Own(BTreeSet<[u8; 32]>),
 }
 
 /// One way to be let in.

@@ -4,6 +4,7 @@
 //! APIs come from and how changes are shown. Invariant: an API compared with itself has no changes.
 
 mod access;
+mod tokens;
 mod types;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,10 @@
 //! Who may ask for an endpoint, as clients see it.
 
-use super::{Api, Demand, Scheme};
-use crate::plan::{self, Access, Keys, Plan, Provider, ProviderIndex, ProviderKind, Recipe, Who};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Api, Demand, Proof, Scheme, Tokens};
+use crate::plan::{self, Access, Address, Keys, Plan, Provider, ProviderIndex, ProviderKind, Recipe, Who};
 
 /// The ways to be let in.
 pub(super) fn demands(plan: &Plan, access: &Access) -> Vec<Demand> {
@@ -51,9 +54,49 @@ pub(super) fn add_schemes(plan: &Plan, api: &mut Api) {
     names.dedup();
     for name in names {
         if let Some(provider) = plan.auth.iter().find(|it| *it.name == *name) {
+            api.tokens.extend(tokens(provider).map(|it| (name.clone(), it)));
             api.schemes.insert(name, scheme(provider));
         }
     }
+}
+
+/// What a provider demands of tokens, where it takes any.
+fn tokens(provider: &Provider) -> Option<Tokens> {
+    let words = |all: &[Arc<str>]| all.iter().map(ToString::to_string).collect();
+    match &provider.kind {
+        ProviderKind::Jwt { rules, keys } => Some(Tokens {
+            algorithms: rules.algorithms.iter().map(|it| format!("{it:?}")).collect(),
+            audiences: words(&rules.audiences),
+            issuer: rules.issuer.as_deref().map(str::to_owned),
+            kind: rules.kind.as_deref().map(str::to_owned),
+            proof: match keys {
+                Keys::Fetched(fetch) => Proof::Fetched(url(&fetch.from)),
+                Keys::Local(set) => Proof::Own(set.digests()),
+            },
+        }),
+        ProviderKind::Introspection(it) => Some(Tokens {
+            algorithms: BTreeSet::new(),
+            audiences: words(&it.audiences),
+            issuer: None,
+            kind: None,
+            proof: Proof::Asked(url(&it.at)),
+        }),
+        ProviderKind::ApiKey { .. }
+        | ProviderKind::Basic(_)
+        | ProviderKind::ClientCertificate
+        | ProviderKind::Signature { .. } => None,
+    }
+}
+
+fn url(address: &Address) -> String {
+    let (scheme, usual) = if address.secure {
+        ("https", ":443")
+    } else {
+        ("http", ":80")
+    };
+    let authority = &*address.target.authority;
+    let authority = authority.strip_suffix(usual).unwrap_or(authority);
+    format!("{scheme}://{authority}{}", address.path)
 }
 
 fn scheme(provider: &Provider) -> Scheme {
@@ -133,7 +176,7 @@ pub(super) fn add_problems(plan: &Plan, (access, recipe): (&Access, &Recipe), ad
 }
 
 /// ``the scope `read` ``, ``the scopes `read` and `write` ``.
-fn listed(one: &str, several: &str, words: &[std::sync::Arc<str>], last: &str) -> String {
+fn listed(one: &str, several: &str, words: &[Arc<str>], last: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|it| format!("`{it}`")).collect();
     match quoted.split_last() {
         Some((end, begin)) if !begin.is_empty() => format!("{several} {} {last} {end}", begin.join(", ")),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Found;
+use super::{Found, tokens};
 use crate::plan::Fetch;
 use crate::publish::api::{Api, Demand, Endpoint, Scheme};
 
@@ -22,6 +22,7 @@ pub(super) fn compare((old_api, old): (&Api, &Endpoint), (new_api, new): (&Api, 
         }
         (false, false) => {
             compare_ways((old_api, &old.security), (new_api, &new.security), found);
+            compare_tokens((old_api, old), (new_api, new), found);
             compare_scopes(old, new, found);
             compare_roles(old, new, found);
         }
@@ -76,6 +77,21 @@ fn distinct(ways: &[Demand]) -> Vec<&Demand> {
     let mut all: Vec<&Demand> = ways.iter().collect();
     all.dedup_by(|a, b| a.schemes.iter().map(|it| &it.0).eq(b.schemes.iter().map(|it| &it.0)));
     all
+}
+
+/// Of those who are asked before and now, and who did not change altogether.
+fn compare_tokens((old_api, old): (&Api, &Endpoint), (new_api, new): (&Api, &Endpoint), found: &mut Found) {
+    let names = |it: &'_ Endpoint| -> BTreeSet<String> {
+        let schemes = it.security.iter().flat_map(|it| &it.schemes);
+        schemes.map(|it| it.0.clone()).collect()
+    };
+    for name in names(old).intersection(&names(new)) {
+        let schemes = (old_api.schemes.get(name), new_api.schemes.get(name));
+        let is_same = matches!(schemes, (Some(before), Some(now)) if does_for(before, now));
+        if let (true, Some(before), Some(now)) = (is_same, old_api.tokens.get(name), new_api.tokens.get(name)) {
+            tokens::compare(&format!("auth {name}"), before, now, found);
+        }
+    }
 }
 
 /// True where whoever shows what `shown` demands fulfils `demand`. Who shows something is no visitor.
