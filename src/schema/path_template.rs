@@ -10,7 +10,7 @@ mod syntax;
 use std::fmt;
 use std::ops::Range;
 
-pub use self::route::{Match, RouteTable};
+pub use self::route::{Match, RouteTable, is_dots};
 
 /// A parsed path template. Prints as it was written.
 ///

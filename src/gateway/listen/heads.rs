@@ -210,8 +210,8 @@ impl Heads {
         if target.len() > MAX_TARGET {
             return Err(Refusal::UriTooLong(self.max_uri));
         }
-        if !is_target(target) {
-            return Err(Refusal::BadHead("the target is neither a path nor a URL"));
+        if let Some(flaw) = flaw_of_target(target) {
+            return Err(Refusal::BadHead(flaw));
         }
         let (mut length, mut is_chunked, mut asks) = (None, false, false);
         for header in &*request.headers {
@@ -292,10 +292,19 @@ const USUAL: [bool; 256] = {
     table
 };
 
-/// Whether it can be represented. Of a usual path that costs no allocation to say.
-fn is_target(text: &str) -> bool {
+/// What is wrong with a target. Of a usual path that costs no allocation to say.
+fn flaw_of_target(text: &str) -> Option<&'static str> {
     let is_usual = |it: u8| USUAL.get(usize::from(it)).is_some_and(|it| *it);
-    text.starts_with('/') && text.bytes().all(is_usual) || Uri::try_from(text).is_ok()
+    if text.starts_with('/') && text.bytes().all(is_usual) {
+        return None;
+    }
+    // Who stands in front may have taken it for a part of the path, and let it through as such.
+    if text.contains('#') {
+        return Some("the target has a `#`: fragments are not sent");
+    }
+    Uri::try_from(text)
+        .is_err()
+        .then_some("the target is neither a path nor a URL")
 }
 
 /// Digits, and nothing else.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::scope::Scope;
 use super::{Incoming, render};
@@ -14,6 +14,7 @@ use crate::codec::{HttpBinding, json};
 use crate::expr::{Frame, Slot, Str, Value};
 use crate::plan::{Accept, Call, GrpcCall, GrpcRequest, Header, HttpCall, JsonReply, Origin, PathPart};
 use crate::runtime::backend::{Failure, Request};
+use crate::schema::path_template::is_dots;
 
 /// Everything but what RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -163,10 +164,10 @@ fn path(parts: &[PathPart], frame: &Frame<'_>, origin: &Origin, own: &str) -> Re
     let mut valued = false;
     let end_segment = |path: &str, valued: bool| {
         let segment = path.rsplit('/').next().unwrap_or_default();
-        match segment {
-            "" | "." | ".." if valued => Err(Failure::bad_path(Some(origin.clone()))),
-            _ => Ok(()),
+        if valued && (segment.is_empty() || segment.contains("%00") || is_dots(segment)) {
+            return Err(Failure::bad_path(Some(origin.clone())));
         }
+        Ok(())
     };
     for part in parts {
         match part {
@@ -191,11 +192,8 @@ fn path(parts: &[PathPart], frame: &Frame<'_>, origin: &Origin, own: &str) -> Re
                 let segments = own.split('/').skip(1).enumerate();
                 let wanted = segments.filter(|(at, _)| at >= from && to.is_none_or(|to| *at < to));
                 let wanted: Vec<&str> = wanted.map(|(_, it)| it).collect();
-                for segment in &wanted {
-                    let decoded = percent_decode_str(segment).collect::<Vec<_>>();
-                    if matches!(decoded.as_slice(), b"." | b"..") {
-                        return Err(Failure::bad_path(Some(origin.clone())));
-                    }
+                if wanted.iter().any(|it| is_dots(it)) {
+                    return Err(Failure::bad_path(Some(origin.clone())));
                 }
                 path.push_str(&wanted.join("/"));
             }

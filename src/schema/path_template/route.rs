@@ -396,12 +396,12 @@ fn is_well_formed(segment: &str) -> bool {
     percent_decode_str(segment).decode_utf8().is_ok()
 }
 
-/// Whether a segment is `.` or `..`, raw or encoded.
-fn is_dots(segment: &str) -> bool {
-    // The longest is `%2e%2e`.
-    segment.len() <= 6
-        && (segment.starts_with('.') || segment.starts_with('%'))
-        && matches!(&*decode(segment), "." | "..")
+/// Whether a segment is `.` or `..`, raw or encoded, or is for somebody: backends are known that decode a path before they
+/// part its segments, that take a backslash for a slash, or that cut off parameters (`..;a`).
+pub fn is_dots(segment: &str) -> bool {
+    let may_be = segment.starts_with('.') || segment.bytes().any(|it| matches!(it, b'%' | b'\\'));
+    let for_somebody = |it: &str| matches!(it.split(';').next(), Some("." | ".."));
+    may_be && decode(segment).split(['/', '\\']).any(for_somebody)
 }
 
 /// Text that was found well formed, decoded.

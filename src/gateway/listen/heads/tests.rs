@@ -44,7 +44,7 @@ fn split<'b>(bytes: &'b [u8], at: &[usize]) -> Vec<&'b [u8]> {
 
 const SOUND: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "\r\n\r\nGET /a?b=%20&c={d}|e# HTTP/1.1\r\nHost: a\r\nA:b\r\nC: \r\n\r\n",
+    "\r\n\r\nGET /a?b=%20&c={d}|e HTTP/1.1\r\nHost: a\r\nA:b\r\nC: \r\n\r\n",
     "GET /w HTTP/1.0\r\n\r\n",
     "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -67,6 +67,9 @@ const REFUSED: &[(&str, &str)] = &[
         "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
         "bad_head",
     ),
+    ("GET /admin#x HTTP/1.1\r\nHost: a\r\n\r\n", "bad_head"),
+    ("GET /a?b#/../c HTTP/1.1\r\nHost: a\r\n\r\n", "bad_head"),
+    ("GET http://a/b# HTTP/1.1\r\nHost: a\r\n\r\n", "bad_head"),
     ("POST / HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\n", "bad_head"),
     ("POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\n", "bad_head"),
     ("POST / HTTP/1.1\r\nContent-Length: \r\n\r\n", "bad_head"),
