@@ -22,7 +22,7 @@ pub fn response(outcome: Outcome, recipe: &Recipe) -> Result<Response, Box<Faile
     let mut response = of_answer(answer);
     if !outcome.degraded.is_empty() {
         degrade(&mut response, &outcome.degraded, recipe);
-    } else if recipe.identity && recipe.cache.is_none() {
+    } else if recipe.private && recipe.cache.is_none() {
         response
             .headers_mut()
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
