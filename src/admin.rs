@@ -8,6 +8,7 @@
 //! kept, and whether other gateways share it. What stands below `/auth` refuses clients, and accepts them again (`revoke`).
 
 mod connections;
+mod foreign;
 mod limits;
 mod register;
 mod revoke;
@@ -19,12 +20,14 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
 use serde_json::json;
 
 use self::connections::Connections;
+use self::foreign::Loopback;
 use crate::gateway::listen::Shared;
 use crate::gateway::load::{Held, Reflecting, Registered};
 use crate::gateway::register::Orders;
@@ -71,7 +74,8 @@ pub async fn start(gateway: &Gateway, address: &str) -> std::io::Result<SocketAd
         .route("/auth/revoke", post(revoke::revoke))
         .route("/auth/restore", post(revoke::restore))
         .route("/auth/revoked", get(revoke::revoked))
-        .with_state(pages);
+        .with_state(pages)
+        .layer(from_fn_with_state(Loopback(bound.ip().is_loopback()), foreign::refuse));
     let connections = Connections::of(listener, gateway.shared().clone())?;
     tokio::spawn(async move {
         if let Err(error) = axum::serve(connections, router).await {

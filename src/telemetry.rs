@@ -15,9 +15,15 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 pub use self::labels::*;
+
+/// The target of events that say who asked for what, and whether they were let in.
+pub const AUDIT: &str = "audit";
 
 /// Bounds of the latency histograms, seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -449,18 +455,28 @@ impl Default for Metrics {
     }
 }
 
-/// Sets the process's log up, on standard error: JSON lines or text. `level` is a level or a filter of tracing-subscriber.
+/// Sets the process's log up, on standard error: JSON lines or text. `level` is a level or a filter of tracing-subscriber;
+/// what is written about who asked, under the target [`AUDIT`], has a switch of its own and does not depend on it.
 /// A second call changes nothing.
 pub fn log_to_stderr(json: bool, level: &str) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    let done = if json {
-        builder.json().flatten_event(true).try_init()
-    } else {
-        builder.with_ansi(false).try_init()
+    // What watches files says of each change near them that there was one: where the log is near, one for each line of it.
+    let filter = EnvFilter::try_new(format!("notify=info,{level}")).unwrap_or_else(|_| EnvFilter::new("info"));
+    let all_but_audit = filter_fn(|about| about.target() != AUDIT).and(filter);
+    let audit = filter_fn(|about| about.target() == AUDIT);
+    // Of those that are about who asked, that is said.
+    let lines = |with_target: bool| -> Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync> {
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_target(with_target);
+        if json {
+            lines.json().flatten_event(true).boxed()
+        } else {
+            lines.with_ansi(false).boxed()
+        }
     };
-    drop(done);
+    let layers = vec![
+        lines(false).with_filter(all_but_audit).boxed(),
+        lines(true).with_filter(audit).boxed(),
+    ];
+    drop(tracing_subscriber::registry().with(layers).try_init());
 }

@@ -14,6 +14,7 @@ use crate::auth::revoked::{Mark, NEVER};
 use crate::language::spec::scalar::duration;
 use crate::runtime::auth::revocations::Change;
 use crate::runtime::cache::Remote;
+use crate::telemetry::AUDIT;
 use crate::time;
 
 /// 204, 202 where other gateways have not heard of it yet, or 400; with a sentence, the last two.
@@ -47,7 +48,7 @@ async fn say(pages: &Pages, changes: Vec<Change>, outcome: &'static str) -> Resp
     if !is_known {
         return (StatusCode::BAD_REQUEST, "there is no such provider\n").into_response();
     }
-    tracing::info!(target: "audit", provider, n = changes.len(), outcome, "access");
+    tracing::info!(target: AUDIT, provider, n = changes.len(), outcome, "access");
     if pages.shared.hall.revoke(changes).await {
         return StatusCode::NO_CONTENT.into_response();
     }

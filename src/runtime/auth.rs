@@ -18,7 +18,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 
-pub use self::audit::{Audited, audit};
+pub use self::audit::{Audited, audit, turned_away};
 pub use self::denied::{Denied, Reason};
 use self::keys::KeyStore;
 use super::cache::{Flights, Joined, Key, KeyWriter, Landing, Leader, Since};

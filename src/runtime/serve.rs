@@ -35,7 +35,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 
@@ -47,13 +47,13 @@ use self::trace::Trace;
 use super::auth::{self, Audited, Denied, Identity, audit};
 use super::backend::passing::BoxError;
 use super::execute::{Chosen, Incoming, Outcome, Presence};
-use super::rate::{self, Said};
+use super::rate::Said;
 use super::select::Selected;
 use super::snapshot::Running;
 use super::watch::Event;
 use crate::codec::BindError;
 use crate::expr::Value;
-use crate::plan::{self, Endpoint, EndpointIndex, Errors, LimitIndex, Recipe, Who};
+use crate::plan::{self, Endpoint, EndpointIndex, Errors, Recipe, Who};
 use crate::schema::path_template::Match;
 use crate::time::Deadline;
 
@@ -122,6 +122,11 @@ fn say(
     if let Some(said) = said {
         said.write(response.headers_mut());
     }
+    // What a backend behind `proxy:` says nothing of is not for those who were not asked who they are.
+    if line.recipe(running).is_some_and(|it| it.private) {
+        let entry = response.headers_mut().entry(header::CACHE_CONTROL);
+        entry.or_insert(HeaderValue::from_static("private"));
+    }
     let settings = &running.snapshot.plan.settings;
     if let Some(compression) = settings.compression {
         compress::compress(compression, line.recipe(running), &parts.headers, &mut response);
@@ -149,11 +154,17 @@ where
     // May this client ask at all, and does it not ask too often?
     let plan = &running.snapshot.plan;
     let remote_ip = line.remote_ip();
-    gate::access(&plan.access, parts, known(trace, remote_ip))?;
+    gate::access(running, parts, known(trace, remote_ip))?;
     if let Some(answer) = cors::preflight(plan, parts) {
         return Ok(answer);
     }
-    limited(running, &plan.limits, (parts, known(trace, remote_ip)), said).await?;
+    let asking = |endpoint| gate::Asking {
+        parts,
+        around: known(trace, remote_ip),
+        endpoint,
+        identity: None,
+    };
+    gate::limited(running, &plan.limits, asking(None), said).await?;
 
     // Which endpoint?
     let (index, endpoint, captures) = match route(plan, parts)? {
@@ -163,7 +174,7 @@ where
     line.endpoint(index);
     let deadline = Deadline::after(endpoint.recipe.as_ref().map_or(USUAL, |it| it.timeout));
     let limits = endpoint.recipe.as_ref().map_or(&[][..], |it| &it.limits);
-    limited(running, limits, (parts, known(trace, remote_ip)), said).await?;
+    gate::limited(running, limits, asking(Some(endpoint)), said).await?;
 
     // Is there room?
     let changes = endpoint.recipe.as_ref().is_ok_and(|it| it.changes);
@@ -174,9 +185,9 @@ where
     let identity = if endpoint.access.who == Who::Anyone {
         None
     } else {
-        let asking = (parts, peer, !body.is_end_stream());
+        let shown = (parts, peer, !body.is_end_stream());
         let about = audited(endpoint, line, trace);
-        Box::pin(who(running, endpoint, asking, (about, deadline))).await?
+        Box::pin(who(running, endpoint, shown, (about, deadline))).await?
     };
     let recipe = endpoint.recipe.as_ref().map_err(|_| Refusal::Waiting)?;
 
@@ -186,7 +197,12 @@ where
         claims: identity.as_ref().map(|it| &it.claims),
         ..known(trace, remote_ip)
     };
-    limited(running, &recipe.limits_by_claim, (parts, head), said).await?;
+    let asking = gate::Asking {
+        around: head,
+        identity: identity.as_ref(),
+        ..asking(Some(endpoint))
+    };
+    gate::limited(running, &recipe.limits_by_claim, asking, said).await?;
     let reading = input::Reading::head(&recipe.inputs, parts, head);
     let about = audited(endpoint, line, trace);
     allowed(running, (endpoint, recipe), (&reading, identity.as_ref()), about)?;
@@ -358,19 +374,6 @@ impl Asked {
         };
         super::execute::run(context, wanted, inputs, &self.incoming, self.deadline).await
     }
-}
-
-/// Counts a request for limits, where there are any. Boxed, as that is rare: the future of a request is copied.
-async fn limited(
-    running: &Running,
-    limits: &[LimitIndex],
-    (parts, around): (&Parts, input::Around<'_>),
-    said: &mut Option<Box<Said>>,
-) -> Result<(), Refusal> {
-    if limits.is_empty() {
-        return Ok(());
-    }
-    Box::pin(rate::admit(running, limits, parts, around, said)).await
 }
 
 /// What is known of a request before it is known what it asks for, and who asks.

@@ -12,7 +12,8 @@ use rcgen::{DistinguishedName, DnType};
 use serde_json::json;
 
 use super::authority::{self, Authority};
-use super::process::{Answer, Folder, Process, admin, listening, parse, serving};
+use super::process::{Answer, Folder, Process, admin, listening, parse, serving, weft};
+use super::redis_server::free_port;
 
 /// Asks over a connection of its own, with these lines in the head.
 pub fn ask(address: SocketAddr, path: &str, lines: &[String]) -> Answer {
@@ -398,4 +399,78 @@ fn a_certificate_says_who_asks() {
     // By somebody else's authority nobody comes even near.
     let foreign = Authority::new("elsewhere").issue(&["orders.example"]);
     assert!(asks(Some(&foreign), "/home").is_err());
+}
+
+#[test]
+fn who_is_kept_out_is_written_down_whatever_else_is_logged() {
+    let folder = Folder::new("audited");
+    folder.write(
+        "compositions/often.yaml",
+        "endpoint: GET /often\nauth: none\nrate_limit: 1/h\nresponse: here\n",
+    );
+    let by_key = "endpoint: GET /mine\nrate_limit: { rate: 1/h, key: $auth.sub }\nresponse: $auth.sub\n";
+    folder.write("compositions/mine.yaml", by_key);
+    let key = "a key that nobody guesses";
+    let hash = weft::auth::api_key::written(&weft::auth::api_key::hash(key));
+    folder.write("partners.yaml", &format!("acme: {{ hash: \"{hash}\" }}\n"));
+    let ports = [free_port(), free_port()].map(|it| SocketAddr::from(([127, 0, 0, 1], it)));
+    let [address, admin] = ports;
+    let config = format!("listen: {address}\nadmin: {{ listen: \"{admin}\" }}\n");
+    let config = config
+        + "compositions: [compositions/]\n\
+                  telemetry: { log: { level: error, access: none } }\n\
+                  access: { refuse: ['$request.headers[\"x-bad\"] != null'] }\n\
+                  auth: { partner: { api_key: { keys: partners.yaml } } }\n\
+                  backends: { recs: { http: [\"http://127.0.0.1:1\"] } }\n";
+    let file = folder.write("weft.yaml", &config);
+    let process = weft(&["serve", "-c", file.to_str().expect("a path")]);
+    // It does not say that it listens.
+    let listens = |it| TcpStream::connect(it).is_ok();
+    let began = std::time::Instant::now();
+    while !(listens(admin) && listens(address)) {
+        assert!(began.elapsed() < Duration::from_secs(30), "nobody listens");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let with_key = [format!("x-api-key: {key}")];
+    for (path, lines, wanted) in [
+        ("/often", &[][..], 200),
+        ("/often", &[], 429),
+        ("/mine", &with_key, 200),
+        ("/mine", &with_key, 429),
+        ("/mine", &[], 401),
+        ("/mine", &["x-bad: 1".to_owned()], 403),
+    ] {
+        assert_eq!(ask(address, path, lines).status, wanted, "{path} {lines:?}");
+    }
+    // A page of others that a browser shows on this machine may not have the gateway do anything.
+    let foreign = ask(admin, "/backends", &["origin: https://evil.example".to_owned()]);
+    assert_eq!(foreign.status, 403, "{}", foreign.text());
+    assert_eq!(ask(admin, "/backends", &[]).status, 200);
+    process.signal("TERM");
+    let (_, log) = process.end();
+    let events: Vec<serde_json::Value> = log.lines().filter_map(|it| serde_json::from_str(it).ok()).collect();
+    let audited: Vec<_> = events
+        .iter()
+        .filter(|it| it["target"] == "audit")
+        .map(|it| {
+            assert_eq!(
+                (&it["message"], &it["remote_ip"]),
+                (&json!("access"), &json!("127.0.0.1")),
+                "{it}"
+            );
+            json!([it["endpoint"], it["outcome"], it["reason"], it["subject"]])
+        })
+        .collect();
+    assert_eq!(
+        audited,
+        [
+            json!(["GET /often", "refused", "rate_limited", ""]),
+            json!(["GET /mine", "allowed", null, "acme"]),
+            json!(["GET /mine", "refused", "rate_limited", "acme"]),
+            json!(["GET /mine", "refused", "missing", ""]),
+            json!(["none", "refused", "access_refuse", ""]),
+        ],
+        "{log}"
+    );
+    assert!(events.iter().all(|it| it["message"] != "request"), "{log}");
 }

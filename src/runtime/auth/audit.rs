@@ -1,11 +1,11 @@
-//! Who asked for what, and whether they were let in: events of their own, under the target `audit`.
+//! Who asked for what, and whether they were let in: events of their own, under the target [`AUDIT`].
 //!
 //! A subject stands in them, and nothing else of what is known of a client; no credential ever.
 
 use super::{Denied, Identity};
 use crate::plan::{AuditLog, Plan};
 use crate::runtime::snapshot::Running;
-use crate::telemetry::AuthLabels;
+use crate::telemetry::{AUDIT, AuthLabels};
 
 /// The longest subject that is written, in characters.
 const MAX_SUBJECT: usize = 128;
@@ -32,9 +32,9 @@ pub fn audit(running: &Running, about: Audited<'_>, outcome: Result<Option<&Iden
     let log = plan.settings.audit_log;
     match outcome {
         Ok(identity) => {
-            if log == AuditLog::All && tracing::enabled!(target: "audit", tracing::Level::INFO) {
+            if log == AuditLog::All && tracing::enabled!(target: AUDIT, tracing::Level::INFO) {
                 let (provider, subject) = who(plan, identity);
-                tracing::info!(target: "audit", request_id, endpoint, provider, subject, %remote_ip, outcome = "allowed", "access");
+                tracing::info!(target: AUDIT, request_id, endpoint, provider, subject, %remote_ip, outcome = "allowed", "access");
             }
         }
         Err(denied) => {
@@ -47,10 +47,25 @@ pub fn audit(running: &Running, about: Audited<'_>, outcome: Result<Option<&Iden
             running.hall.metrics.auth_refused.get_or_create(&labels).inc();
             if log != AuditLog::None {
                 let (_, subject) = who(plan, denied.identity.as_ref());
-                tracing::info!(target: "audit", request_id, endpoint, provider = &*provider, subject, %remote_ip, outcome = "refused", reason, "access");
+                tracing::info!(target: AUDIT, request_id, endpoint, provider = &*provider, subject, %remote_ip, outcome = "refused", reason, "access");
             }
         }
     }
+}
+
+/// Writes down that somebody may not ask from there, like that, or so often, known or not. They are counted as failures.
+pub fn turned_away(running: &Running, about: Audited<'_>, identity: Option<&Identity>, reason: &str) {
+    let plan = &running.snapshot.plan;
+    if plan.settings.audit_log == AuditLog::None {
+        return;
+    }
+    let Audited {
+        request_id,
+        endpoint,
+        remote_ip,
+    } = about;
+    let (provider, subject) = who(plan, identity);
+    tracing::info!(target: AUDIT, request_id, endpoint, provider, subject, %remote_ip, outcome = "refused", reason, "access");
 }
 
 fn who<'p>(plan: &'p Plan, identity: Option<&Identity>) -> (&'p str, String) {

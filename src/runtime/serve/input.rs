@@ -134,7 +134,8 @@ pub fn hashes(backends: &[plan::Backend], parts: &Parts, around: Around<'_>) -> 
 
 /// What an expression over the request gives; `None` for null, and where it cannot be computed.
 pub fn value_of(of: &OfRequest, parts: &Parts, around: Around<'_>) -> Option<Value> {
-    let values = read(&of.inputs, parts, around).ok()?;
+    // It mentions no param, so that a query which cannot be read is of no matter.
+    let Reading { values, bad: _ } = Reading::head(&of.inputs, parts, around);
     let frame = Frame {
         parent: None,
         base: Slot(0),
