@@ -7,8 +7,16 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::{HeaderName, header};
+
 use crate::explain::{self, Explanation, Source};
-use crate::plan::{AuditLog, Endpoint, EndpointIndex, Keys, Location, Origin, Plan, ProviderKind, Recipe, Target, Who};
+use crate::plan::{
+    AuditLog, Endpoint, EndpointIndex, Keys, Location, Origin, Plan, Provider, ProviderKind, Recipe, Target, Who,
+};
+use crate::tls::Server;
+
+/// Headers that say who somebody is, whatever providers there are.
+const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,12 +87,13 @@ fn listeners(plan: &Plan, into: &mut Vec<Finding>) {
             endpoints: Vec::new(),
         });
     }
-    if !is_local(&settings.admin_listen) && settings.admin_tls.is_none() {
+    let asks_who = settings.admin_tls.as_ref().is_some_and(Server::requires_certificates);
+    if !is_local(&settings.admin_listen) && !asks_who {
         into.push(Finding {
             severity: Severity::High,
             code: "open-admin",
             what: format!(
-                "{} shows the admin pages, on which caches are emptied, to whoever reaches it",
+                "{} shows the admin pages, on which caches are emptied and clients refused, to whoever reaches it",
                 settings.admin_listen
             ),
             advice: Some("write `admin: { listen: 127.0.0.1:9901 }`, or `admin: { tls: { client_ca: … } }`"),
@@ -92,12 +101,16 @@ fn listeners(plan: &Plan, into: &mut Vec<Finding>) {
         });
     }
     let proxies = &plan.access.trusted_proxies;
-    let strangers: [IpAddr; 2] = [[1, 1, 1, 1].into(), [203, 0, 113, 7].into()];
-    if strangers.iter().all(|it| proxies.contains(*it)) {
+    let strangers: [IpAddr; 3] = [
+        [1, 1, 1, 1].into(),
+        [203, 0, 113, 7].into(),
+        [0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111].into(),
+    ];
+    if strangers.iter().any(|it| proxies.contains(*it)) {
         into.push(Finding {
             severity: Severity::High,
             code: "anybody-is-a-proxy",
-            what: "everybody is believed about the address that a request comes from".to_owned(),
+            what: "strangers are believed about the address that a request comes from".to_owned(),
             advice: Some("write the networks of your own proxies: `access: { trusted_proxies: [10.0.0.0/8] }`"),
             endpoints: Vec::new(),
         });
@@ -122,8 +135,10 @@ fn clients(plan: &Plan, into: &mut Vec<Finding>) {
         Who::AllOf(_) => false,
     };
     let changes = |it: &Recipe| it.changes || it.proxy.is_some();
+    // A condition that does not ask who it is holds for anybody who knows it.
+    let asks_who = |it: &Endpoint| it.access.allow.as_deref().is_some_and(mentions_auth);
     group(plan, into, |endpoint, recipe| {
-        (open(endpoint) && changes(recipe) && recipe.allow.is_none()).then_some((
+        (open(endpoint) && changes(recipe) && !asks_who(endpoint)).then_some((
             Severity::High,
             "open-write",
             "anybody may ask for what may change something",
@@ -290,19 +305,27 @@ fn answers(plan: &Plan, into: &mut Vec<Finding>) {
         ))
     });
     group(plan, into, |_, recipe| {
-        let proxy = recipe.proxy.as_ref()?;
-        let secret = proxy.request.names.iter().any(|it| {
-            *it == http::header::AUTHORIZATION
-                || *it == http::header::COOKIE
-                || *it == http::header::PROXY_AUTHORIZATION
-        });
-        secret.then_some((
-            Severity::Medium,
-            "credentials-forwarded",
-            "credentials or cookies of clients are handed over to a backend as they are",
-            Some("leave them out of `forward:`, and send the claims that the backend needs"),
-        ))
+        let forward = &recipe.proxy.as_ref()?.request;
+        let is_secret = |it: &&HeaderName| CREDENTIALS.contains(it) || forward.secrets.contains(it);
+        forward.names.iter().find(is_secret).map(|_| {
+            (
+                Severity::Medium,
+                "credentials-forwarded",
+                "credentials or cookies of clients are handed over to a backend as they are",
+                Some("leave them out of `forward:`, and send the claims that the backend needs"),
+            )
+        })
     });
+    if plan.settings.compression.is_some_and(|it| it.private) {
+        group(plan, into, |_, recipe| {
+            recipe.private.then_some((
+                Severity::Low,
+                "compressed-private",
+                "answers that belong to one client are compressed: their length tells of their secrets",
+                Some("leave `compression: { private: true }` out, unless no answer repeats what a request brought"),
+            ))
+        });
+    }
     group(plan, into, |_, recipe| {
         (recipe.private && recipe.cache.is_some()).then_some((
             Severity::Info,
@@ -330,7 +353,7 @@ fn flows(plan: &Plan, into: &mut Vec<Finding>) {
         let Ok(explained) = explain::explain(plan, EndpointIndex(at)) else {
             continue;
         };
-        let identity = |name: &str| is_identity(&explained, name);
+        let identity = |name: &str| is_identity(plan, &explained, name);
         for sight in &explained.sights {
             for source in &sight.sees {
                 let Source::Input(name) = source else { continue };
@@ -356,15 +379,26 @@ fn flows(plan: &Plan, into: &mut Vec<Finding>) {
 }
 
 /// Claims, cookies, addresses and credentials (semantics.md 5.5).
-fn is_identity(explained: &Explanation<'_>, name: &str) -> bool {
+fn is_identity(plan: &Plan, explained: &Explanation<'_>, name: &str) -> bool {
+    let of_provider = |it: &HeaderName| plan.auth.iter().filter_map(Provider::header).any(|header| header == it);
+    let is_credential = |it: &HeaderName| CREDENTIALS.contains(it) || of_provider(it);
     let mut params = explained.recipe.inputs.params.iter();
-    let is_cookie = params.any(|it| &*it.name == name && matches!(it.location, Location::Cookie));
+    let is_param = params.any(|it| {
+        &*it.name == name
+            && match &it.location {
+                Location::Cookie => true,
+                Location::Header(header) => is_credential(header),
+                _ => false,
+            }
+    });
+    let header = name
+        .strip_prefix("request.headers[\"")
+        .and_then(|it| it.strip_suffix("\"]"));
+    let is_header = header
+        .and_then(|it| it.parse().ok())
+        .is_some_and(|it| is_credential(&it));
     let is_claim = name == "auth" || name.starts_with("auth.");
-    is_cookie
-        || is_claim
-        || name == "request.remote_ip"
-        || name == "request.headers[\"authorization\"]"
-        || name == "request.headers[\"cookie\"]"
+    is_param || is_header || is_claim || name == "request.remote_ip"
 }
 
 // === Helpers ===
@@ -391,6 +425,12 @@ fn group(plan: &Plan, into: &mut Vec<Finding>, said: impl Fn(&Endpoint, &Recipe)
     into.extend(found.into_values());
 }
 
+/// Whether a condition mentions who asks.
+fn mentions_auth(condition: &str) -> bool {
+    let is_part = |it: char| it.is_alphanumeric() || it == '_';
+    condition.split(|it| !is_part(it)).any(|it| it == "auth")
+}
+
 /// Whether only this machine reaches an address that is listened on.
 fn is_local(listen: &str) -> bool {
     let host = listen.rsplit_once(':').map_or(listen, |it| it.0);
@@ -411,6 +451,35 @@ impl Severity {
             Self::Low => "low",
             Self::Medium => "medium",
             Self::High => "high",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_that_does_not_ask_who_it_is_closes_nothing() {
+        for (condition, wanted) in [
+            ("auth.plan == \"gold\"", true),
+            ("request.method == \"PUT\" && auth != null", true),
+            ("request.headers[\"x-author\"] != null", false),
+            ("true", false),
+        ] {
+            assert_eq!(mentions_auth(condition), wanted, "{condition}");
+        }
+    }
+
+    #[test]
+    fn the_guide_lists_every_finding() {
+        let guide = include_str!("../docs/guide/cli.md");
+        let this = include_str!("audit.rs");
+        let is_code = |it: &&str| it.contains('-') && it.bytes().all(|it| it.is_ascii_lowercase() || it == b'-');
+        let codes: Vec<&str> = this.split('"').skip(1).step_by(2).filter(is_code).collect();
+        assert!(codes.contains(&"open-write") && codes.len() > 15, "{codes:?}");
+        for code in codes {
+            assert!(guide.contains(&format!("`{code}`")), "{code}");
         }
     }
 }

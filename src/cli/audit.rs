@@ -73,7 +73,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Least::Never => None,
     };
     let fails = least.is_some_and(|least| findings.iter().any(|it| it.severity >= least));
-    Ok(if fails { Ending::Mistakes } else { Ending::Clean })
+    if fails {
+        return Ok(Ending::Mistakes);
+    }
+    if !loaded.waiting.is_empty() {
+        anyhow::bail!("what its backends do not say could not be audited");
+    }
+    Ok(Ending::Clean)
 }
 
 fn text(findings: &[Finding], max_shown: usize) -> String {

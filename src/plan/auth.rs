@@ -36,6 +36,16 @@ pub struct Provider {
     pub revoked: Revoked,
 }
 
+impl Provider {
+    /// The header of its own in which a client shows a credential, beside `authorization`.
+    pub fn header(&self) -> Option<&HeaderName> {
+        match &self.kind {
+            ProviderKind::ApiKey { header, .. } => Some(header),
+            _ => None,
+        }
+    }
+}
+
 /// What a client shows, and how that is verified.
 #[derive(Debug)]
 pub enum ProviderKind {

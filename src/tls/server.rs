@@ -20,6 +20,7 @@ pub struct Server(Arc<Inner>);
 struct Inner {
     config: Arc<ServerConfig>,
     identities: Vec<Identity>,
+    clients: Option<ClientAuth>,
     stamp: Stamp,
 }
 
@@ -98,8 +99,14 @@ impl Server {
         Ok(Self(Arc::new(Inner {
             config: Arc::new(config),
             identities: settings.identities.to_vec(),
+            clients: auth,
             stamp: Stamp::of([settled.as_bytes(), ca].into_iter().chain(each)),
         })))
+    }
+
+    /// Whether nobody is served without a certificate of their own.
+    pub fn requires_certificates(&self) -> bool {
+        self.0.clients == Some(ClientAuth::Required)
     }
 
     /// The certificates, as they were given.
