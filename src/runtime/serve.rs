@@ -158,12 +158,7 @@ where
     if let Some(answer) = cors::preflight(plan, parts) {
         return Ok(answer);
     }
-    let asking = |endpoint| gate::Asking {
-        parts,
-        around: known(trace, remote_ip),
-        endpoint,
-        identity: None,
-    };
+    let asking = |endpoint| gate::Asking::new(parts, known(trace, remote_ip), endpoint);
     gate::limited(running, &plan.limits, asking(None), said).await?;
 
     // Which endpoint?
@@ -197,11 +192,7 @@ where
         claims: identity.as_ref().map(|it| &it.claims),
         ..known(trace, remote_ip)
     };
-    let asking = gate::Asking {
-        around: head,
-        identity: identity.as_ref(),
-        ..asking(Some(endpoint))
-    };
+    let asking = asking(Some(endpoint)).by(head, identity.as_ref());
     gate::limited(running, &recipe.limits_by_claim, asking, said).await?;
     let reading = input::Reading::head(&recipe.inputs, parts, head);
     let about = audited(endpoint, line, trace);

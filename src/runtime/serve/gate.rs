@@ -12,12 +12,31 @@ use crate::runtime::snapshot::Running;
 /// A request that limits count.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'r> {
-    pub(super) parts: &'r Parts,
-    pub(super) around: Around<'r>,
-    /// Which endpoint, once that is known.
-    pub(super) endpoint: Option<&'r Endpoint>,
-    /// Who it is, once that is known.
-    pub(super) identity: Option<&'r Identity>,
+    parts: &'r Parts,
+    around: Around<'r>,
+    endpoint: Option<&'r Endpoint>,
+    identity: Option<&'r Identity>,
+}
+
+impl<'r> Asking<'r> {
+    /// Of which it is not known who asks, and maybe not what for.
+    pub(super) fn new(parts: &'r Parts, around: Around<'r>, endpoint: Option<&'r Endpoint>) -> Self {
+        Self {
+            parts,
+            around,
+            endpoint,
+            identity: None,
+        }
+    }
+
+    /// Now it is known who asks.
+    pub(super) fn by(self, around: Around<'r>, identity: Option<&'r Identity>) -> Self {
+        Self {
+            around,
+            identity,
+            ..self
+        }
+    }
 }
 
 /// Refuses clients that may not ask. A condition that cannot be computed counts as one that holds.
