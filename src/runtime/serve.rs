@@ -158,8 +158,8 @@ where
     if let Some(answer) = cors::preflight(plan, parts) {
         return Ok(answer);
     }
-    let asking = |endpoint| gate::Asking::new(parts, known(trace, remote_ip), endpoint);
-    gate::limited(running, &plan.limits, asking(None), said).await?;
+    let asking = gate::Asking::new(parts, known(trace, remote_ip), None);
+    gate::limited(running, &plan.limits, asking, said).await.transpose()?;
 
     // Which endpoint?
     let (index, endpoint, captures) = match route(plan, parts)? {
@@ -169,7 +169,8 @@ where
     line.endpoint(index);
     let deadline = Deadline::after(endpoint.recipe.as_ref().map_or(USUAL, |it| it.timeout));
     let limits = endpoint.recipe.as_ref().map_or(&[][..], |it| &it.limits);
-    gate::limited(running, limits, asking(Some(endpoint)), said).await?;
+    let asking = gate::Asking::new(parts, known(trace, remote_ip), Some(endpoint));
+    gate::limited(running, limits, asking, said).await.transpose()?;
 
     // Is there room?
     let changes = endpoint.recipe.as_ref().is_ok_and(|it| it.changes);
@@ -192,8 +193,10 @@ where
         claims: identity.as_ref().map(|it| &it.claims),
         ..known(trace, remote_ip)
     };
-    let asking = asking(Some(endpoint)).by(head, identity.as_ref());
-    gate::limited(running, &recipe.limits_by_claim, asking, said).await?;
+    let asking = gate::Asking::new(parts, head, Some(endpoint)).by(identity.as_ref());
+    gate::limited(running, &recipe.limits_by_claim, asking, said)
+        .await
+        .transpose()?;
     let reading = input::Reading::head(&recipe.inputs, parts, head);
     let about = audited(endpoint, line, trace);
     allowed(running, (endpoint, recipe), (&reading, identity.as_ref()), about)?;

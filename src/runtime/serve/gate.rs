@@ -1,5 +1,6 @@
 //! May this client ask at all: networks, conditions over the request, and how often. Whoever is turned away is written down.
 
+use futures::future::OptionFuture;
 use http::request::Parts;
 
 use super::input::{self, Around};
@@ -30,12 +31,8 @@ impl<'r> Asking<'r> {
     }
 
     /// Now it is known who asks.
-    pub(super) fn by(self, around: Around<'r>, identity: Option<&'r Identity>) -> Self {
-        Self {
-            around,
-            identity,
-            ..self
-        }
+    pub(super) fn by(self, identity: Option<&'r Identity>) -> Self {
+        Self { identity, ..self }
     }
 }
 
@@ -62,9 +59,10 @@ pub(super) fn limited<'r>(
     limits: &'r [LimitIndex],
     asking: Asking<'r>,
     said: &'r mut Option<Box<Said>>,
-) -> impl Future<Output = Result<(), Refusal>> {
-    let admitted = (!limits.is_empty()).then(|| Box::pin(admitted(running, limits, asking, said)));
-    async { if let Some(it) = admitted { it.await } else { Ok(()) } }
+) -> OptionFuture<impl Future<Output = Result<(), Refusal>>> {
+    (!limits.is_empty())
+        .then(|| Box::pin(admitted(running, limits, asking, said)))
+        .into()
 }
 
 async fn admitted(
