@@ -1,6 +1,7 @@
 //! Who is no longer accepted although the credential is sound: by the `jti` of a token, or by subject.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Claims;
 
@@ -13,11 +14,11 @@ pub enum Mark {
     Subject,
 }
 
-/// Those that are no longer accepted, each with the second since 1970 from which on it is again.
+/// Those that are no longer accepted, cheap to copy; each with the second since 1970 from which on it is again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revoked {
-    ids: HashMap<String, u64>,
-    subjects: HashMap<String, u64>,
+    ids: HashMap<Arc<str>, u64>,
+    subjects: HashMap<Arc<str>, u64>,
 }
 
 /// The end of what does not end.
@@ -42,7 +43,7 @@ impl Revoked {
 
     /// Adds one until `ends`, or longer where that was said before.
     pub fn add(&mut self, mark: Mark, value: &str, ends: u64) {
-        let kept = self.marked(mark).entry(value.to_owned()).or_default();
+        let kept = self.marked(mark).entry(value.into()).or_default();
         *kept = ends.max(*kept);
     }
 
@@ -59,8 +60,8 @@ impl Revoked {
 
     /// All, with their ends.
     pub fn iter(&self) -> impl Iterator<Item = (Mark, &str, u64)> {
-        let ids = self.ids.iter().map(|it| (Mark::Id, it.0.as_str(), *it.1));
-        ids.chain(self.subjects.iter().map(|it| (Mark::Subject, it.0.as_str(), *it.1)))
+        let ids = self.ids.iter().map(|it| (Mark::Id, &**it.0, *it.1));
+        ids.chain(self.subjects.iter().map(|it| (Mark::Subject, &**it.0, *it.1)))
     }
 
     /// Until when one is not accepted.
@@ -84,17 +85,17 @@ impl Revoked {
 
     /// Whether claims are of one of them.
     pub fn has(&self, claims: &Claims, now: u64) -> bool {
-        let is_in = |list: &HashMap<String, u64>, name: &str| {
+        let is_in = |list: &HashMap<Arc<str>, u64>, name: &str| {
             !list.is_empty()
                 && claims
                     .string(name)
-                    .and_then(|it| list.get(&it))
+                    .and_then(|it| list.get(&*it))
                     .is_some_and(|it| *it > now)
         };
         is_in(&self.ids, "jti") || is_in(&self.subjects, "sub")
     }
 
-    fn marked(&mut self, mark: Mark) -> &mut HashMap<String, u64> {
+    fn marked(&mut self, mark: Mark) -> &mut HashMap<Arc<str>, u64> {
         match mark {
             Mark::Id => &mut self.ids,
             Mark::Subject => &mut self.subjects,

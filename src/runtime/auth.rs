@@ -350,7 +350,8 @@ async fn shown(question: Question<'_>, provider: &Provider, state: &Arc<State>) 
             token::check(question, (provider, state), (rules, keys), token).await?
         }
         ProviderKind::Signature { rules, signers } => {
-            return signed::check(question, (provider, state), (rules, signers)).await;
+            // Few are signed: the others need not keep room for what becomes of one.
+            return Box::pin(signed::check(question, (provider, state), (rules, signers))).await;
         }
     };
     Ok(Some(claims.into()))

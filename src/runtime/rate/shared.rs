@@ -24,7 +24,7 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
     if demands.is_empty() {
         return Some(Vec::new());
     }
-    let (now, life) = (time::since_epoch(), shared.life());
+    let (now, life) = (nanos(time::since_epoch()), shared.life());
     let mut call = COUNT.prepare_invoke();
     let mut sent = Vec::new();
     for demand in demands {
@@ -37,7 +37,7 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
                     limit.hex(),
                     key.hex()
                 ));
-                let spent = hall.counts.tell_rate(demand.counted, nanos(now), life);
+                let spent = hall.counts.tell_rate(demand.counted, now, life);
                 call.arg("r").arg(micros(gcra.interval)).arg(micros(gcra.full()));
                 call.arg(micros(spent)).arg("").arg("");
                 sent.push(0);
@@ -49,7 +49,7 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
                     let is_known = std::mem::replace(&mut usage.known_in, life) == life;
                     (std::mem::take(&mut usage.unsent), if is_known { 0 } else { usage.used })
                 };
-                let (unsent, used) = hall.counts.with_usage(demand.counted, now.as_secs(), *ends, tell);
+                let (unsent, used) = hall.counts.with_usage(demand.counted, now / SECOND, *ends, tell);
                 // One more period, for who wants to read it.
                 let goes = ends + (ends - starts);
                 call.key(quota_key(shared, limit, *starts));
@@ -69,7 +69,7 @@ pub(super) async fn ask(running: &Running, demands: &[Demand<'_>]) -> Option<Vec
     let reply = shared.ask(&running.link, &hall.metrics, timeout, question).await;
     let reply = reply.filter(|it| it.len() == demands.len() * 3);
     let Some(reply) = reply else {
-        give_back(running, demands, &sent, now.as_secs());
+        give_back(running, demands, &sent, now / SECOND);
         return None;
     };
     let verdicts = demands.iter().zip(reply.chunks_exact(3));
@@ -95,14 +95,14 @@ fn give_back(running: &Running, demands: &[Demand<'_>], sent: &[u64], now: u64) 
 }
 
 impl Demand<'_> {
-    fn verdict(&self, counts: &Store, reply: &[i64], (now, life): (Duration, u32)) -> Verdict {
+    fn verdict(&self, counts: &Store, reply: &[i64], (now, life): (u64, u32)) -> Verdict {
         let number = |at: usize| reply.get(at).copied().unwrap_or_default();
         let natural = |it: i64| u64::try_from(it).unwrap_or_default();
         let is_let_in = number(2) == -1;
         match &self.what {
             What::Rate(_) => {
                 let spent = natural(number(1)).saturating_mul(1_000);
-                counts.hear_rate(self.counted, spent, nanos(now), life);
+                counts.hear_rate(self.counted, spent, now, life);
                 Verdict {
                     remaining: natural(number(0)),
                     full_after: spent,
@@ -112,8 +112,8 @@ impl Demand<'_> {
             What::Quota { requests, ends, .. } => {
                 let used = natural(number(0));
                 let hear = |usage: &mut Usage| usage.used = usage.used.max(used.saturating_add(usage.unsent));
-                counts.with_usage(self.counted, now.as_secs(), *ends, hear);
-                let left = ends.saturating_sub(now.as_secs()).saturating_mul(SECOND);
+                counts.with_usage(self.counted, now / SECOND, *ends, hear);
+                let left = ends.saturating_sub(now / SECOND).saturating_mul(SECOND);
                 Verdict {
                     remaining: requests.saturating_sub(used),
                     full_after: left,

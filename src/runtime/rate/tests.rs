@@ -135,6 +135,7 @@ proptest! {
         // It is back, and knows nothing: once all have asked, it is as if it had never been gone.
         redis = Redis::default();
         for gateway in &mut gateways {
+            gateway.is_connected = false;
             gateway.lets_in(&mut redis, &gcra, now);
         }
         let (mut n_let_in, known) = (0, heard.into_iter().max().unwrap_or(0));
