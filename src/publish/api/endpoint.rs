@@ -247,7 +247,7 @@ fn headers(plan: &Plan, recipe: &Recipe) -> Vec<Header> {
         add("age", "Seconds since the response was made, where it was kept.", true);
         add("etag", "For `If-None-Match`, where the response is kept.", true);
         add("cache-status", "Where the response comes from (RFC 9211).", false);
-    } else if recipe.private {
+    } else if recipe.identity {
         add("cache-control", "`no-store`.", false);
     }
     if is_limited(plan, recipe) {
