@@ -56,13 +56,14 @@ response:
 PATHS = {"summary": "/summary/p-1001", "product": "/pages/product/p-1001"}
 
 
-def pinned(core):
+def pinned(core, nice=0):
     """Onto a core of its own, and as many descriptors as there may be."""
     import resource
 
     def prepare():
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        os.nice(nice)
         if os.cpu_count() > 1:
             os.sched_setaffinity(0, {core})
 
@@ -91,7 +92,7 @@ class Rig:
         command = [self.args.load, "--to", f"127.0.0.1:{self.port}", "--path", PATHS[self.args.page]]
         command += ["--seconds", str(seconds), "--connections", str(connections)]
         command += ["--rate", str(rate)] if rate else []
-        ran = subprocess.run(command, check=True, capture_output=True, text=True, preexec_fn=pinned(0))
+        ran = subprocess.run(command, check=True, capture_output=True, text=True, preexec_fn=pinned(0, nice=10))
         return json.loads(ran.stdout)
 
     def state(self):

@@ -27,7 +27,7 @@ use super::mirror::Mirrored;
 use super::token::Tokens;
 use super::{Failure, Reply};
 use crate::plan::{self, BackendIndex, MethodIndex, Target};
-use crate::time::{Deadline, Instant};
+use crate::time::{self, Deadline, Instant};
 
 /// The guards of all backends of a plan, by [`BackendIndex`].
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,16 @@ pub struct Guard {
     pub mirrored: Option<Arc<Mirrored>>,
     /// The token that its calls carry; `None` where they carry none.
     pub tokens: Option<Arc<Tokens>>,
+    said_open: Said,
+    said_full: Said,
 }
+
+/// When something was said last, seconds since 1970.
+#[derive(Debug, Default)]
+struct Said(AtomicU64);
+
+/// How long nothing is said again that goes on, seconds.
+const QUIET: u64 = 10;
 
 /// What all workers know of one method.
 #[derive(Debug)]
@@ -186,6 +195,8 @@ impl Guard {
                 let known = known.and_then(|it| it.tokens.as_ref());
                 Tokens::new(it, known)
             }),
+            said_open: Said::default(),
+            said_full: Said::default(),
         };
         // Where somebody has yet to say for the first time where it is, what is known stays until then.
         if guard.feeds.iter().all(|it| it.heard().asked) {
@@ -242,7 +253,7 @@ impl Guard {
     pub async fn enter(&self, patient: bool) -> Result<Option<Taken<'_>>, Failure> {
         let Some(limiter) = &self.limiter else { return Ok(None) };
         limiter.enter(patient).await.map(Some).map_err(|Full| {
-            count(&self.counts.refused_full);
+            self.keep_back(&self.counts.refused_full, &self.said_full, "crowded");
             Failure::crowded()
         })
     }
@@ -251,7 +262,7 @@ impl Guard {
     pub fn is_full(&self) -> bool {
         let full = self.limiter.as_ref().is_some_and(|it| it.is_full());
         if full {
-            count(&self.counts.refused_full);
+            self.keep_back(&self.counts.refused_full, &self.said_full, "crowded");
         }
         full
     }
@@ -264,7 +275,7 @@ impl Guard {
             Some(breaker) => match breaker.admit(now) {
                 Admission::Allow(ticket) => Some(ticket),
                 Admission::Refuse(left) => {
-                    count(&self.counts.refused_open);
+                    self.keep_back(&self.counts.refused_open, &self.said_open, "breaker_open");
                     return Err(Failure::open(left));
                 }
             },
@@ -276,6 +287,33 @@ impl Guard {
             started: now,
             deadline,
         })
+    }
+}
+
+impl Guard {
+    /// Counts a call that is not sent, and says so now and then: a line for each would be a flood when there is the least room
+    /// for it.
+    fn keep_back(&self, counter: &AtomicU64, said: &Said, reason: &'static str) {
+        count(counter);
+        if said.again(time::since_epoch().as_secs()) {
+            let so_far = counter.load(Ordering::Relaxed);
+            tracing::warn!(backend = &*self.name, reason, so_far, "calls are not sent");
+        }
+    }
+}
+
+// === impl Said ===
+
+impl Said {
+    /// Whether it is time to say it again, for one of those who ask.
+    fn again(&self, now: u64) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        let is_time = last == 0 || now >= last + QUIET;
+        is_time
+            && self
+                .0
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 }
 

@@ -175,13 +175,16 @@ impl Line {
         let took = self.started.elapsed();
         let endpoint = self.name();
         self.count(&endpoint, status, took);
-        for (call, failure) in &self.report.degraded {
+        // What the gateway kept back itself is said of the backend, now and then, and counted.
+        for (call, failure) in self.report.degraded.iter().filter(|it| !it.1.is_ours()) {
             let (kind, code) = (failure_kind(failure.kind), code::name(failure.code));
             let (origin, cause) = (origin(failure), cause(failure));
             tracing::warn!(request_id = self.trace.request_id(), %endpoint, %call, kind, code, origin, cause, "a call was left out");
         }
         let failure = self.failure.take();
-        if let Some((kind, call, Some(failure))) = &failure {
+        if let Some((kind, call, Some(failure))) = &failure
+            && !failure.is_ours()
+        {
             let (code, call) = (code::name(failure.code), call.as_deref().unwrap_or_default());
             let (origin, cause) = (origin(failure), cause(failure));
             tracing::warn!(request_id = self.trace.request_id(), %endpoint, call, kind, code, origin, cause, "a request failed");

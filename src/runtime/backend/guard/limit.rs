@@ -107,9 +107,10 @@ impl Limiter {
         self.n_waiting.load(Ordering::Relaxed)
     }
 
-    /// Whether no place is free, and the line is full.
+    /// Whether who is not patient would find no room. Where somebody waits, a place that is free is on its way to them.
     pub fn is_full(&self) -> bool {
-        self.n_waiting() >= self.settings.queue && self.n_taken() >= self.n_places()
+        let waiting = self.n_waiting();
+        waiting >= self.settings.queue && (waiting > 0 || self.n_taken() >= self.n_places())
     }
 
     /// Takes a place, or waits for one: also where the line is full, if it is `patient`.
