@@ -2,13 +2,13 @@
 //!
 //! A call that finds no place waits in line, as long as the line is short enough. Where the limit is adaptive it follows from
 //! how long calls take (the gradient of Netflix's concurrency-limits): fewer places while they become slower.
-//! Invariant: whoever waits is woken by whoever leaves; a place is given back when it is dropped.
+//! Invariant: a place that becomes free is that of the first in line before anybody else sees it; it is given back when it is
+//! dropped.
 
-use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::plan;
 use crate::time::Instant;
@@ -25,7 +25,9 @@ pub struct Limiter {
     n_places: AtomicU32,
     n_taken: AtomicU32,
     n_waiting: AtomicU32,
-    freed: Notify,
+    free: Semaphore,
+    /// How many of those that are taken are not given back: the limit became lower meanwhile.
+    n_owed: AtomicU32,
     gradient: Option<Gradient>,
 }
 
@@ -82,7 +84,8 @@ impl Limiter {
             n_places: AtomicU32::new(first),
             n_taken: AtomicU32::new(0),
             n_waiting: AtomicU32::new(0),
-            freed: Notify::new(),
+            free: Semaphore::new(first as usize),
+            n_owed: AtomicU32::new(0),
             gradient: settings.adaptive.then_some(gradient),
         }
     }
@@ -107,51 +110,36 @@ impl Limiter {
         self.n_waiting.load(Ordering::Relaxed)
     }
 
-    /// Whether who is not patient would find no room. Where somebody waits, a place that is free is on its way to them.
+    /// Whether who is not patient would find no room.
     pub fn is_full(&self) -> bool {
-        let waiting = self.n_waiting();
-        waiting >= self.settings.queue && (waiting > 0 || self.n_taken() >= self.n_places())
+        self.n_waiting() >= self.settings.queue && self.free.available_permits() == 0
     }
 
     /// Takes a place, or waits for one: also where the line is full, if it is `patient`.
     ///
-    /// Cancel safety: who is dropped while waiting leaves the line, and hands on what woke it.
+    /// Cancel safety: who is dropped while waiting leaves the line, and hands on what it was given.
     pub async fn enter(&self, patient: bool) -> Result<Taken<'_>, Full> {
-        // SeqCst here and in `drop`: either who waits sees the free place, or who leaves sees who waits.
-        if self.n_waiting.load(Ordering::SeqCst) == 0
-            && let Some(taken) = self.take()
-        {
-            return Ok(taken);
+        if let Ok(place) = self.free.try_acquire() {
+            return Ok(self.taken(place));
         }
         Box::pin(self.wait(patient)).await
     }
 
     async fn wait(&self, patient: bool) -> Result<Taken<'_>, Full> {
-        let before = self.n_waiting.fetch_add(1, Ordering::SeqCst);
+        let before = self.n_waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(self);
         if before >= self.settings.queue && !patient {
             return Err(Full);
         }
-        // Who comes behind others waits to be woken, even where a place is free: it is for the first of them.
-        let mut is_next = before == 0;
-        loop {
-            let mut freed = pin!(self.freed.notified());
-            freed.as_mut().enable();
-            if is_next && let Some(taken) = self.take() {
-                return Ok(taken);
-            }
-            freed.await;
-            is_next = true;
-        }
+        // It is never closed.
+        let place = self.free.acquire().await.map_err(|_| Full)?;
+        Ok(self.taken(place))
     }
 
-    fn take(&self) -> Option<Taken<'_>> {
-        let places = self.n_places.load(Ordering::SeqCst);
-        let taken = self
-            .n_taken
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| (it < places).then(|| it + 1));
-        // Not made before it is known to be there: dropping it would give back what was not taken.
-        taken.is_ok().then(|| Taken(self))
+    fn taken<'l>(&'l self, place: SemaphorePermit<'l>) -> Taken<'l> {
+        place.forget();
+        self.n_taken.fetch_add(1, Ordering::Relaxed);
+        Taken(self)
     }
 
     /// A call went well and took this long.
@@ -160,25 +148,41 @@ impl Limiter {
         let Some(places) = gradient.record(now, took, self.n_taken(), self.settings.concurrency) else {
             return;
         };
-        let before = self.n_places.swap(places, Ordering::SeqCst);
+        self.resize(places);
+    }
+
+    fn resize(&self, places: u32) {
+        let before = self.n_places.swap(places, Ordering::Relaxed);
+        if places < before {
+            let gone = self.free.forget_permits((before - places) as usize);
+            let owed = (before - places) - u32::try_from(gone).unwrap_or(u32::MAX);
+            self.n_owed.fetch_add(owed, Ordering::Relaxed);
+        }
         for _ in before..places {
-            self.freed.notify_one();
+            self.free_one();
+        }
+    }
+
+    /// One more is free, unless it is owed.
+    fn free_one(&self) {
+        let less = |it: u32| it.checked_sub(1);
+        let owed = self.n_owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        if owed.is_err() {
+            self.free.add_permits(1);
         }
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.0.n_taken.fetch_sub(1, Ordering::SeqCst);
-        if self.0.n_waiting.load(Ordering::SeqCst) > 0 {
-            self.0.freed.notify_one();
-        }
+        self.0.n_taken.fetch_sub(1, Ordering::Relaxed);
+        self.0.free_one();
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.n_waiting.fetch_sub(1, Ordering::SeqCst);
+        self.0.n_waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -321,6 +325,27 @@ mod tests {
                 prop_assert!(inside.len() <= 3 && (waiting.is_empty() || inside.len() == 3));
                 prop_assert_eq!((limiter.n_taken() as usize, limiter.n_waiting() as usize), (inside.len(), waiting.len()));
             }
+        }
+
+        /// However often the limit changes while calls come and go: in the end there are as many places as it says.
+        #[test]
+        fn places_become_more_and_fewer(steps in prop::collection::vec((0_usize..3, 1_u32..9), 1..80)) {
+            let limiter = limiter(5, 0);
+            let mut inside = Vec::new();
+            for (step, n) in steps {
+                match step {
+                    0 => limiter.resize(n),
+                    1 => inside.extend(limiter.enter(false).now_or_never().unwrap().ok()),
+                    _ => drop(inside.pop()),
+                }
+                let (taken, places) = (limiter.n_taken(), limiter.n_places());
+                prop_assert_eq!(taken as usize, inside.len());
+                prop_assert_eq!(limiter.is_full(), taken >= places, "{} of {}", taken, places);
+            }
+            inside.clear();
+            let places = limiter.n_places();
+            inside.extend((0..places).map(|_| limiter.enter(false).now_or_never().unwrap().unwrap()));
+            prop_assert!(limiter.is_full());
         }
 
         /// The estimate stays in its bounds; steady times let it grow, times that become ever longer let it fall.
