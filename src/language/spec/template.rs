@@ -340,6 +340,18 @@ impl Reader<'_> {
         if let NodeKind::Bool(it) = node.kind {
             return Some(Condition::Literal(Spanned::new(it, node.span)));
         }
+        if let NodeKind::Text(text) = &node.kind
+            && let literal @ ("true" | "false") = text.value.trim()
+        {
+            let title = format!("`{key}` is a condition, not text");
+            let diagnostic = Diagnostic::new("expression-needs-dollar", node.span, title);
+            self.push(
+                diagnostic
+                    .label("without quotes it is one")
+                    .help(format!("{key}: {literal}")),
+            );
+            return None;
+        }
         self.expression_only(key, node, "a condition")
             .map(Condition::Expression)
     }
