@@ -3,8 +3,8 @@
 
     run.py --weft PATH [--load PATH] [--backends PATH] [--times 2] [--seconds 15] [--delay-ms 5] [--out results/overload.md]
 
-First the peak: one gateway of one worker, alone on core 1 where there are two, backends and load on core 0; the most that is
-answered with 200 in a closed loop of growing width. Then `--times` the peak at a constant rate, whatever is answered (an open
+First the peak: one gateway of one worker, alone on core 1 where there are two, backends and load on core 0, where
+the load gives way to the backends (`nice`); the most that is answered with 200 in a closed loop of growing width. Then `--times` the peak at a constant rate, whatever is answered (an open
 loop: connections are made as they are needed), and the peak once more. Latencies count from the moment at which a request was
 due. Goodput is answers with 200 within the time of the load. Exit code 1 if it is below 90 % of the peak, if anything was not
 answered, or if descriptors or the peak do not come back.
@@ -13,8 +13,8 @@ answered, or if descriptors or the peak do not come back.
 is a page of four calls, where on two cores it may be the other core. On a machine that does other things as well, read the part
 "by the time that the gateway got": the goodput for each second that the gateway ran, against the same at the peak.
 
-`--limits 'in_flight: 256'` is put into the gateway's `limits`, `--backend 'limit: { concurrency: 64 }'` into its backends. `load` and `backends` are this workspace's
-(`cargo build --release -p load -p backends`).
+`--limits 'in_flight: 256'` is put into the gateway's `limits`, `--backend 'limit: { concurrency: 64 }'` into its backends. `load` and
+`backends` are this workspace's (`cargo build --release -p load -p backends`).
 """
 import argparse
 import json
