@@ -104,10 +104,7 @@ impl HttpBackend {
     }
 
     async fn exchange(&self, outgoing: &Outgoing<'_>, attempt: &Attempt) -> Result<Reply, Failure> {
-        let repeatable = matches!(
-            *outgoing.method,
-            Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-        );
+        let repeatable = outgoing.method.is_idempotent();
         let head = *outgoing.method == Method::HEAD;
         let mut wanted = Wanted::Any;
         loop {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{Either, FutureExt, LocalBoxFuture, select};
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
 use super::super::passing::{Handed, Over, Patience, Stream};
@@ -214,11 +214,7 @@ impl Guarded {
 
 /// The request once more, where it may be made twice and has no body.
 fn repeatable(request: &Handed) -> Option<Request<()>> {
-    let idempotent = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    );
-    if !idempotent || request.body().is_some() {
+    if !request.method().is_idempotent() || request.body().is_some() {
         return None;
     }
     let mut again = Request::new(());

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{HOST, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -47,11 +47,7 @@ impl HttpBackend {
         };
         parts.headers = super::super::merged(&self.headers, &parts.headers, None);
         parts.headers.insert(HOST, host);
-        let repeatable = body.is_none()
-            && matches!(
-                parts.method,
-                Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-            );
+        let repeatable = body.is_none() && parts.method.is_idempotent();
         let uploaded = Rc::new(Cell::new(body.is_none()));
         let outbound = match body {
             Some(body) => {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, UPGRADE};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tokio::sync::oneshot;
@@ -64,8 +64,7 @@ impl Mirror {
         if request.headers().contains_key(UPGRADE) {
             return None;
         }
-        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        let copying = self.copying(real, policy, safe)?;
+        let copying = self.copying(real, policy, request.method().is_safe())?;
         let mut copy = Handed::new(None);
         copy.method_mut().clone_from(request.method());
         copy.uri_mut().clone_from(request.uri());
