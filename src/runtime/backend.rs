@@ -15,6 +15,7 @@ pub mod http;
 pub mod mirror;
 pub mod passing;
 mod pushback;
+mod quiet;
 pub mod target;
 pub mod token;
 pub mod xml;

@@ -24,10 +24,11 @@ pub use self::window::Window;
 use super::balance::Balancer;
 use super::feed::Feed;
 use super::mirror::Mirrored;
+use super::quiet::Quiet;
 use super::token::Tokens;
 use super::{Failure, Reply};
 use crate::plan::{self, BackendIndex, MethodIndex, Target};
-use crate::time::{self, Deadline, Instant};
+use crate::time::{Deadline, Instant};
 
 /// The guards of all backends of a plan, by [`BackendIndex`].
 #[derive(Clone, Debug, Default)]
@@ -56,16 +57,12 @@ pub struct Guard {
     pub mirrored: Option<Arc<Mirrored>>,
     /// The token that its calls carry; `None` where they carry none.
     pub tokens: Option<Arc<Tokens>>,
-    said_open: Said,
-    said_full: Said,
+    said_open: Quiet,
+    said_full: Quiet,
 }
 
-/// When something was said last, seconds since 1970.
-#[derive(Debug, Default)]
-struct Said(AtomicU64);
-
-/// How long nothing is said again that goes on, seconds.
-const QUIET: u64 = 10;
+/// How long it is not said again that calls are kept back.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// What all workers know of one method.
 #[derive(Debug)]
@@ -195,8 +192,8 @@ impl Guard {
                 let known = known.and_then(|it| it.tokens.as_ref());
                 Tokens::new(it, known)
             }),
-            said_open: Said::default(),
-            said_full: Said::default(),
+            said_open: Quiet::default(),
+            said_full: Quiet::default(),
         };
         // Where somebody has yet to say for the first time where it is, what is known stays until then.
         if guard.feeds.iter().all(|it| it.heard().asked) {
@@ -288,32 +285,15 @@ impl Guard {
             deadline,
         })
     }
-}
 
-impl Guard {
     /// Counts a call that is not sent, and says so now and then: a line for each would be a flood when there is the least room
     /// for it.
-    fn keep_back(&self, counter: &AtomicU64, said: &Said, reason: &'static str) {
+    fn keep_back(&self, counter: &AtomicU64, said: &Quiet, reason: &'static str) {
         count(counter);
-        if said.again(time::since_epoch().as_secs()) {
+        if said.is_over(QUIET) {
             let so_far = counter.load(Ordering::Relaxed);
             tracing::warn!(backend = &*self.name, reason, so_far, "calls are not sent");
         }
-    }
-}
-
-// === impl Said ===
-
-impl Said {
-    /// Whether it is time to say it again, for one of those who ask.
-    fn again(&self, now: u64) -> bool {
-        let last = self.0.load(Ordering::Relaxed);
-        let is_time = last == 0 || now >= last + QUIET;
-        is_time
-            && self
-                .0
-                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
     }
 }
 

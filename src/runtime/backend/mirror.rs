@@ -18,10 +18,11 @@ use tokio::time::timeout;
 use self::difference::{Differences, Form};
 pub use self::passed::Passed;
 use super::guard::count;
+use super::quiet::Quiet;
 use super::{Attempt, Failure, FailureKind, Guarded, Reply, Request};
 use crate::codec::{JsonOptions, Names, Selection, ToJson};
 use crate::plan::{self, Accept, Policy};
-use crate::time::{Deadline, Instant};
+use crate::time::Deadline;
 
 /// One worker's way to the mirror of a backend.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub struct Mirrored {
     /// Copies whose real call ended without an answer.
     pub unread: AtomicU64,
     differences: Mutex<BTreeMap<Where, u64>>,
-    logged: Mutex<Option<Instant>>,
+    logged: Quiet,
 }
 
 /// A method, and a path of its replies.
@@ -113,17 +114,6 @@ impl Mirrored {
             }
             *all.entry(key).or_default() += 1;
         }
-    }
-
-    /// Whether a line may be written now.
-    fn may_log(&self) -> bool {
-        let now = Instant::now();
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = logged.is_none_or(|it| now.saturating_duration_since(it) >= LOG_PAUSE);
-        if may {
-            *logged = Some(now);
-        }
-        may
     }
 }
 
@@ -231,7 +221,7 @@ impl Copying {
     /// Counts where the answers differ.
     fn note(&self, found: &Differences) {
         self.mirrored.note(&self.method, found);
-        if !found.is_empty() && self.mirrored.may_log() {
+        if !found.is_empty() && self.mirrored.logged.is_over(LOG_PAUSE) {
             let paths = found.iter().collect::<Vec<_>>().join(", ");
             let (backend, mirror) = (&*self.backend, &*self.to.guard().name);
             tracing::info!(
