@@ -168,6 +168,20 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     super::escape::write_string(text, out);
 }
 
+/// Appends a comma and a member of an object that has others before it. Its name needs no escapes.
+///
+/// ```
+/// let mut out = Vec::from(*b"{\"a\":1");
+/// weft::codec::json::write_member("b", "x", &mut out);
+/// assert_eq!(out, br#"{"a":1,"b":"x""#);
+/// ```
+pub fn write_member(name: &str, text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    write_string(text, out);
+}
+
 /// See [`elements`].
 #[derive(Clone, Debug)]
 pub struct Elements<'j> {

@@ -413,8 +413,7 @@ fn certified(certificate: &crate::tls::Certificate) -> Result<Claims, Why> {
     let mut text = Vec::from(*b"{\"sub\":");
     json::write_string(&certificate.subject, &mut text);
     if let Some(name) = &certificate.common_name {
-        text.extend_from_slice(b",\"cn\":");
-        json::write_string(name, &mut text);
+        json::write_member("cn", name, &mut text);
     }
     text.extend_from_slice(b",\"san\":[");
     for (at, name) in certificate.alternative_names.iter().enumerate() {
@@ -423,8 +422,8 @@ fn certified(certificate: &crate::tls::Certificate) -> Result<Claims, Why> {
         }
         json::write_string(name, &mut text);
     }
-    text.extend_from_slice(b"],\"fingerprint\":");
-    json::write_string(&certificate.fingerprint, &mut text);
+    text.push(b']');
+    json::write_member("fingerprint", &certificate.fingerprint, &mut text);
     text.push(b'}');
     Claims::read(text.into())
 }

@@ -14,7 +14,7 @@ use super::details;
 use super::trace::Trace;
 use crate::auth::signature::ACCEPT_SIGNATURE;
 use crate::codec::BindError;
-use crate::codec::json::write_string;
+use crate::codec::json::{write_member, write_string};
 use crate::plan::{ErrorMatch, ErrorRule, Errors};
 use crate::runtime::auth::Denied;
 use crate::runtime::backend::{Failure, FailureKind, Pushback, code};
@@ -420,14 +420,6 @@ fn sentence(inputs: &[BindError]) -> String {
     parts.join("; ")
 }
 
-/// Adds a member of a name that needs no escapes.
-fn member(name: &str, text: &str, body: &mut Vec<u8>) {
-    body.extend_from_slice(b",\"");
-    body.extend_from_slice(name.as_bytes());
-    body.extend_from_slice(b"\":");
-    write_string(text, body);
-}
-
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &str) -> Self {
         Self {
@@ -476,16 +468,16 @@ impl Problem {
         body.extend_from_slice(b",\"status\":");
         body.extend_from_slice(self.status.as_str().as_bytes());
         if let Some(detail) = &self.detail {
-            member("detail", detail, &mut body);
+            write_member("detail", detail, &mut body);
         }
-        member("instance", instance, &mut body);
+        write_member("instance", instance, &mut body);
         for (name, value) in &self.extensions {
             match value {
-                Value::String(text) => member(name, text, &mut body),
+                Value::String(text) => write_member(name, text, &mut body),
                 value => body.extend_from_slice(format!(",\"{name}\":{value}").as_bytes()),
             }
         }
-        member("trace_id", &trace.trace_id, &mut body);
+        write_member("trace_id", &trace.trace_id, &mut body);
         body.push(b'}');
         let mut response = Response::new(Bytes::from(body).into());
         *response.status_mut() = self.status;

@@ -86,8 +86,7 @@ fn with_member(body: &Body, member: &str, degraded: &[Degraded]) -> Option<Bytes
     for (at, it) in degraded.iter().enumerate() {
         out.extend_from_slice(if at == 0 { b"{\"call\":" } else { b",{\"call\":" });
         json::write_string(&it.call, &mut out);
-        out.extend_from_slice(b",\"code\":");
-        json::write_string(code::name(it.failure.code), &mut out);
+        json::write_member("code", code::name(it.failure.code), &mut out);
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
