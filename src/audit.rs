@@ -7,16 +7,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderName, header};
+use http::HeaderName;
 
 use crate::explain::{self, Explanation, Source};
 use crate::plan::{
-    AuditLog, Endpoint, EndpointIndex, Keys, Location, Origin, Plan, Provider, ProviderKind, Recipe, Target, Who,
+    AuditLog, CREDENTIALS, Endpoint, EndpointIndex, Keys, Location, Origin, Plan, Provider, ProviderKind, Recipe,
+    Target, Who,
 };
 use crate::tls::Server;
-
-/// Headers that say who somebody is, whatever providers there are.
-const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

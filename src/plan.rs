@@ -29,7 +29,8 @@ use crate::schema::path_template::{PathTemplate, RouteTable};
 use crate::tls;
 
 pub use auth::{
-    Access, Address, Claim, ClaimRule, Fetch, Introspection, Keys, Provider, ProviderIndex, ProviderKind, Who, conform,
+    Access, Address, CREDENTIALS, Claim, ClaimRule, Fetch, Introspection, Keys, Provider, ProviderIndex, ProviderKind,
+    Who, conform,
 };
 pub use backend::{
     Backend, Balance, Breaker, Budget, Codes, Consul, Dns, Ejection, Health, HealthCheck, Hedge, HedgeAfter, Keepalive,

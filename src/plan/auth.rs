@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 
 use super::{BackendIndex, Target};
 use crate::auth::api_key::Holders;
@@ -36,15 +36,8 @@ pub struct Provider {
     pub revoked: Revoked,
 }
 
-impl Provider {
-    /// The header of its own in which a client shows a credential, beside `authorization`.
-    pub fn header(&self) -> Option<&HeaderName> {
-        match &self.kind {
-            ProviderKind::ApiKey { header, .. } => Some(header),
-            _ => None,
-        }
-    }
-}
+/// Headers that say who somebody is, whatever providers there are (semantics.md 5.5).
+pub const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 
 /// What a client shows, and how that is verified.
 #[derive(Debug)]
@@ -192,6 +185,14 @@ pub fn conform(claims: &Claims, rules: &[ClaimRule]) -> Result<(), Why> {
 }
 
 impl Provider {
+    /// The header of its own in which a client shows a credential, beside `authorization`.
+    pub fn header(&self) -> Option<&HeaderName> {
+        match &self.kind {
+            ProviderKind::ApiKey { header, .. } => Some(header),
+            _ => None,
+        }
+    }
+
     /// Whether what a client shows can say scopes. A token may; of each key and signer it is known what is said of them; a
     /// password and a certificate say little but a name.
     pub fn may_say_scopes(&self) -> bool {

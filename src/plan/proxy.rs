@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderName, header};
 
-use super::CallIndex;
+use super::{CREDENTIALS, CallIndex};
 
 /// `proxy:` and `forward:`.
 #[derive(Debug)]
@@ -43,13 +43,5 @@ impl Forward {
 
 /// Credentials and cookies, which are handed over only where they are named.
 fn is_secret(name: &HeaderName) -> bool {
-    use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE};
-    [
-        AUTHORIZATION,
-        COOKIE,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        SET_COOKIE,
-    ]
-    .contains(name)
+    CREDENTIALS.contains(name) || [header::PROXY_AUTHENTICATE, header::SET_COOKIE].contains(name)
 }

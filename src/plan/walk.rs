@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BackendIndex, Call, CallIndex, CallKind, Dependency, Graph, Plan, Recipe, Start};
+use super::{BackendIndex, Call, CallIndex, CallKind, Dependency, Endpoint, Graph, Plan, Recipe, Start};
 
 /// A call where it stands.
 #[derive(Clone, Debug)]
@@ -67,12 +67,10 @@ impl Plan {
 
     /// Sets [`Recipe::required`] of all endpoints.
     pub fn find_required(&mut self) {
-        for at in 0..self.endpoints.len() {
-            let recipe = self.endpoints.get(at).and_then(|it| it.recipe.as_ref().ok());
-            let Some(required) = recipe.map(|it| self.required_by(it)) else {
-                continue;
-            };
-            if let Some(Ok(recipe)) = self.endpoints.get_mut(at).map(|it| it.recipe.as_mut()) {
+        let required = |it: &Endpoint| it.recipe.as_ref().ok().map(|it| self.required_by(it));
+        let required: Vec<_> = self.endpoints.iter().map(required).collect();
+        for (endpoint, required) in self.endpoints.iter_mut().zip(required) {
+            if let (Ok(recipe), Some(required)) = (&mut endpoint.recipe, required) {
                 recipe.required = required;
             }
         }

@@ -17,8 +17,9 @@ type Route<'r> = (Served<'r>, &'r HttpRule, PathTemplate);
 
 /// Adds an endpoint for every rule of one exposed service.
 pub(super) fn check(world: &World<'_>, name: &Name, table: &mut Table, diagnostics: &mut Diagnostics) {
+    let mut demanded = demanded(world, name.span);
     // What is wrong with it is wrong whatever the service has.
-    auth::access(world, &demanded(world, name.span), diagnostics);
+    auth::access(world, &demanded, diagnostics);
     // Without descriptors nothing is known of its paths; they come with the descriptors.
     let Ok((backend, schema, service)) = world.service(&name.value, name.span, None, diagnostics) else {
         return;
@@ -45,7 +46,6 @@ pub(super) fn check(world: &World<'_>, name: &Name, table: &mut Table, diagnosti
             }
         }
     }
-    let mut demanded = demanded(world, name.span);
     if let Some(Condition::Expression(allow)) = &demanded.allow
         && !is_known_everywhere(allow, &routes, diagnostics)
     {

@@ -14,7 +14,7 @@ use super::walk::{Walker, Wants};
 use crate::language::diagnostic::{Diagnostic, Diagnostics};
 use crate::language::source::{SourceMap, Span};
 use crate::language::spec::{Call, CallKind, Composition, Condition, ForBody, Head, Location, Name, Param, Template};
-use crate::plan::CallIndex;
+use crate::plan::{CREDENTIALS, CallIndex};
 use crate::schema::suggest;
 
 /// Names a call of an [`Outline`], inner ones included, in written order.
@@ -101,7 +101,7 @@ impl ParamNode<'_> {
 
 /// Headers that say who asks, whoever looks (semantics.md 5.5).
 pub(super) fn is_credential(name: &str) -> bool {
-    matches!(name, "authorization" | "cookie" | "proxy-authorization")
+    CREDENTIALS.iter().any(|it| it == name)
 }
 
 /// One composition, taken apart.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use http::header::AUTHORIZATION;
 
 use super::credentials;
 use super::endpoint::Entry;
@@ -14,7 +15,9 @@ use crate::expr::Value;
 use crate::expr::ast::Node;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::spec::{self, Name, TextPart};
-use crate::plan::{self, CallIndex, CallKind, Forward, PathPart, Policy, Proxy, Response, ResponseBody, Start, Status};
+use crate::plan::{
+    self, CREDENTIALS, CallIndex, CallKind, Forward, PathPart, Policy, Proxy, Response, ResponseBody, Start, Status,
+};
 use crate::schema::path_template::PathTemplate;
 
 /// Headers of requests that say what is asked for and in which form, and nothing of who asks.
@@ -73,9 +76,11 @@ pub(super) fn hand_over(
     }
     let backend = unit.world.gateway.backends.get(http.backend.0)?;
     let of_clients = unit.world.auth.iter().flat_map(|it| &it.headers).map(|it| &**it);
-    let mut secrets: Vec<&str> = of_clients.chain(["cookie", "proxy-authorization"]).collect();
     // One that gets a token of its own is shown no other.
-    secrets.extend(backend.auth.is_none().then_some("authorization"));
+    let shown = CREDENTIALS
+        .iter()
+        .filter(|it| **it != AUTHORIZATION || backend.auth.is_none());
+    let secrets: Vec<&str> = of_clients.chain(shown.map(HeaderName::as_str)).collect();
     let request = withheld(&written.request, &secrets);
     for it in request.into_iter().chain(withheld(&written.response, &["set-cookie"])) {
         unit.push(it);
