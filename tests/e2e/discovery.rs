@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::process::{Folder, Process, admin, get, serving, weft};
+use super::process::{Folder, Process, get, serving_with_admin, weft};
 
 /// The last bytes of 127.0.0.x.
 type Hosts = &'static [u8];
@@ -174,8 +174,7 @@ impl Gateway {
              backends: {{ shop: {{ http: {targets} }} }}\n"
         );
         let file = folder.write("weft.yaml", &text);
-        let (mut process, address) = serving(&file);
-        let admin = admin(&mut process);
+        let (process, address, admin) = serving_with_admin(&file);
         Self {
             process,
             address,

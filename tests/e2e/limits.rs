@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::process::{Folder, Process, address_in, admin, get, serving};
+use super::process::{Folder, Process, address_in, get, serving_with_admin};
 use super::redis_server::{free_port, is_installed, redis};
 
 /// Keys that ask, and how often each does in less than the minute for which one is let in: ten times the rate.
@@ -37,9 +37,7 @@ fn gateway(folder: &Folder, redis: Option<u16>) -> (Process, SocketAddr, SocketA
          bursty: {{ rate: 6/m, burst: 40, key: '$request.headers[\"x-caller\"]' }}\n{redis}"
     );
     let file = folder.write("weft.yaml", &config);
-    let (mut process, address) = serving(&file);
-    let admin = admin(&mut process);
-    (process, address, admin)
+    serving_with_admin(&file)
 }
 
 /// A client that keeps its connection.

@@ -176,6 +176,14 @@ pub fn serving(file: &Path) -> (Process, SocketAddr) {
     (process, address)
 }
 
+/// The same, and where its admin pages are.
+#[allow(dead_code, reason = "not every test asks")]
+pub fn serving_with_admin(file: &Path) -> (Process, SocketAddr, SocketAddr) {
+    let (mut process, address) = serving(file);
+    let admin = admin(&mut process);
+    (process, address, admin)
+}
+
 /// A folder that goes with the test.
 pub struct Folder(PathBuf);
 
@@ -265,6 +273,16 @@ pub fn counted(admin: SocketAddr, wanted: &[&str]) -> String {
             return metrics;
         }
         assert!(began.elapsed() < PATIENCE, "{wanted:?} in\n{metrics}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits until something holds that others bring about.
+#[allow(dead_code, reason = "not every test asks")]
+pub fn until(what: &str, holds: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

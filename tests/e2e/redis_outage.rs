@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use super::process::{Folder, Process, admin, ask_with, counted, get, serving};
+use super::process::{Folder, Process, ask_with, counted, get, serving_with_admin};
 use super::redis_server::{command, free_port, is_installed, redis};
 
 struct Gateway {
@@ -39,8 +39,7 @@ impl Gateway {
             TIMEOUT.as_millis(),
             LOOKUP.as_millis()
         );
-        let (mut process, address) = serving(&folder.write("weft.yaml", &config));
-        let admin = admin(&mut process);
+        let (process, address, admin) = serving_with_admin(&folder.write("weft.yaml", &config));
         Self {
             process,
             address,

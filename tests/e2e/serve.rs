@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http_body_util::Full;
 
 use super::http2;
-use super::process::{Folder, Process, address_in, admin, get, serving, weft};
+use super::process::{Folder, Process, address_in, admin, get, serving, serving_with_admin, weft};
 
 const PRODUCT: &str = "endpoint: GET /p/{id}\ncall: hipstershop.ProductCatalogService/GetProduct\n";
 
@@ -59,8 +59,7 @@ fn a_reload_swaps_and_a_bad_one_keeps_what_serves() {
     let folder = Folder::new("reload");
     folder.write("compositions/product.yaml", PRODUCT);
     let file = folder.write("weft.yaml", &config(catalogue, reviews, "reflection"));
-    let (mut process, address) = serving(&file);
-    let admin = admin(&mut process);
+    let (mut process, address, admin) = serving_with_admin(&file);
     assert_eq!(get(address, "/q/mug").status, 404);
     assert_eq!(get(admin, "/livez").text(), "ok\n");
 
@@ -117,8 +116,7 @@ fn sigterm_lets_a_request_end_and_takes_no_more() {
         "endpoint: GET /r\ncalls: { r: { http: GET reviews:/products/mug/reviews } }\n",
     );
     let file = folder.write("weft.yaml", &config(catalogue, reviews, "reflection"));
-    let (mut process, address) = serving(&file);
-    let admin = admin(&mut process);
+    let (mut process, address, admin) = serving_with_admin(&file);
     let asking = std::thread::spawn(move || get(address, "/r"));
     // The backend takes 620 ms; the gateway says when it has begun.
     while !get(admin, "/metrics").text().contains("weft_requests_in_flight 1") {

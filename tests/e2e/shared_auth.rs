@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 use weft::time;
 
-use super::process::{Answer, Folder, Process, admin, ask, ask_with, counted, get, serving};
+use super::process::{Answer, Folder, Process, ask, ask_with, counted, get, serving_with_admin, until};
 use super::redis_server::{free_port, is_installed, redis};
 
 const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -51,8 +51,7 @@ impl Gateway {
              signer: {{ signature: {{ keys: signers.yaml, nonce: required }} }}\n{redis}"
         );
         let file = folder.write("weft.yaml", &config);
-        let (mut process, address) = serving(&file);
-        let admin = admin(&mut process);
+        let (process, address, admin) = serving_with_admin(&file);
         Self {
             process,
             address,
@@ -106,14 +105,6 @@ impl Gateway {
 
 fn key_of(name: &str) -> String {
     format!("{name}.0123456789abcdef0123456789abcdef")
-}
-
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::authority::Authority;
-use super::process::{Answer, Folder, Process, admin, ask, counted, get, listening};
+use super::process::{Answer, Folder, Process, admin, ask, counted, get, listening, until};
 use super::redis_server::{command, free_port, is_installed, redis, redis_with};
 
 const PASSWORD: &str = "correct-horse-battery";
@@ -145,26 +145,13 @@ impl Gateway {
 
     /// It says so, has nothing to tell, and has asked what others dropped since.
     fn wait_until_redis(&self, state: &str) {
-        let begun = Instant::now();
-        loop {
+        let gauge = u8::from(state == "gone");
+        until(state, || {
             let page = get(self.admin, "/cache").json();
             let metrics = get(self.admin, "/metrics").text();
-            let gauge = u8::from(state == "gone");
             let has_asked = metrics.contains(&format!("weft_redis_gone{{purpose=\"cache\"}} {gauge}"));
-            if page["redis"] == state && has_asked && (state == "gone" || page["tags_to_tell"] == 0) {
-                return;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(20), "{page}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
+            page["redis"] == state && has_asked && (state == "gone" || page["tags_to_tell"] == 0)
+        });
     }
 }
 

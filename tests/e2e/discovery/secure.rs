@@ -1,7 +1,7 @@
 //! Targets that are found and reached over TLS, and gRPC targets that come and go.
 
 use super::super::authority::{Authority, Terminator};
-use super::super::process::address_in;
+use super::super::process::{address_in, serving_with_admin};
 use super::*;
 
 #[test]
@@ -90,8 +90,7 @@ fn grpc_targets_come_and_go_without_a_failed_request() {
             tree.display()
         ),
     );
-    let (mut process, address) = serving(&file);
-    let admin = admin(&mut process);
+    let (process, address, admin) = serving_with_admin(&file);
     let gateway = Gateway {
         process,
         address,
